@@ -1,0 +1,1 @@
+//! How tables are computed: embedded DataFusion behind a synchronous doorway.

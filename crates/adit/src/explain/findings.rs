@@ -1,0 +1,235 @@
+//! The findings that leave the room: everything a report may say, as plain serialisable data.
+//!
+//! `result.json` is a view of this; the HTML report draws it. Numbers are f64; a missing number
+//! is `None`, never NaN.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A value with its 95% interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The part a model plays on the scoreboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    Baseline,
+    Linear,
+    Transformer,
+}
+
+/// One line of the scoreboard, judged on the test rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// `majority`, `mean`, `linear`, `row transformer`, or the encoder's name.
+    pub model: String,
+    pub role: MemberRole,
+    /// By name: `accuracy`, `balanced_accuracy`, `precision_macro`, `recall_macro`, `f1_macro`,
+    /// `f1_micro`, `f1` / `precision` / `recall` (positive class, two classes only), `mcc`, `roc_auc`,
+    /// `average_precision`, `log_loss`, `brier`; `rmse`, `mae`, `r2`.
+    /// With several seeds `value` is the mean over seeds of the single models.
+    pub metrics: BTreeMap<String, Estimate>,
+    /// How many seeds were trained.
+    pub seeds: usize,
+    /// The value of each metric for each seed, in seed order.
+    pub by_seed: BTreeMap<String, Vec<f64>>,
+    /// Sample standard deviation over seeds, where there are two or more.
+    pub spread: BTreeMap<String, f64>,
+    /// Score on the training rows and on the validation rows by the selection metric.
+    pub train_score: Option<f64>,
+    pub validation_score: Option<f64>,
+    /// Settings that matter to a reader, in order: learning rate, epochs, regularisation, …
+    pub settings: Vec<(String, String)>,
+    pub seconds: f64,
+}
+
+/// Precision, recall and F1 of one class of the chosen member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClassScore {
+    pub class: String,
+    pub support: u64,
+    pub precision: Estimate,
+    pub recall: Estimate,
+    pub f1: Estimate,
+}
+
+/// A paired comparison on the same test rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PairedTest {
+    pub better: String,
+    pub worse: String,
+    pub metric: String,
+    /// `better` minus `worse`, oriented so that positive favours `better`.
+    pub difference: Estimate,
+    pub p_value: f64,
+    /// `paired bootstrap, 2,000 resamples`, `McNemar exact`, …
+    pub test: String,
+}
+
+/// Confusion counts of the chosen member: `counts[true][predicted]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confusion {
+    pub classes: Vec<String>,
+    pub counts: Vec<Vec<u64>>,
+}
+
+/// A named polyline with an optional band.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Curve {
+    pub name: String,
+    pub x: Vec<f64>,
+    pub y: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub low: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub high: Vec<f64>,
+}
+
+/// One bin of a reliability diagram.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    pub predicted: f64,
+    pub observed: Estimate,
+    pub count: u64,
+}
+
+/// Reliability of the chosen member's probabilities (positive class, or top class for many).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Calibration {
+    pub what: String,
+    pub bins: Vec<CalibrationBin>,
+    pub expected_calibration_error: Estimate,
+}
+
+/// Loss and selection metric over epochs for one seed of a transformer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrainingHistory {
+    pub model: String,
+    pub seed: u64,
+    pub epochs: Vec<EpochRecord>,
+    /// 1-based epoch whose weights were kept.
+    pub best_epoch: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EpochRecord {
+    pub epoch: usize,
+    pub train_loss: f64,
+    pub validation_loss: f64,
+    /// Selection metric on the validation rows.
+    pub validation_score: f64,
+}
+
+/// A test row that the chosen member got most wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorstError {
+    pub row: u64,
+    pub truth: String,
+    pub predicted: String,
+    /// Probability given to the predicted class, or the signed error.
+    pub score: f64,
+    /// `(column, value)` as in the source.
+    pub cells: Vec<(String, String)>,
+}
+
+/// Scored curves of one member on the test rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemberCurves {
+    pub model: String,
+    pub roc: Option<Curve>,
+    pub precision_recall: Option<Curve>,
+}
+
+/// A point of predicted against true, for regression.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scatter {
+    pub truth: Vec<f64>,
+    pub predicted: Vec<f64>,
+    /// Rows left out to keep the plot light.
+    pub thinned_from: u64,
+}
+
+/// A column as the report shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ColumnSummary {
+    pub name: String,
+    pub column_type: String,
+    pub role: String,
+    pub reason: String,
+    pub missing: u64,
+    pub distinct: u64,
+    /// `12.0 – 48.5`, or the most frequent values.
+    pub range: String,
+    /// Counts of up to 20 equal bins (numbers) or the top values (others), for a sparkline.
+    pub histogram: Vec<u64>,
+}
+
+/// Something wrong with the data, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// `constant_column`, `duplicate_rows`, `near_copy_of_target`, `id_like`, `blanks_in_number`,
+    /// `bad_rows`, `missing_target`, `rows_in_train_and_test`, …
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    pub message: String,
+    /// What was done about it.
+    pub action: String,
+}
+
+/// What the data is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataSummary {
+    pub rows: u64,
+    pub train: u64,
+    pub validation: u64,
+    pub test: u64,
+    pub split: String,
+    pub sources: Vec<String>,
+    pub target: String,
+    /// `(class, training rows, test rows)`; empty for regression.
+    pub classes: Vec<(String, u64, u64)>,
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Findings {
+    /// `classify` or `regress`.
+    pub task: String,
+    pub title: String,
+    pub verdict: String,
+    /// True when the transformer beats the best baseline beyond chance.
+    pub transformer_is_better: bool,
+    pub data: DataSummary,
+    pub scoreboard: Vec<Member>,
+    /// Metric that members are chosen by, and whether more is better.
+    pub selection_metric: String,
+    /// The recommended member, chosen on validation rows.
+    pub chosen: String,
+    pub paired_test: Option<PairedTest>,
+    pub class_scores: Vec<ClassScore>,
+    pub positive_class: Option<String>,
+    pub confusion: Option<Confusion>,
+    pub curves: Vec<MemberCurves>,
+    pub calibration: Option<Calibration>,
+    pub scatter: Option<Scatter>,
+    pub histories: Vec<TrainingHistory>,
+    pub worst_errors: Vec<WorstError>,
+    pub warnings: Vec<Warning>,
+    /// Command lines that reproduce and apply this run.
+    pub run_again: Vec<String>,
+}
+
+/// What a run cost; kept apart from [`Findings`] because it differs between equal runs.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Cost {
+    pub seconds: f64,
+    pub peak_rss_bytes: u64,
+}

@@ -1,0 +1,3 @@
+//! Checks what was found: metrics with intervals, paired tests, calibration, verdict.
+mod findings;
+pub use findings::*;

@@ -1,0 +1,18 @@
+//! Adit: data mining with transformers.
+//!
+//! Data flows one way through six rooms:
+//! [`source`] → [`prepare`] → [`represent`] → [`mine`] → [`explain`] → [`report`].
+//! Below them lie the floors [`engine`] and [`store`], which know no room;
+//! [`run`] is the only module that knows them all.
+
+pub mod engine;
+pub mod explain;
+pub mod mine;
+pub mod prepare;
+pub mod report;
+pub mod represent;
+pub mod run;
+pub mod source;
+pub mod store;
+
+pub use adit_nn::watch::{Silent, Watch};

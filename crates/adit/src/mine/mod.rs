@@ -1,0 +1,3 @@
+//! Finds patterns: the members of the scoreboard.
+mod predictions;
+pub use predictions::Predictions;

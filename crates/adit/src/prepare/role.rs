@@ -1,0 +1,24 @@
+//! What a column is used for.
+
+/// What a column is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Target,
+    Number,
+    Category,
+    Text,
+    Time,
+    Entity,
+    Id,
+    Ignore,
+}
+
+/// A column with the role it was given and the reason.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ColumnRole {
+    pub name: String,
+    pub role: Role,
+    /// Why, in a few words: `given`, `12 distinct whole numbers`, `text of 21 words on average`, …
+    pub reason: String,
+}

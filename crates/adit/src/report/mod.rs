@@ -1,0 +1,1 @@
+//! Renders findings: HTML and JSON. Escaping lives here.

@@ -1,0 +1,2 @@
+//! Turns a dataset into features: sparse matrices, row tokens, text tokens.
+pub mod sparse;

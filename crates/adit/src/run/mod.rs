@@ -1,0 +1,1 @@
+//! The only code that knows all rooms: job file, plan, limits, progress.
