@@ -221,3 +221,225 @@ pub(crate) fn recall(models: &[&ScoredClasses], class: usize, resampling: &Resam
         (models[seed].truth[row] as usize == class).then(|| models[seed].is_hit(row))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::RngCore;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+        (f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0
+    }
+
+    fn gauss(rng: &mut ChaCha8Rng) -> f64 {
+        (-2.0 * uniform(rng).ln()).sqrt() * (std::f64::consts::TAU * uniform(rng)).cos()
+    }
+
+    fn two_classes(codes: Vec<u32>) -> Target {
+        Target::Classes {
+            codes,
+            names: vec!["no".to_string(), "yes".to_string()],
+        }
+    }
+
+    fn chances(scores: impl Iterator<Item = f64>) -> Predictions {
+        let chance = |score: f64| (1.0 / (1.0 + (-score).exp())) as f32;
+        let values = scores
+            .flat_map(|score| [1.0 - chance(score), chance(score)])
+            .collect();
+        Predictions::Probabilities {
+            n_classes: 2,
+            values,
+        }
+    }
+
+    /// Two classes with scores one apart; `shift` per seed moves all scores of that seed's model.
+    fn sample(n: usize, shifts: &[f64], seed: u64) -> (Target, Vec<Predictions>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let codes: Vec<u32> = (0..n).map(|_| u32::from(uniform(&mut rng) < 0.4)).collect();
+        let scores: Vec<f64> = codes
+            .iter()
+            .map(|&code| f64::from(code) - 0.5 + gauss(&mut rng))
+            .collect();
+        let predictions = shifts
+            .iter()
+            .map(|shift| chances(scores.iter().map(|score| score + shift)));
+        (two_classes(codes), predictions.collect())
+    }
+
+    fn default_estimates(truth: &Target, predictions: &[Predictions]) -> EstimateSet {
+        estimates(truth, predictions, &MetricSettings::default(), 3)
+    }
+
+    #[test]
+    fn intervals_contain_their_value_and_stay_in_bounds() {
+        for (n, shifts) in [
+            (1, vec![0.0]),
+            (7, vec![0.0, 1.0]),
+            (80, vec![-3.0]),
+            (300, vec![0.0, 0.2, -0.4]),
+        ] {
+            let (truth, predictions) = sample(n, &shifts, n as u64);
+            let set = default_estimates(&truth, &predictions);
+            assert!(set.metrics.contains_key("accuracy"));
+            for (name, estimate) in &set.metrics {
+                let (low, high) = Metric::named(name).expect("a known metric").bounds();
+                assert!(
+                    low <= estimate.low && estimate.low <= estimate.value,
+                    "{name} {estimate:?}"
+                );
+                assert!(
+                    estimate.value <= estimate.high && estimate.high <= high,
+                    "{name} {estimate:?}"
+                );
+                assert_eq!(set.by_seed[name].len(), shifts.len());
+                assert_eq!(set.spread.contains_key(name), shifts.len() > 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bits_do_not_depend_on_the_number_of_threads() {
+        let (truth, predictions) = sample(120, &[0.0, 0.3, -0.2], 5);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("a pool");
+            pool.install(|| default_estimates(&truth, &predictions))
+        };
+        assert_eq!(run(1), run(4));
+    }
+
+    /// How many of 300 samples have an interval that covers the value of endless rows.
+    fn covered(metric: &str, expected: f64, sample: impl Fn(u64) -> EstimateSet) -> usize {
+        let covers = |seed: &u64| {
+            let estimate = sample(*seed).metrics[metric];
+            estimate.low <= expected && expected <= estimate.high
+        };
+        (0..300u64).filter(covers).count()
+    }
+
+    // Of 300 intervals that cover with 95%, 273 to 296 do with 99.9%.
+    const COVERED: std::ops::RangeInclusive<usize> = 270..=297;
+
+    #[test]
+    fn intervals_of_class_metrics_cover_about_95_percent() {
+        let draw = |seed: u64| {
+            let (truth, predictions) = sample(100, &[0.0], 1_000 + seed);
+            default_estimates(&truth, &predictions)
+        };
+        // Φ(1 / √2) and Φ(1 / 2).
+        for (metric, expected) in [("roc_auc", 0.760_249_938_9), ("accuracy", 0.691_462_461_3)] {
+            let covered = covered(metric, expected, draw);
+            assert!(COVERED.contains(&covered), "{metric}: {covered} of 300");
+        }
+    }
+
+    #[test]
+    fn intervals_of_errors_cover_about_95_percent() {
+        let draw = |seed: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(7_000 + seed);
+            let truth: Vec<f64> = (0..60).map(|_| gauss(&mut rng)).collect();
+            let predicted = truth
+                .iter()
+                .map(|value| value + 0.5 * gauss(&mut rng))
+                .collect();
+            default_estimates(&Target::Numbers(truth), &[Predictions::Numbers(predicted)])
+        };
+        let covered_rmse = covered("rmse", 0.5, draw);
+        assert!(
+            (264..=297).contains(&covered_rmse),
+            "rmse: {covered_rmse} of 300"
+        );
+    }
+
+    #[test]
+    fn intervals_over_seeds_cover_the_recipe_and_not_its_models() {
+        // The recipe's models err by a random bias: the mean squared error of endless models and rows is 1 + 0.25.
+        let draw = |seed: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(9_000 + seed);
+            let truth: Vec<f64> = (0..200).map(|_| gauss(&mut rng)).collect();
+            let models: Vec<Predictions> = (0..8)
+                .map(|_| {
+                    let bias = gauss(&mut rng);
+                    Predictions::Numbers(truth.iter().map(|value| value + bias).collect())
+                })
+                .collect();
+            default_estimates(&Target::Numbers(truth), &models)
+        };
+        // The mean of |bias|.
+        let covered_mae = covered("mae", (2.0 / std::f64::consts::PI).sqrt(), draw);
+        // Eight seeds are few; without drawing seeds the interval would be a point.
+        assert!(covered_mae > 250, "mae: {covered_mae} of 300");
+    }
+
+    #[test]
+    fn rows_of_one_group_count_as_one_story() {
+        let (truth, predictions) = sample(40, &[0.0], 11);
+        let Target::Classes { codes, names } = &truth else {
+            unreachable!()
+        };
+        let copies: Vec<usize> = (0..40).flat_map(|row| [row; 5]).collect();
+        let copied = Target::Classes {
+            codes: copies.iter().map(|&row| codes[row]).collect(),
+            names: names.clone(),
+        };
+        let predicted = [predictions[0].select(&copies)];
+        let ids: Vec<u64> = copies.iter().map(|&row| row as u64).collect();
+        let settings = MetricSettings::default();
+        let single = estimates(&truth, &predictions, &settings, 3);
+        let grouped = estimates_by_group(&copied, &predicted, &settings, Some(&ids), 3);
+        let careless = estimates(&copied, &predicted, &settings, 3);
+        let width =
+            |set: &EstimateSet, metric: &str| set.metrics[metric].high - set.metrics[metric].low;
+        for metric in ["roc_auc", "log_loss", "accuracy", "recall"] {
+            assert!(
+                (width(&grouped, metric) / width(&single, metric) - 1.0).abs() < 0.05,
+                "{metric}"
+            );
+            assert!(
+                width(&careless, metric) < 0.6 * width(&single, metric),
+                "{metric}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_perfect_score_is_not_certain() {
+        let codes: Vec<u32> = (0..30).map(|row| u32::from(row < 10)).collect();
+        let predictions = [chances(
+            codes.iter().map(|&code| 4.0 * f64::from(code) - 2.0),
+        )];
+        let set = default_estimates(&two_classes(codes), &predictions);
+        assert_eq!(
+            set.metrics["roc_auc"],
+            Estimate {
+                low: wilson(1.0, 10.0).low,
+                value: 1.0,
+                high: 1.0
+            }
+        );
+        assert!(set.metrics["mcc"].low < 0.6 && set.metrics["accuracy"].low < 0.9);
+    }
+
+    #[test]
+    fn no_predictions_no_estimates() {
+        let (truth, predictions) = sample(10, &[0.0], 1);
+        assert_eq!(default_estimates(&truth, &[]), EstimateSet::default());
+        assert_eq!(
+            default_estimates(&truth, &[predictions[0].select(&[0, 1])]),
+            EstimateSet::default()
+        );
+    }
+
+    #[test]
+    #[ignore = "a timing: 20,000 rows"]
+    fn many_rows_take_seconds() {
+        let (truth, predictions) = sample(20_000, &[0.0], 1);
+        assert_eq!(default_estimates(&truth, &predictions).metrics.len(), 14);
+    }
+}

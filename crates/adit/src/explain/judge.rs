@@ -527,3 +527,6 @@ fn warnings_of_test_rows(truth: &Target) -> Vec<Warning> {
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests;

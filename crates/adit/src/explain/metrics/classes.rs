@@ -239,7 +239,7 @@ pub(super) fn weighted_sum(values: &[f64], weights: &[u32]) -> f64 {
 
 /// The positive class where its probability reaches the threshold, else the other; without a threshold the most
 /// probable class, the first of equals.
-pub(crate) fn decide(
+fn decide(
     predictions: &Predictions,
     positive: Option<usize>,
     threshold: Option<f64>,

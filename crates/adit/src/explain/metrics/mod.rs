@@ -20,7 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub(crate) use classes::{ScoredClasses, decide};
+pub(crate) use classes::ScoredClasses;
 pub(crate) use metric::{Metric, N_METRICS};
 pub(crate) use numbers::ScoredNumbers;
 
