@@ -1,3 +1,4 @@
 //! Finds patterns: the members of the scoreboard.
 mod predictions;
 pub use predictions::Predictions;
+pub use predictions::PredictionsError;
