@@ -111,6 +111,8 @@ def record(out, name, shape):
     }
     tensors |= {f"grad.{k}": g.contiguous() for k, g in grads.items()}
     save_file(tensors, folder / "expected.safetensors")
+    for file in folder.iterdir():
+        file.chmod(0o644)
     largest = max(g.abs().max().item() for g in grads.values())
     print(f"{name}: loss {loss.item():.6f}, largest gradient {largest:.4f}, f32 to f64 {worst:.1e}")
 
