@@ -79,8 +79,8 @@ def element_wise():
          input=draw(9, 7), weight=draw(12, 7), bias=draw(12))
     case("tanh", torch.tanh, x=draw(5, 7, scale=3.0))
     case("relu", torch.relu, x=draw(5, 7))
-    case("add", torch.add, a=draw(4, 3), b=draw(4, 3))
-    case("mul", torch.mul, a=draw(4, 3), b=draw(4, 3))
+    case("add", lambda a, b: a + b, a=draw(4, 3), b=draw(4, 3))
+    case("mul", lambda a, b: a * b, a=draw(4, 3), b=draw(4, 3))
     case("abs_diff", lambda a, b: (a - b).abs(), a=draw(4, 9), b=draw(4, 9))
     case("match", lambda u, v: torch.cat([u, v, (u - v).abs(), u * v], 1), u=draw(3, 4), v=draw(3, 4))
 
