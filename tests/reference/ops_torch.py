@@ -47,12 +47,12 @@ def packed(lengths):
     return torch.tensor([0, *lengths]).cumsum(0)
 
 
-def attention(qkv, lengths, heads):
-    """Softmax attention per sequence over `qkv`, columns q then k then v: [sum_len, 3 * hidden]."""
+def attention(q, k, v, lengths, heads):
+    """Softmax attention of every token to its own sequence; q, k, v are [sum_len, hidden]."""
     outs = []
-    for part in qkv.split(lengths):
-        n, width = part.shape[0], part.shape[1] // 3
-        q, k, v = (x.reshape(n, heads, width // heads).transpose(0, 1) for x in part.split(width, 1))
+    for parts in zip(q.split(lengths), k.split(lengths), v.split(lengths)):
+        n, width = parts[0].shape
+        q, k, v = (x.reshape(n, heads, width // heads).transpose(0, 1) for x in parts)
         weights = (q @ k.transpose(1, 2) / math.sqrt(width // heads)).softmax(-1)
         outs.append((weights @ v).transpose(0, 1).reshape(n, width))
     return torch.cat(outs)
@@ -80,8 +80,12 @@ def element_wise():
     case("tanh", torch.tanh, x=draw(5, 7, scale=3.0))
     case("relu", torch.relu, x=draw(5, 7))
     case("add", lambda a, b: a + b, a=draw(4, 3), b=draw(4, 3))
-    case("mul", lambda a, b: a * b, a=draw(4, 3), b=draw(4, 3))
-    case("abs_diff", lambda a, b: (a - b).abs(), a=draw(4, 9), b=draw(4, 9))
+    case("product", lambda a, b: a * b, a=draw(4, 3), b=draw(4, 3))
+    a, b = draw(4, 9), draw(4, 9)
+    with torch.no_grad():
+        b[1, 2:5] = a[1, 2:5]
+    case("abs_diff", lambda a, b: (a - b).abs(), a=a, b=b)
+    case("reglu", lambda x: x[:, :5] * torch.relu(x[:, 5:]), x=draw(6, 10))
     case("match", lambda u, v: torch.cat([u, v, (u - v).abs(), u * v], 1), u=draw(3, 4), v=draw(3, 4))
 
 
@@ -102,11 +106,11 @@ def heads():
         ("attention_head64", [3, 16, 1], 1, 64),
     ):
         fixed = {"offsets": packed(lengths), "heads": torch.tensor([n_heads])}
-        case(name, lambda qkv, a=lengths, h=n_heads: attention(qkv, a, h), fixed,
-             qkv=draw(sum(lengths), 3 * n_heads * size))
+        case(name, lambda q, k, v, a=lengths, h=n_heads: attention(q, k, v, a, h), fixed,
+             **{part: draw(sum(lengths), n_heads * size) for part in "qkv"})
     # Scores far apart: a softmax without its maximum taken off would overflow.
-    case("attention_sharp", lambda qkv: attention(qkv, [6, 3], 2),
-         {"offsets": packed([6, 3]), "heads": torch.tensor([2])}, qkv=draw(9, 24, scale=12.0))
+    case("attention_sharp", lambda q, k, v: attention(q, k, v, [6, 3], 2),
+         {"offsets": packed([6, 3]), "heads": torch.tensor([2])}, **{part: draw(9, 8, scale=12.0) for part in "qkv"})
 
 
 def pooling():
@@ -120,6 +124,28 @@ def pooling():
     case("normalise", lambda x: F.normalize(x, dim=1), x=draw(4, 6))
 
 
+def row_tokens():
+    """Three numbers of 3, 1 and 2 components, some missing, and two categories of 3 and 2 values."""
+    starts, rows = [0, 3, 4, 6], 7
+    components = torch.rand(rows, 6, generator=RNG).double()
+    missing = torch.rand(rows, 3, generator=RNG) < 0.3
+    codes = torch.stack([torch.randint(0, 3, (rows,), generator=RNG), torch.randint(3, 5, (rows,), generator=RNG)], 1)
+    fixed = {"starts": torch.tensor(starts), "components": components, "missing": missing, "codes": codes}
+
+    def tokens(relu, cls, weight, bias, absent, table, table_bias):
+        numbers = []
+        for i, (a, b) in enumerate(zip(starts, starts[1:])):
+            token = components[:, a:b] @ weight[a:b] + bias[i]
+            token = torch.relu(token) if relu else token
+            numbers.append(torch.where(missing[:, i : i + 1], absent[i], token))
+        own = cls.expand(rows, -1)
+        return torch.stack([own, *numbers, *(table[codes] + table_bias).unbind(1)], 1).flatten(0, 1)
+
+    for name, relu in (("row_tokens", False), ("row_tokens_relu", True)):
+        case(name, lambda relu=relu, **v: tokens(relu, **v), fixed, cls=draw(4), weight=draw(6, 4), bias=draw(3, 4),
+             absent=draw(3, 4), table=draw(5, 4), table_bias=draw(2, 4))
+
+
 def losses():
     labels = torch.tensor([2, 0, 1, 2, 2, 0])
     weights = torch.tensor([0.5, 2.0, 1.25]).double()
@@ -128,8 +154,6 @@ def losses():
          {"labels": labels, "weights": weights}, logits=draw(6, 3, scale=2.0))
     case("cross_entropy_sharp", lambda logits: F.cross_entropy(logits, labels), {"labels": labels},
          logits=draw(6, 3, scale=80.0))
-    case("cross_entropy_smooth", lambda logits: F.cross_entropy(logits, labels, label_smoothing=0.1),
-         {"labels": labels}, logits=draw(6, 3, scale=2.0))
     wanted = torch.randn(8, generator=RNG).double()
     case("mse", lambda y: F.mse_loss(y, wanted), {"wanted": wanted}, y=draw(8))
 
@@ -168,7 +192,7 @@ def main():
     root = Path(__file__).resolve().parents[2]
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "crates/adit-nn/tests/golden/ops.safetensors"
     torch.set_num_threads(1)
-    for part in (products, element_wise, norms, heads, pooling, losses, adamw, clipping):
+    for part in (products, element_wise, norms, heads, pooling, row_tokens, losses, adamw, clipping):
         part()
     assert all(v.isfinite().all() for v in CASES.values() if v.is_floating_point())
     save_file(CASES, out)
