@@ -137,8 +137,9 @@ def optimiser_of(model, lr, decay, head_factor):
 
 
 def schedule(total, share):
-    warm = max(1, round(total * share))
-    return lambda at: min((at + 1) / warm, (total - at) / max(1, total - warm))
+    """The factor of the rate at a step: rises from 0 over the first share of all steps, falls to 0."""
+    warm = round(total * share)
+    return lambda at: at / warm if at < warm else (total - at) / max(1, total - warm)
 
 
 def train_epoch(model, rows, labels, optimiser, rate, args, rng):

@@ -63,7 +63,7 @@ def products():
         case(name, F.linear, input=draw(rows, n_in), weight=draw(n_out, n_in, scale=0.4), bias=draw(n_out))
     case("linear_no_bias", F.linear, input=draw(4, 6), weight=draw(3, 6))
     case("embedding_sum", lambda words, places, kinds: words[IDS] + places[PLACES] + kinds[KINDS],
-         {"ids": IDS, "places": PLACES, "kinds": KINDS, "offsets": packed([4, 1, 3])},
+         {"word_ids": IDS, "place_ids": PLACES, "kind_ids": KINDS},
          words=draw(11, 6), places=draw(5, 6), kinds=draw(2, 6))
 
 

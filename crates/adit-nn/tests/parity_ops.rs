@@ -60,8 +60,8 @@ fn products_agree_with_pytorch() {
     cases.check("linear_no_bias", &["input", "weight"], |t, v, _| t.linear(v[0], v[1], None));
     cases.check("gelu_of_linear", &["input", "weight", "bias"], |t, v, _| t.linear_gelu(v[0], v[1], Some(v[2])));
     cases.check("embedding_sum", &["words", "places", "kinds"], |t, v, g| {
-        let ids = |name: &str| g.ids(&format!("embedding_sum.in.{name}"));
-        t.embedding_sum(vec![(v[0], ids("ids")), (v[1], ids("places")), (v[2], ids("kinds"))])
+        let ids = |name: &str| g.ids(&format!("embedding_sum.in.{name}_ids"));
+        t.embedding_sum(vec![(v[0], ids("word")), (v[1], ids("place")), (v[2], ids("kind"))])
     });
     cases.worst.done("products");
 }
@@ -100,15 +100,21 @@ fn norms_agree_with_pytorch() {
 
 #[test]
 fn attention_agrees_with_pytorch() {
-    let mut cases = Cases::new();
-    let names = ["attention", "attention_odd", "attention_head16", "attention_head32", "attention_head64"];
-    for case in names.into_iter().chain(["attention_sharp"]) {
+    let check = |cases: &mut Cases, case: &str| {
         cases.check(case, &["q", "k", "v"], |t, v, g| {
             let heads = g.indices(&format!("{case}.in.heads"))[0];
             t.attention([v[0], v[1], v[2]], &g.indices(&format!("{case}.in.offsets")), heads, 0.0)
         });
+    };
+    let mut cases = Cases::new();
+    for case in ["attention", "attention_odd", "attention_head16", "attention_head32", "attention_head64"] {
+        check(&mut cases, case);
     }
     cases.worst.done("attention");
+    // Scores in the hundreds are themselves only known to some 1e-5 in f32.
+    let mut sharp = Cases { worst: Worst::new(1e-4), ..Cases::new() };
+    check(&mut sharp, "attention_sharp");
+    sharp.worst.done("attention with scores far apart");
 }
 
 #[test]
