@@ -3,7 +3,8 @@
 //! Feature tokens with piecewise-linear number embeddings (Gorishniy et al. 2021 and 2022),
 //! trained from scratch on the training rows, stopped early on the validation rows.
 
-use adit_nn::{NnError, Params, RowTransformer, Tape, Var, Watch};
+use adit_nn::watch::Watch;
+use adit_nn::{NnError, Params, RowTransformer, Tape, Var};
 use serde::{Deserialize, Serialize};
 
 use super::training::{self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings};

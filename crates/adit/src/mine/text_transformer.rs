@@ -1,6 +1,7 @@
 //! A pretrained text encoder, fine-tuned whole, as a member of the scoreboard.
 
-use adit_nn::{Bert, BertConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var, Watch};
+use adit_nn::watch::Watch;
+use adit_nn::{Bert, BertConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::represent::text::{TextTokenizer, Tokens, batches_by_length, pack};
 
 /// Tokens computed together in inference.
 const INFERENCE_TOKENS: usize = 4096;
+
+/// Standard deviation of a fresh head's weights, as in BERT.
+const HEAD_SPREAD: f64 = 0.02;
 
 /// How sequence vectors become outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +64,10 @@ struct Head {
 impl TextNetwork<'_> {
     fn sequences(&self, tape: &mut Tape, packed: &PackedTokens) -> Result<Var, NnError> {
         let hidden = self.bert.hidden(tape, packed)?;
-        match self.kind {
+        Ok(match self.kind {
             TextHead::Cls => self.bert.pooled(tape, hidden, packed),
             TextHead::Mean | TextHead::Match => tape.mean_pool(hidden, &packed.offsets),
-        }
+        })
     }
 }
 
@@ -74,13 +78,15 @@ impl Network for TextNetwork<'_> {
             None => u,
             Some(second) => {
                 let v = self.sequences(tape, &pack(second, rows))?;
-                let difference = tape.abs_difference(u, v)?;
-                let product = tape.product(u, v)?;
-                tape.concat(&[u, v, difference, product])?
+                let difference = tape.abs_diff(u, v);
+                let product = tape.product(u, v);
+                tape.concat_columns(&[u, v, difference, product])
             }
         };
-        features = tape.dropout(features, self.dropout)?;
-        tape.linear(features, self.head.weight, Some(self.head.bias))
+        features = tape.dropout(features, self.dropout);
+        let weight = tape.param(self.head.weight);
+        let bias = tape.param(self.head.bias);
+        Ok(tape.linear(features, weight, Some(bias)))
     }
 
     fn n_rows(&self) -> usize {
@@ -188,11 +194,16 @@ impl TextTransformerModel {
         };
         let n = self.meaning.n_outputs();
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6865_6164);
-        let spread = config.initializer_range as f64;
-        let weight: Vec<f32> = (0..n * width).map(|_| normal(&mut rng, spread)).collect();
+        let weight: Vec<f32> = (0..n * width).map(|_| normal(&mut rng, HEAD_SPREAD)).collect();
         Head {
-            weight: params.add("head.weight", Tensor::new(vec![n, width], weight)),
-            bias: params.add("head.bias", Tensor::new(vec![n], vec![0.0; n])),
+            weight: params.add(
+                "head.weight",
+                Tensor {
+                    shape: vec![n, width],
+                    data: weight,
+                },
+            ),
+            bias: params.add("head.bias", Tensor::zeros(&[n])),
         }
     }
 

@@ -1,6 +1,8 @@
 //! One training loop for every transformer: AdamW, warm-up, linear decay, clipping, early stopping.
 
-use adit_nn::{AdamW, AdamWState, Mode, NnError, Params, Tape, Var, Watch, clip_global_norm, linear_warmup_decay};
+use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, linear_warmup_decay, no_decay};
+use adit_nn::watch::Watch;
+use adit_nn::{Mode, NnError, Params, Tape, Var};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -47,6 +49,17 @@ pub struct TrainingSettings {
     /// Largest norm of all gradients together.
     pub clip_norm: f32,
     pub seed: u64,
+}
+
+impl TrainingSettings {
+    /// Share of the learning rate at `step` of `total`.
+    fn factor(&self, step: usize, total: usize, warmup: usize) -> f32 {
+        if self.decay {
+            linear_warmup_decay(step, total, warmup)
+        } else {
+            ((step + 1) as f32 / (warmup + 1) as f32).min(1.0)
+        }
+    }
 }
 
 /// One epoch as it went.
@@ -102,7 +115,7 @@ pub fn train(
         weight_decay: settings.weight_decay,
         ..AdamW::default()
     };
-    let mut state = AdamWState::new(&params);
+    let mut state = AdamWState::default();
     let mut order = parts.train.to_vec();
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
     let steps_per_epoch = order.len().div_ceil(settings.batch_size);
@@ -123,8 +136,8 @@ pub fn train(
                 let mut tape = Tape::new(&params, Mode::Train { seed });
                 let outputs = network.outputs(&mut tape, rows)?;
                 let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
-                let value = f64::from(tape.value(loss).data[0]);
-                (value, tape.backward(loss)?)
+                let value = f64::from(tape.value(loss).item());
+                (value, tape.backward(loss))
             };
             if !loss.is_finite() {
                 return Err(MineError::Diverged {
@@ -133,13 +146,9 @@ pub fn train(
                     learning_rate: settings.learning_rate,
                 });
             }
-            clip_global_norm(&mut gradients, settings.clip_norm);
-            let factor = if settings.decay {
-                linear_warmup_decay(step, total, warmup)
-            } else {
-                linear_warmup_decay(step.min(warmup), usize::MAX >> 16, warmup)
-            };
-            optimiser.step(&mut params, &gradients, &mut state, settings.learning_rate * factor);
+            clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
+            let rate = settings.learning_rate * settings.factor(step, total, warmup);
+            optimiser.step(&mut params, &gradients, &mut state, rate, &no_decay);
             loss_sum += loss * rows.len() as f64;
             step += 1;
             monitor.watch.progress(
@@ -279,18 +288,18 @@ impl OutputMeaning {
                     .iter()
                     .map(|&i| ((values[i] - center) / scale) as f32)
                     .collect();
-                tape.mean_squared_error(outputs, &wanted)?
+                tape.mean_squared_error(outputs, &wanted)
             }
             (OutputMeaning::Classes { .. }, Target::Classes { codes, .. }) => {
                 let labels: Vec<u32> = rows.iter().map(|&i| codes[i]).collect();
-                tape.cross_entropy(outputs, &labels, None)?
+                tape.cross_entropy(outputs, &labels, None)
             }
             _ => return Err(MineError::WrongTarget),
         })
     }
 
     /// Mean log loss, or mean squared error in units of the scale, of predictions for `rows`.
-    fn loss_of(&self, predictions: &Predictions, target: &Target, rows: &[usize]) -> f64 {
+    pub fn loss_of(&self, predictions: &Predictions, target: &Target, rows: &[usize]) -> f64 {
         let sum: f64 = match (self, predictions, target) {
             (
                 OutputMeaning::Classes { n_classes },

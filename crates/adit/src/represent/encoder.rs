@@ -87,23 +87,13 @@ impl EncoderDirectory {
     /// # Errors
     /// Names the file and the tensor that is absent, cut off or of another shape.
     pub fn load(&self, params: &mut Params) -> Result<Bert, RepresentError> {
-        let path = self.weights_path()?;
+        let path = self.path.join("model.safetensors");
         let wrap = |source| RepresentError::Weights {
             path: path.clone(),
             source,
         };
         let file = WeightFile::open(&path).map_err(wrap)?;
         Bert::load(&self.config, &file, params).map_err(wrap)
-    }
-
-    fn weights_path(&self) -> Result<PathBuf, RepresentError> {
-        let single = self.path.join("model.safetensors");
-        let sharded = self.path.join("model.safetensors.index.json");
-        if single.exists() || !sharded.exists() {
-            Ok(single)
-        } else {
-            Ok(sharded)
-        }
     }
 }
 
@@ -172,13 +162,15 @@ fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
                 found.pooling = match (
                     mode.pooling_mode_cls_token,
                     mode.pooling_mode_mean_tokens,
-                    mode.pooling_mode_max_tokens || mode.pooling_mode_mean_sqrt_len_tokens,
+                    mode.pooling_mode_max_tokens,
+                    mode.pooling_mode_mean_sqrt_len_tokens,
                 ) {
-                    (true, false, false) => Pooling::Cls,
-                    (false, true, false) => Pooling::Mean,
+                    (true, false, false, false) => Pooling::Cls,
+                    (false, true, false, false) => Pooling::Mean,
+                    (false, false, true, false) => Pooling::Max,
                     _ => {
                         return Err(refuse(format!(
-                            "the pooling of {name} is not supported: it must be cls or mean"
+                            "the pooling of {name} is not supported: it must be one of cls, mean and max"
                         )));
                     }
                 };

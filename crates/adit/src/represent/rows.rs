@@ -62,7 +62,8 @@ impl RowFeatures {
     /// The network's settings for `n_outputs` outputs.
     pub fn config(&self, shape: &RowTransformerShape, n_outputs: usize) -> RowTransformerConfig {
         RowTransformerConfig {
-            edges: self.edges.clone(),
+            n_numbers: self.edges.len(),
+            bins: self.edges.clone(),
             cardinalities: self.cardinalities.clone(),
             d_token: shape.d_token,
             n_layers: shape.n_layers,
@@ -70,6 +71,8 @@ impl RowFeatures {
             ffn_hidden: shape.ffn_hidden,
             attention_dropout: shape.attention_dropout,
             ffn_dropout: shape.ffn_dropout,
+            residual_dropout: 0.0,
+            number_relu: true,
             n_outputs,
         }
     }

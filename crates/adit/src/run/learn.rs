@@ -79,7 +79,7 @@ fn train_and_judge(
         job,
         loaded: &loaded,
         target: &target,
-        metric: explain::selection_metric(job.task, loaded.preparation.n_outputs()).to_string(),
+        metric: explain::selection_metric(&target),
         positive,
         watch: context.watch,
     };

@@ -41,7 +41,7 @@ pub struct Arena<'a> {
     pub loaded: &'a Loaded,
     pub target: &'a Target,
     /// Metric by which the recommended member is chosen, on validation rows.
-    pub metric: String,
+    pub metric: &'static str,
     pub positive: Option<usize>,
     pub watch: &'a dyn Watch,
 }
@@ -61,13 +61,13 @@ impl Arena<'_> {
             threshold: None,
         };
         let metrics = explain::evaluate(&self.target.select(rows), predictions, &settings);
-        metrics.get(&self.metric).copied()
+        metrics.get(self.metric).copied()
     }
 
     /// The selection metric oriented so that more is better.
     fn oriented(&self, score: Option<f64>) -> f64 {
         match score {
-            Some(v) if explain::more_is_better(&self.metric) => v,
+            Some(v) if explain::more_is_better(self.metric) => v,
             Some(v) => -v,
             None => f64::NEG_INFINITY,
         }
