@@ -161,6 +161,45 @@ impl Predictions {
         }
     }
 
+    /// The predictions of several pieces of rows as one; `None` when there is no piece or they differ in kind.
+    pub fn concat(pieces: &[Self]) -> Option<Self> {
+        let mut all = pieces.first()?.clone();
+        for piece in &pieces[1..] {
+            match (&mut all, piece) {
+                (
+                    Self::Probabilities { n_classes, values },
+                    Self::Probabilities {
+                        n_classes: classes,
+                        values: more,
+                    },
+                ) if classes == n_classes => values.extend_from_slice(more),
+                (Self::Numbers(values), Self::Numbers(more)) => values.extend_from_slice(more),
+                _ => return None,
+            }
+        }
+        Some(all)
+    }
+
+    /// How many values differ in at least one bit; all of them when the shapes differ.
+    pub fn count_different(&self, other: &Self) -> usize {
+        match (self, other) {
+            (Self::Probabilities { values: a, .. }, Self::Probabilities { values: b, .. })
+                if a.len() == b.len() =>
+            {
+                a.iter()
+                    .zip(b)
+                    .filter(|(a, b)| a.to_bits() != b.to_bits())
+                    .count()
+            }
+            (Self::Numbers(a), Self::Numbers(b)) if a.len() == b.len() => a
+                .iter()
+                .zip(b)
+                .filter(|(a, b)| a.to_bits() != b.to_bits())
+                .count(),
+            _ => self.n_rows(),
+        }
+    }
+
     /// The most probable class of each row, the first of equals; absent for numbers. `[n_rows]`
     pub fn argmax(&self) -> Option<Vec<u32>> {
         let Self::Probabilities { n_classes, values } = self else {

@@ -182,7 +182,8 @@ pub fn prediction_batch(
             columns.push(("predicted".into(), Arc::new(Float64Array::from(values.clone()))));
         }
         Predictions::Probabilities { n_classes, values } => {
-            let named = predictions.argmax().into_iter().map(|c| class_names[c].as_str());
+            let winners = predictions.argmax().unwrap_or_default();
+            let named = winners.iter().map(|&c| class_names[c as usize].as_str());
             columns.push(("predicted".into(), Arc::new(StringArray::from_iter_values(named))));
             for (class, name) in class_names.iter().enumerate() {
                 let of_class = values.iter().skip(class).step_by(*n_classes).copied();

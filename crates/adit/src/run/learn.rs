@@ -201,9 +201,10 @@ fn predict_test_rows(
     for chunk in apply::chunks(&rows) {
         parts.push(predictor.predict(&chunk, arena.watch)?);
     }
-    let predictions = Predictions::concat(&parts)?;
-    if let Some(member) = members.iter().find(|m| m.name == chosen) {
-        let differing = Predictions::mean(&member.test)?.count_different(&predictions);
+    let predictions = Predictions::concat(&parts).ok_or(RunError::NotRepeated { rows: 0 })?;
+    let judged = members.iter().find(|m| m.name == chosen);
+    if let Some(judged) = judged.and_then(|m| Predictions::mean(&m.test)) {
+        let differing = judged.count_different(&predictions);
         if differing > 0 {
             return Err(RunError::NotRepeated { rows: differing });
         }

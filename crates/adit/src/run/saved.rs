@@ -165,7 +165,10 @@ impl Predictor {
                     .collect::<Result<_, _>>()?
             }
         };
-        Ok(Predictions::mean(&by_seed)?)
+        Predictions::mean(&by_seed).ok_or_else(|| RunError::ModelFile {
+            path: self.folder.join("manifest.json"),
+            reason: "the chosen member has no weights".into(),
+        })
     }
 }
 
