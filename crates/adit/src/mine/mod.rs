@@ -1,4 +1,10 @@
 //! Finds patterns: the members of the scoreboard.
+mod cross_validation;
+mod error;
+mod lbfgs;
+pub mod linear;
 mod predictions;
+pub mod trivial;
+pub use error::MineError;
 pub use predictions::Predictions;
 pub use predictions::PredictionsError;

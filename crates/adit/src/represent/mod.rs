@@ -1,2 +1,8 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
+mod error;
+pub mod linear_features;
+mod pair_features;
 pub mod sparse;
+pub mod tfidf;
+pub use error::RepresentError;
+pub use linear_features::{FeatureName, LinearFeatures, LinearFeaturesSettings};
