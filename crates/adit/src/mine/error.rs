@@ -32,6 +32,24 @@ pub enum MineError {
     },
     #[error("the saved model is damaged: {reason}")]
     DamagedModel { reason: String },
+    #[error("{model} diverged in epoch {epoch}: its loss is not finite at learning rate {learning_rate:e}")]
+    Diverged {
+        model: String,
+        epoch: usize,
+        learning_rate: f32,
+    },
+    #[error("a network left values that are not finite for some of {rows} rows")]
+    NotFinite { rows: usize },
+    #[error("the rows have no target of the kind that was asked for")]
+    WrongTarget,
+    #[error("there are no number or category columns to learn from")]
+    NoFeatures,
+    #[error("the head `match` compares two text columns, but there are {columns}")]
+    NeedsPair { columns: usize },
+    #[error(transparent)]
+    Network(#[from] adit_nn::NnError),
+    #[error(transparent)]
+    Represent(crate::represent::RepresentError),
     #[error("stopped on request")]
     Cancelled,
 }
@@ -48,8 +66,21 @@ impl MineError {
                 "represent the rows with the features that were saved with the model"
             }
             Self::DamagedModel { .. } => "train the model again",
+            Self::Diverged { .. } => "give a lower learning rate",
+            Self::NeedsPair { .. } => "name two text columns, or another head",
+            Self::Network(e) => return e.hint(),
+            Self::Represent(e) => return e.hint(),
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+impl From<crate::represent::RepresentError> for MineError {
+    fn from(error: crate::represent::RepresentError) -> Self {
+        match error {
+            crate::represent::RepresentError::Cancelled => Self::Cancelled,
+            other => Self::Represent(other),
+        }
     }
 }

@@ -113,6 +113,56 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// Adds rows of the same columns below these.
+    ///
+    /// # Errors
+    /// Names the column that differs in place, name or kind.
+    pub fn append(&mut self, more: Rows) -> Result<(), super::PrepareError> {
+        let differs = |expected: &str, found: &str| super::PrepareError::ColumnsDiffer {
+            expected: expected.to_string(),
+            found: found.to_string(),
+        };
+        if self.columns.len() != more.columns.len() {
+            let count = |n: usize| format!("{n} columns");
+            return Err(differs(&count(self.columns.len()), &count(more.columns.len())));
+        }
+        for (own, other) in self.columns.iter_mut().zip(more.columns) {
+            if own.name != other.name {
+                return Err(differs(&own.name, &other.name));
+            }
+            match (&mut own.values, other.values) {
+                (Values::Numbers(a), Values::Numbers(b)) => a.extend(b),
+                (Values::Strings(a), Values::Strings(b)) => a.extend(b),
+                (Values::Times(a), Values::Times(b)) => a.extend(b),
+                _ => return Err(differs(&own.name, &format!("{} of another kind", other.name))),
+            }
+        }
+        self.row_ids.extend(more.row_ids);
+        Ok(())
+    }
+
+    /// The first `n` rows, and the rest.
+    pub fn split_at(self, n: usize) -> (Rows, Rows) {
+        let all: Vec<usize> = (0..self.n_rows()).collect();
+        let (head, tail) = all.split_at(n.min(all.len()));
+        (subset(&self, head), subset(&self, tail))
+    }
+}
+
+impl Target {
+    /// The target of the given rows, in their order.
+    pub fn select(&self, rows: &[usize]) -> Target {
+        match self {
+            Target::Classes { codes, names } => Target::Classes {
+                codes: rows.iter().map(|&i| codes[i]).collect(),
+                names: names.clone(),
+            },
+            Target::Numbers(values) => Target::Numbers(rows.iter().map(|&i| values[i]).collect()),
+        }
+    }
+}
+
 impl Dataset {
     /// Number of rows.
     pub fn n_rows(&self) -> usize {

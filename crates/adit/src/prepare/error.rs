@@ -8,6 +8,9 @@ pub enum PrepareError {
     #[error(transparent)]
     Source(#[from] crate::source::SourceError),
 
+    #[error("the tables do not have the same columns: expected {expected}, found {found}")]
+    ColumnsDiffer { expected: String, found: String },
+
     #[error("there is no column `{name}` for the {what}; the columns are {}", names(.columns))]
     UnknownColumn {
         what: &'static str,

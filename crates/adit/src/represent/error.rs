@@ -1,5 +1,9 @@
 //! What can go wrong in this room.
 
+use std::path::PathBuf;
+
+use adit_nn::NnError;
+
 /// Why a dataset could not be represented.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +41,12 @@ pub enum RepresentError {
     NoTrainingRows,
     #[error("saved text features are damaged: {reason}")]
     DamagedVocabulary { reason: String },
+    #[error("{}: {reason}", path.display())]
+    Encoder { path: PathBuf, reason: String },
+    #[error("{source}")]
+    Weights { path: PathBuf, source: NnError },
+    #[error("a text cannot be tokenised: {reason}")]
+    Tokenize { reason: String },
     #[error("stopped on request")]
     Cancelled,
 }
@@ -54,6 +64,12 @@ impl RepresentError {
             | Self::CodeOutOfRange { .. } => Some(
                 "prepare the rows with the preparation that was saved with the model".to_owned(),
             ),
+            Self::Encoder { .. } => Some(
+                "an encoder is a folder with config.json, model.safetensors and tokenizer.json; \
+                 `adit model list` shows those in the store"
+                    .to_owned(),
+            ),
+            Self::Weights { source, .. } => source.hint(),
             Self::NoTrainingRows => Some("give more rows, or a smaller test part".to_owned()),
             Self::DamagedVocabulary { .. } => Some("train the model again".to_owned()),
             _ => None,

@@ -225,9 +225,9 @@ pub fn bad_row_warnings(table: &Table) -> Vec<Warning> {
 /// A suspicion in the words of the report.
 pub fn warning(suspicion: Suspicion) -> Warning {
     Warning {
-        kind: suspicion.kind,
+        kind: suspicion.kind.to_string(),
         column: suspicion.column,
         message: suspicion.message,
-        action: suspicion.action,
+        action: suspicion.action.to_string(),
     }
 }

@@ -9,7 +9,6 @@ use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMemb
 use super::{Context, Job, RunError, apply, limits, summary};
 use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember};
 use crate::mine::Predictions;
-use crate::prepare::Target;
 use crate::report;
 use crate::represent::encoder::EncoderDirectory;
 use crate::store::{ModelStore, RunFolder};
@@ -74,7 +73,7 @@ fn train_and_judge(
     if !loaded.dataset.texts.is_empty() && encoder.is_none() {
         return Err(RunError::NoEncoder);
     }
-    let positive = loaded.preparation.positive();
+    let positive = loaded.preparation.positive_class();
     let arena = Arena {
         job,
         loaded: &loaded,
@@ -238,17 +237,4 @@ fn write_report(
         folder.write("bad_rows.jsonl", lines.as_bytes())?;
     }
     Ok(result_json)
-}
-
-/// The truth of the chosen rows, in their order.
-impl Target {
-    pub fn select(&self, rows: &[usize]) -> Target {
-        match self {
-            Target::Classes { codes, names } => Target::Classes {
-                codes: rows.iter().map(|&i| codes[i]).collect(),
-                names: names.clone(),
-            },
-            Target::Numbers(values) => Target::Numbers(rows.iter().map(|&i| values[i]).collect()),
-        }
-    }
 }

@@ -15,7 +15,7 @@ use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSett
 use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
 use crate::prepare::{Target, Task};
-use crate::represent::LinearFeatures;
+use crate::represent::{LinearFeatures, LinearFeaturesSettings};
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::rows::RowTransformerShape;
 
@@ -103,15 +103,15 @@ impl Arena<'_> {
         let split = &self.loaded.split;
         let dataset = &self.loaded.dataset;
         let fit_rows = self.loaded.fit_rows();
-        let features = LinearFeatures::fit(dataset, &fit_rows, &Default::default())?;
-        let matrix = features.transform(dataset);
+        let features = LinearFeatures::fit(dataset, &fit_rows, LinearFeaturesSettings::default())?;
+        let matrix = features.transform(dataset)?;
         let settings = LinearSettings {
             seed: self.job.seed,
             ..LinearSettings::default()
         };
         let on_train = settings.fit(&matrix, self.target, &split.train, self.watch)?;
-        let validation = on_train.predict(&matrix.select(&split.validation));
-        let train = on_train.predict(&matrix.select(&split.train));
+        let validation = on_train.predict(&matrix.select(&split.validation)?)?;
+        let train = on_train.predict(&matrix.select(&split.train)?)?;
         let refit = LinearSettings {
             penalties: vec![on_train.chosen_penalty()],
             ..settings
@@ -122,7 +122,7 @@ impl Arena<'_> {
             role: MemberRole::Linear,
             kind: MemberKind::Linear,
             weights: Vec::new(),
-            test: vec![model.predict(&matrix.select(&split.test))],
+            test: vec![model.predict(&matrix.select(&split.test)?)?],
             validation_score: self.score(&split.validation, &validation),
             train_score: self.score(&split.train, &train),
             settings: vec![

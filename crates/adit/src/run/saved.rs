@@ -143,14 +143,14 @@ impl Predictor {
 
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
-        self.predict_dataset(&self.preparation.apply(rows)?, watch)
+        self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
     }
 
     fn predict_dataset(&self, dataset: &Dataset, watch: &dyn Watch) -> Result<Predictions, RunError> {
         let by_seed = match &self.member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
-                vec![linear.model.predict(&linear.features.transform(dataset))]
+                vec![linear.model.predict(&linear.features.transform(dataset)?)?]
             }
             LoadedMember::Row(model, weights) => weights
                 .iter()
