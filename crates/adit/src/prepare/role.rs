@@ -1,7 +1,9 @@
 //! What a column is used for.
 
 /// What a column is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Target,
@@ -40,6 +42,9 @@ impl Role {
 
     /// True for columns that a model learns from.
     pub fn is_feature(self) -> bool {
-        matches!(self, Self::Number | Self::Category | Self::Text | Self::Time)
+        matches!(
+            self,
+            Self::Number | Self::Category | Self::Text | Self::Time
+        )
     }
 }
