@@ -87,9 +87,8 @@ fn encode(
         }
         Encoding::Time { origin, scaling } => {
             let raw = times(column)?;
-            let scaled = |time: &Option<i64>| {
-                time.map_or(0.0, |time| scaling.apply(days(time, *origin)))
-            };
+            let scaled =
+                |time: &Option<i64>| time.map_or(0.0, |time| scaling.apply(days(time, *origin)));
             dataset.numbers.push(NumberColumn {
                 name,
                 values: raw.iter().map(scaled).collect(),
@@ -106,7 +105,8 @@ fn encode(
         }
         Encoding::Text => {
             let cells = names(column, &all)?;
-            let clean = |cell: Option<String>| cell.as_deref().map(normalise_text).unwrap_or_default();
+            let clean =
+                |cell: Option<String>| cell.as_deref().map(normalise_text).unwrap_or_default();
             dataset.texts.push(TextColumn {
                 name,
                 values: cells.into_iter().map(clean).collect(),

@@ -33,8 +33,9 @@ pub struct RoleSettings {
 /// 4. true or false, and three to six small whole numbers that come back often: category
 ///    (two whole numbers carry the same as a number);
 /// 5. other numbers: number;
-/// 6. texts of three words or more that are mostly distinct, or long and distinct strings: text;
-/// 7. other texts: category.
+/// 6. texts that nine times in ten are numbers: number (the other cells are read as missing);
+/// 7. texts of three words or more that are mostly distinct, or long and distinct strings: text;
+/// 8. other texts: category.
 ///
 /// # Errors
 /// A named column that is not there; two targets; two roles for one column; a role that the

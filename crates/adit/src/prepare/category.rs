@@ -105,7 +105,14 @@ mod tests {
         let categories = Categories::fit(train.into_iter().chain([None]), 2, 10);
         assert_eq!(categories.names, ["a", "b"]);
         assert_eq!(categories.cardinality(), 4);
-        let new = [Some("b"), Some(" a"), None, Some(""), Some("rare"), Some("zzz")];
+        let new = [
+            Some("b"),
+            Some(" a"),
+            None,
+            Some(""),
+            Some("rare"),
+            Some("zzz"),
+        ];
         assert_eq!(categories.encode(new.into_iter()), [3, 2, 1, 1, 0, 0]);
     }
 
@@ -119,8 +126,14 @@ mod tests {
     fn a_number_is_one_category_however_it_is_written() {
         let categories = Categories::fit(["10", "2", "1"].map(Some).into_iter(), 1, 10);
         assert_eq!(categories.names, ["1", "2", "10"]);
-        assert_eq!(categories.encode(["1.0", "02", "1e1", "3"].map(Some).into_iter()), [2, 3, 4, 0]);
+        assert_eq!(
+            categories.encode(["1.0", "02", "1e1", "3"].map(Some).into_iter()),
+            [2, 3, 4, 0]
+        );
         let padded = Categories::fit(["01", "1", "2x"].map(Some).into_iter(), 1, 10);
-        assert_eq!(padded.encode(["01", "1", "1.0"].map(Some).into_iter()), [2, 3, 0]);
+        assert_eq!(
+            padded.encode(["01", "1", "1.0"].map(Some).into_iter()),
+            [2, 3, 0]
+        );
     }
 }

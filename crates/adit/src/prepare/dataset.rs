@@ -240,7 +240,12 @@ mod tests {
     #[test]
     fn rows_without_a_target_are_dropped_and_counted() {
         let text = |s: &str| Some(s.to_string());
-        let mut strings = rows(Values::Strings(vec![text("a"), None, text("  "), text("b")]));
+        let mut strings = rows(Values::Strings(vec![
+            text("a"),
+            None,
+            text("  "),
+            text("b"),
+        ]));
         assert_eq!(drop_missing_target(&mut strings), 2);
         assert_eq!(strings.row_ids, [10, 13]);
         let mut numbers = rows(Values::Numbers(vec![1.0, f64::NAN, 2.0, 3.0]));

@@ -54,21 +54,27 @@ pub enum PrepareError {
     #[error("the target column `{column}` has no value in row {row}")]
     TargetMissing { column: String, row: u64 },
 
-    #[error("the target column `{column}` holds one class only, `{class}`, in all {rows} training rows")]
+    #[error(
+        "the target column `{column}` holds one class only, `{class}`, in all {rows} training rows"
+    )]
     OneClass {
         column: String,
         class: String,
         rows: usize,
     },
 
-    #[error("the target column `{column}` holds one value only, {value}, in all {rows} training rows")]
+    #[error(
+        "the target column `{column}` holds one value only, {value}, in all {rows} training rows"
+    )]
     OneValue {
         column: String,
         value: f64,
         rows: usize,
     },
 
-    #[error("the target column `{column}` has {classes} classes; at most {limit} can be told apart")]
+    #[error(
+        "the target column `{column}` has {classes} classes; at most {limit} can be told apart"
+    )]
     TooManyClasses {
         column: String,
         classes: usize,
@@ -76,7 +82,9 @@ pub enum PrepareError {
         numeric: bool,
     },
 
-    #[error("the target column `{column}` has {distinct} distinct values in {rows} rows, too many to be classes")]
+    #[error(
+        "the target column `{column}` has {distinct} distinct values in {rows} rows, too many to be classes"
+    )]
     NotClasses {
         column: String,
         distinct: usize,
@@ -111,7 +119,9 @@ pub enum PrepareError {
         needed: usize,
     },
 
-    #[error("the split by `{column}` needs a time in every row, and {count} rows have none, the first of them row {row}")]
+    #[error(
+        "the split by `{column}` needs a time in every row, and {count} rows have none, the first of them row {row}"
+    )]
     MissingTimes {
         column: String,
         count: usize,
@@ -135,7 +145,9 @@ pub enum PrepareError {
     #[error("row index {index} is outside the {rows} loaded rows")]
     RowOutOfRange { index: usize, rows: usize },
 
-    #[error("the preparation was saved by version {found}, and this program reads version {supported}")]
+    #[error(
+        "the preparation was saved by version {found}, and this program reads version {supported}"
+    )]
     Version { found: u32, supported: u32 },
 }
 

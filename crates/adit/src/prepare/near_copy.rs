@@ -62,9 +62,16 @@ pub(super) fn near_copy(column: &RowColumn, train: &[usize], truth: &Truth) -> O
     if train.len() < ENOUGH_ROWS {
         return None;
     }
-    let present: Vec<bool> = train.iter().map(|&row| !column.values.is_missing(row)).collect();
+    let present: Vec<bool> = train
+        .iter()
+        .map(|&row| !column.values.is_missing(row))
+        .collect();
     let told = |measure, value, by_presence| {
-        let told = Told { measure, value, by_presence };
+        let told = Told {
+            measure,
+            value,
+            by_presence,
+        };
         (value >= NEAR).then_some(told)
     };
     if present.contains(&false) && present.contains(&true) {
@@ -174,7 +181,11 @@ fn between_groups(groups: &[usize], y: &[f64]) -> f64 {
         .filter(|values| values.len() as u64 >= SUPPORT)
         .map(|values| values.len() as f64 * (mean_and_deviation(values).0 - mean).powi(2))
         .sum();
-    if total > 0.0 && total.is_finite() { between / total } else { 0.0 }
+    if total > 0.0 && total.is_finite() {
+        between / total
+    } else {
+        0.0
+    }
 }
 
 /// The larger of the squared correlations of values and of ranks.
@@ -186,7 +197,10 @@ fn squared_correlation(x: &[f64], y: &[f64]) -> f64 {
     let (mean_x, deviation_x) = mean_and_deviation(x);
     let (mean_y, deviation_y) = mean_and_deviation(y);
     let n = x.len() as f64;
-    let products = x.iter().zip(y).map(|(a, b)| (a - mean_x) * (b - mean_y) / n);
+    let products = x
+        .iter()
+        .zip(y)
+        .map(|(a, b)| (a - mean_x) * (b - mean_y) / n);
     let r = products.sum::<f64>() / (deviation_x * deviation_y);
     if r.is_finite() { r * r } else { 0.0 }
 }
@@ -199,7 +213,12 @@ fn auc(x: &[f64], labels: &[bool]) -> f64 {
         return 0.0;
     }
     let ranks = ranks(x);
-    let sum: f64 = ranks.iter().zip(labels).filter(|(_, label)| **label).map(|(rank, _)| rank).sum();
+    let sum: f64 = ranks
+        .iter()
+        .zip(labels)
+        .filter(|(_, label)| **label)
+        .map(|(rank, _)| rank)
+        .sum();
     let area = (sum - positives * (positives + 1.0) / 2.0) / (positives * negatives);
     area.max(1.0 - area)
 }

@@ -47,7 +47,10 @@ mod tests {
         let known: Vec<String> = ["Churn", "TotalCharges", "tenure"].map(String::from).into();
         assert_eq!(nearest("chrun", &known).as_deref(), None);
         assert_eq!(nearest("churm", &known).as_deref(), Some("Churn"));
-        assert_eq!(nearest("total_charges", &known).as_deref(), Some("TotalCharges"));
+        assert_eq!(
+            nearest("total_charges", &known).as_deref(),
+            Some("TotalCharges")
+        );
         assert_eq!(nearest("zebra", &known), None);
         assert_eq!(edits(&['a', 'b'], &['b', 'a']), 2);
     }

@@ -28,7 +28,10 @@ pub fn shared_rows(
         return None;
     }
     let (of_train, of_test): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    let seen: BTreeSet<Fingerprint> = train.iter().map(|&row| fingerprint(&of_train, row)).collect();
+    let seen: BTreeSet<Fingerprint> = train
+        .iter()
+        .map(|&row| fingerprint(&of_train, row))
+        .collect();
     let shared: Vec<u64> = test
         .iter()
         .filter(|&&row| seen.contains(&fingerprint(&of_test, row)))
@@ -43,9 +46,14 @@ pub fn shared_rows(
         100.0 * share
     );
     Some(
-        Suspicion::new("rows_in_train_and_test", None, message, "kept: scores on them flatter the models")
-            .with("rows", shared.len() as f64)
-            .with("share", share),
+        Suspicion::new(
+            "rows_in_train_and_test",
+            None,
+            message,
+            "kept: scores on them flatter the models",
+        )
+        .with("rows", shared.len() as f64)
+        .with("share", share),
     )
 }
 

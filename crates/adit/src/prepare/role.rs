@@ -42,6 +42,9 @@ impl Role {
 
     /// True for columns that a model learns from.
     pub fn is_feature(self) -> bool {
-        matches!(self, Self::Number | Self::Category | Self::Text | Self::Time)
+        matches!(
+            self,
+            Self::Number | Self::Category | Self::Text | Self::Time
+        )
     }
 }

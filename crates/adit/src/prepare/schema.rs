@@ -39,7 +39,11 @@ impl Preparation {
     pub fn roles_for(&self, schema: &[ColumnSchema], with_target: bool) -> Vec<ColumnRole> {
         let mut known: BTreeMap<&str, Role> = BTreeMap::new();
         known.extend(self.carried.iter().map(|c| (c.name.as_str(), c.role)));
-        known.extend(self.columns.iter().map(|c| (c.name.as_str(), c.encoding.role())));
+        known.extend(
+            self.columns
+                .iter()
+                .map(|c| (c.name.as_str(), c.encoding.role())),
+        );
         if with_target {
             known.insert(self.target_column(), Role::Target);
         }

@@ -83,8 +83,13 @@ fn duplicates(profile: &Profile) -> Option<Suspicion> {
         return None;
     }
     let share = count as f64 / profile.n_rows.max(1) as f64;
+    let about = if profile.duplicate_rows_is_exact {
+        ""
+    } else {
+        "about "
+    };
     let message = format!(
-        "{count} of {} rows ({:.1}%) repeat an earlier row in every column",
+        "{about}{count} of {} rows ({:.1}%) repeat an earlier row in every column",
         profile.n_rows,
         100.0 * share
     );
@@ -102,12 +107,19 @@ fn of_column(column: &ColumnProfile, role: &ColumnRole, n_rows: u64, found: &mut
     let left_out = if ignored { "not learned from" } else { "kept" };
     if n_rows > 0 && column.missing >= n_rows {
         let message = format!("`{}` has no value in any of {n_rows} rows", column.name);
-        found.push(Suspicion::new("all_missing", name, message, left_out).with("rows", n_rows as f64));
+        found.push(
+            Suspicion::new("all_missing", name, message, left_out).with("rows", n_rows as f64),
+        );
         return;
     }
     if column.distinct == 1 && column.missing == 0 {
-        let message = format!("`{}` holds the same value in all {n_rows} rows", column.name);
-        found.push(Suspicion::new("constant_column", name, message, left_out).with("rows", n_rows as f64));
+        let message = format!(
+            "`{}` holds the same value in all {n_rows} rows",
+            column.name
+        );
+        found.push(
+            Suspicion::new("constant_column", name, message, left_out).with("rows", n_rows as f64),
+        );
         return;
     }
     if role.role == Role::Id && by_rule {
@@ -116,7 +128,10 @@ fn of_column(column: &ColumnProfile, role: &ColumnRole, n_rows: u64, found: &mut
             column.name, role.reason, column.distinct
         );
         let action = "not learned from; give it another role to use it";
-        found.push(Suspicion::new("id_like", name, message, action).with("distinct", column.distinct as f64));
+        found.push(
+            Suspicion::new("id_like", name, message, action)
+                .with("distinct", column.distinct as f64),
+        );
     }
     of_cells(column, role.role, n_rows, found);
 }
@@ -127,7 +142,7 @@ fn of_cells(column: &ColumnProfile, role: Role, n_rows: u64, found: &mut Vec<Sus
     let numeric = matches!(column.column_type, ColumnType::Integer | ColumnType::Float);
     if column.blanks > 0 && (numeric || role == Role::Number) {
         let message = format!(
-            "`{}` is a number column and {} of {n_rows} cells hold nothing but blanks",
+            "`{}` is a number column and {} of {n_rows} cells are blank",
             column.name, column.blanks
         );
         found.push(
@@ -140,7 +155,12 @@ fn of_cells(column: &ColumnProfile, role: Role, n_rows: u64, found: &mut Vec<Sus
             .non_numeric
             .iter()
             .take(SHOWN)
-            .map(|(row, cell)| format!("row {row} holds `{}`", cell.chars().take(40).collect::<String>()))
+            .map(|(row, cell)| {
+                format!(
+                    "row {row} holds `{}`",
+                    cell.chars().take(40).collect::<String>()
+                )
+            })
             .collect();
         let message = format!(
             "`{}` is a number column with cells that are not numbers: {}",
@@ -161,14 +181,22 @@ fn of_cells(column: &ColumnProfile, role: Role, n_rows: u64, found: &mut Vec<Sus
             100.0 * share
         );
         found.push(
-            Suspicion::new("many_missing", name, message, "kept, with a mark where it is missing")
-                .with("share", share),
+            Suspicion::new(
+                "many_missing",
+                name,
+                message,
+                "kept, with a mark where it is missing",
+            )
+            .with("share", share),
         );
     }
 }
 
 fn copies(rows: &Rows, split: &Split, truth: &Truth) -> Vec<Suspicion> {
-    let features = rows.columns.iter().filter(|column| column.role.is_feature());
+    let features = rows
+        .columns
+        .iter()
+        .filter(|column| column.role.is_feature());
     features
         .filter_map(|column| {
             let told = near_copy(column, &split.train, truth)?;
@@ -226,12 +254,16 @@ fn of_classes(rows: &Rows, split: &Split, found: &mut Vec<Suspicion>) {
             list(&tiny)
         );
         let action = "kept: nothing can be said about how well they are told apart";
-        found.push(Suspicion::new("tiny_class", name, message, action).with("classes", tiny.len() as f64));
+        found.push(
+            Suspicion::new("tiny_class", name, message, action).with("classes", tiny.len() as f64),
+        );
     }
     if let Some((class, n)) = train.iter().min_by_key(|(_, n)| **n) {
         let share = *n as f64 / total as f64;
         // Among many classes each is rare; what counts is its distance from an even share.
-        if share < RARE_CLASS.min(0.25 / train.len() as f64) || train.len() == 2 && share < RARE_CLASS {
+        if share < RARE_CLASS.min(0.25 / train.len() as f64)
+            || train.len() == 2 && share < RARE_CLASS
+        {
             let message = format!(
                 "the rarest class, `{class}`, has {n} of {total} training rows ({:.1}%): accuracy says little here",
                 100.0 * share
@@ -242,9 +274,15 @@ fn of_classes(rows: &Rows, split: &Split, found: &mut Vec<Suspicion>) {
     }
     for (part, which) in [(&split.validation, "validation"), (&split.test, "test")] {
         let counts = count(part);
-        let unseen: Vec<_> = counts.iter().filter(|(class, _)| !train.contains_key(*class)).collect();
+        let unseen: Vec<_> = counts
+            .iter()
+            .filter(|(class, _)| !train.contains_key(*class))
+            .collect();
         if !unseen.is_empty() {
-            let message = format!("classes of the {which} rows that no training row has: {}", list(&unseen));
+            let message = format!(
+                "classes of the {which} rows that no training row has: {}",
+                list(&unseen)
+            );
             found.push(
                 Suspicion::new("class_not_in_training", name, message, "cannot be learned")
                     .with("classes", unseen.len() as f64),

@@ -122,15 +122,16 @@ fn fit_classes(
             rows: train.len(),
         });
     }
-    let positive = match positive {
-        None => (names.len() == 2).then_some(1),
-        Some(wanted) => Some(position(&names, wanted).ok_or_else(|| {
-            PrepareError::UnknownPositiveClass {
-                class: wanted.to_string(),
-                known: names.clone(),
-            }
-        })?),
-    };
+    let positive =
+        match positive {
+            None => (names.len() == 2).then_some(1),
+            Some(wanted) => Some(position(&names, wanted).ok_or_else(|| {
+                PrepareError::UnknownPositiveClass {
+                    class: wanted.to_string(),
+                    known: names.clone(),
+                }
+            })?),
+        };
     Ok(TargetPlan::Classes {
         column: column.name.clone(),
         names,
@@ -216,7 +217,10 @@ pub(super) fn class_cells(
     indices: &[usize],
 ) -> Result<Vec<String>, PrepareError> {
     match &column.values {
-        Values::Numbers(values) => Ok(indices.iter().map(|&row| number_name(values[row])).collect()),
+        Values::Numbers(values) => Ok(indices
+            .iter()
+            .map(|&row| number_name(values[row]))
+            .collect()),
         Values::Strings(values) => Ok(indices
             .iter()
             .map(|&row| normalise_text(values[row].as_deref().unwrap_or_default()))

@@ -25,7 +25,12 @@ fn rows(columns: Vec<(&str, Role, Values)>) -> Rows {
 
 fn strings(cells: &[&str]) -> Values {
     // A dash stands for a missing cell.
-    Values::Strings(cells.iter().map(|&cell| (cell != "-").then(|| cell.to_string())).collect())
+    Values::Strings(
+        cells
+            .iter()
+            .map(|&cell| (cell != "-").then(|| cell.to_string()))
+            .collect(),
+    )
 }
 
 fn numbers(cells: &[f64]) -> Values {
@@ -36,12 +41,39 @@ const NAN: f64 = f64::NAN;
 
 fn mixed() -> Rows {
     rows(vec![
-        ("age", Role::Number, numbers(&[20.0, 30.0, NAN, 40.0, 50.0, 60.0])),
-        ("when", Role::Time, Values::Times(vec![Some(0), None, Some(86_400_000), Some(172_800_000), Some(0), Some(0)])),
-        ("colour", Role::Category, strings(&["red", "blue", "red", "-", "blue", "red"])),
-        ("note", Role::Text, strings(&["a  b", "-", "c\td", "e", "f", "g"])),
+        (
+            "age",
+            Role::Number,
+            numbers(&[20.0, 30.0, NAN, 40.0, 50.0, 60.0]),
+        ),
+        (
+            "when",
+            Role::Time,
+            Values::Times(vec![
+                Some(0),
+                None,
+                Some(86_400_000),
+                Some(172_800_000),
+                Some(0),
+                Some(0),
+            ]),
+        ),
+        (
+            "colour",
+            Role::Category,
+            strings(&["red", "blue", "red", "-", "blue", "red"]),
+        ),
+        (
+            "note",
+            Role::Text,
+            strings(&["a  b", "-", "c\td", "e", "f", "g"]),
+        ),
         ("id", Role::Id, strings(&["1", "2", "3", "4", "5", "6"])),
-        ("y", Role::Target, strings(&["no", "yes", "no", "yes", "no", "yes"])),
+        (
+            "y",
+            Role::Target,
+            strings(&["no", "yes", "no", "yes", "no", "yes"]),
+        ),
     ])
 }
 
@@ -68,12 +100,18 @@ fn every_role_is_encoded_as_it_says() {
     assert!((age.values[5] - 1.349).abs() < 1e-3);
     assert_eq!(dataset.numbers[1].missing[1], true);
     let colour = &dataset.categories[0];
-    assert_eq!((&colour.codes[..], colour.cardinality), (&[3, 2, 3, 1, 2, 3][..], 4));
+    assert_eq!(
+        (&colour.codes[..], colour.cardinality),
+        (&[3, 2, 3, 1, 2, 3][..], 4)
+    );
     assert_eq!(dataset.texts[0].values, ["a b", "", "c d", "e", "f", "g"]);
     let names = vec!["no".to_string(), "yes".to_string()];
     assert_eq!(
         dataset.target,
-        Some(Target::Classes { codes: vec![0, 1, 0, 1, 0, 1], names })
+        Some(Target::Classes {
+            codes: vec![0, 1, 0, 1, 0, 1],
+            names
+        })
     );
     assert_eq!(preparation.positive_class(), Some(1));
     assert_eq!(preparation.n_outputs(), 2);
@@ -116,7 +154,10 @@ fn a_saved_preparation_gives_the_same_bytes() {
     assert_eq!(loaded, preparation);
     let bits = |p: &Preparation| {
         let dataset = p.apply(&rows).unwrap();
-        let scaled = dataset.numbers.iter().flat_map(|c| c.values.iter().map(|x| x.to_bits()));
+        let scaled = dataset
+            .numbers
+            .iter()
+            .flat_map(|c| c.values.iter().map(|x| x.to_bits()));
         scaled.collect::<Vec<u32>>()
     };
     assert_eq!(bits(&loaded), bits(&preparation));
@@ -137,7 +178,11 @@ fn new_rows_may_lack_the_target_and_bring_new_categories_and_columns() {
         ("extra", Role::Number, numbers(&[1.0, 2.0])),
         ("note", Role::Text, strings(&["x", "-"])),
         ("colour", Role::Category, strings(&["green", "-"])),
-        ("when", Role::Time, Values::Times(vec![None, Some(i64::MIN)])),
+        (
+            "when",
+            Role::Time,
+            Values::Times(vec![None, Some(i64::MIN)]),
+        ),
         ("age", Role::Number, strings(&["41", " "])),
     ]);
     let dataset = preparation.apply(&new).unwrap();
@@ -153,7 +198,10 @@ fn rows_are_encoded_one_by_one() {
     let whole = preparation.apply(&all).unwrap();
     for row in 0..all.n_rows() {
         let alone = preparation.apply(&subset(&all, &[row])).unwrap();
-        assert_eq!(alone.numbers[0].values[0].to_bits(), whole.numbers[0].values[row].to_bits());
+        assert_eq!(
+            alone.numbers[0].values[0].to_bits(),
+            whole.numbers[0].values[row].to_bits()
+        );
         assert_eq!(alone.categories[0].codes[0], whole.categories[0].codes[row]);
         assert_eq!(alone.row_ids, [row as u64]);
     }
@@ -198,8 +246,14 @@ fn a_number_target_returns_from_its_scale() {
         let back = preparation.scaled_to_target(preparation.target_to_scaled(y));
         assert!((back - y).abs() < 1e-4);
     }
-    assert_eq!(preparation.apply(&table).unwrap().target, Some(Target::Numbers(vec![10.0, 20.0, 60.0])));
-    assert_eq!((preparation.n_outputs(), preparation.class_names().len()), (1, 0));
+    assert_eq!(
+        preparation.apply(&table).unwrap().target,
+        Some(Target::Numbers(vec![10.0, 20.0, 60.0]))
+    );
+    assert_eq!(
+        (preparation.n_outputs(), preparation.class_names().len()),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -215,7 +269,10 @@ fn classes_are_sorted_by_value_and_the_positive_one_can_be_chosen() {
     assert_eq!(preparation.positive_class(), Some(0));
     settings.positive_class = Some("11".into());
     let error = Preparation::fit(&table, &[0, 1, 2], &settings).unwrap_err();
-    assert_eq!(error.to_string(), "the positive class `11` is not among the classes `9`, `10`");
+    assert_eq!(
+        error.to_string(),
+        "the positive class `11` is not among the classes `9`, `10`"
+    );
 }
 
 #[test]
@@ -255,7 +312,10 @@ fn targets_that_do_not_suit_the_task_are_errors_that_say_why() {
         error.to_string(),
         "the target column `y` has 150 distinct values in 300 rows, too many to be classes"
     );
-    assert_eq!(error.hint().as_deref(), Some("numbers are predicted with `adit regress`"));
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("numbers are predicted with `adit regress`")
+    );
     let many: Vec<f64> = (0..4004).map(|i| f64::from(i % 1001)).collect();
     let error = fit(&with(numbers(&many)), Task::Classify).unwrap_err();
     assert_eq!(
@@ -327,7 +387,10 @@ fn a_schema_is_refused_by_naming_its_columns() {
         roles.iter().map(|role| role.role).collect()
     };
     use Role::{Category, Id, Ignore, Number, Target, Text, Time};
-    assert_eq!(roles(true), [Text, Ignore, Number, Time, Category, Target, Id]);
+    assert_eq!(
+        roles(true),
+        [Text, Ignore, Number, Time, Category, Target, Id]
+    );
     assert_eq!(roles(false)[5], Ignore);
     let bad = schema(&[("note", ColumnType::Time), ("when", ColumnType::Integer)]);
     let error = preparation.check_schema(&bad).unwrap_err();

@@ -42,7 +42,10 @@ mod tests {
     fn space_folds_and_invisible_marks_go() {
         assert_eq!(normalise_text("\u{feff} a\t\n b\0c\u{200b}d  "), "a b cd");
         assert_eq!(normalise_text(" \r\n "), "");
-        assert_eq!(normalise_text("ok\u{a0}£5 – näïve 漢字"), "ok £5 – näïve 漢字");
+        assert_eq!(
+            normalise_text("ok\u{a0}£5 – näïve 漢字"),
+            "ok £5 – näïve 漢字"
+        );
     }
 
     proptest! {

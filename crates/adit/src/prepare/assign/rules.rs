@@ -53,7 +53,7 @@ fn id_like(column: &ColumnProfile, present: u64) -> Option<(Role, String)> {
     if numeric && !column.whole_numbers || column.column_type == ColumnType::Boolean {
         return None;
     }
-    if !numeric && column.mean_words >= FEW_WORDS {
+    if !numeric && (column.mean_words >= FEW_WORDS || !column.non_numeric.is_empty()) {
         return None;
     }
     let enough = present >= ENOUGH_ROWS;
@@ -66,7 +66,10 @@ fn id_like(column: &ColumnProfile, present: u64) -> Option<(Role, String)> {
     };
     if named_like_an_id(&column.name) {
         if all_distinct || distinct * 10 >= present * 9 {
-            return Some((Role::Id, format!("named like an id, {distinct} distinct values")));
+            return Some((
+                Role::Id,
+                format!("named like an id, {distinct} distinct values"),
+            ));
         }
         if distinct > MANY_ENTITIES {
             let reason = format!(
@@ -101,12 +104,20 @@ fn number(column: &ColumnProfile, present: u64) -> (Role, String) {
         let reason = format!("{distinct} distinct whole numbers, read as codes");
         return (Role::Category, reason);
     }
-    let kind = if column.whole_numbers { "whole numbers" } else { "numbers" };
+    let kind = if column.whole_numbers {
+        "whole numbers"
+    } else {
+        "numbers"
+    };
     (Role::Number, format!("{distinct} distinct {kind}"))
 }
 
 fn text(column: &ColumnProfile, present: u64) -> (Role, String) {
     let distinct = column.distinct;
+    if !column.non_numeric.is_empty() {
+        // The source lists these only where nine in ten cells are numbers.
+        return (Role::Number, "numbers, but for a few cells".into());
+    }
     let mostly_distinct = distinct * 2 > present;
     let words = column.mean_words;
     if words >= FEW_WORDS && (mostly_distinct || distinct >= MANY_TEXTS) {
@@ -114,7 +125,10 @@ fn text(column: &ColumnProfile, present: u64) -> (Role, String) {
     }
     if column.mean_chars >= LONG && mostly_distinct && present >= ENOUGH_ROWS {
         let characters = column.mean_chars;
-        return (Role::Text, format!("distinct strings of {characters:.0} characters on average"));
+        return (
+            Role::Text,
+            format!("distinct strings of {characters:.0} characters on average"),
+        );
     }
     let mut reason = format!("{distinct} distinct values");
     if named_like_an_id(&column.name) {
@@ -128,7 +142,10 @@ fn text(column: &ColumnProfile, present: u64) -> (Role, String) {
 pub(super) fn named_like_an_id(name: &str) -> bool {
     let trimmed = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
     let lower = trimmed.to_lowercase();
-    if matches!(lower.as_str(), "id" | "uuid" | "guid" | "index" | "unnamed: " | "rowid" | "row_id") {
+    if matches!(
+        lower.as_str(),
+        "id" | "uuid" | "guid" | "index" | "unnamed: " | "rowid" | "row_id"
+    ) {
         return true;
     }
     let separated = ["_id", " id", "-id", ".id", "_uuid", "_key"];

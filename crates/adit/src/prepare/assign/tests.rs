@@ -30,6 +30,7 @@ fn profile(columns: Vec<ColumnProfile>) -> Profile {
     Profile {
         n_rows: 1000,
         duplicate_rows: 0,
+        duplicate_rows_is_exact: true,
         columns,
     }
 }
@@ -99,7 +100,11 @@ fn an_entity_is_suggested_and_never_assumed() {
     customer.distinct = 300;
     let roles = assign_roles(&profile(vec![customer]), &RoleSettings::default()).unwrap();
     assert_eq!(roles[0].role, Role::Id);
-    assert!(roles[0].reason.contains("role `entity`"), "{}", roles[0].reason);
+    assert!(
+        roles[0].reason.contains("role `entity`"),
+        "{}",
+        roles[0].reason
+    );
     let mut shop = column("shop_id", Text);
     shop.distinct = 12;
     assert_eq!(role_of(shop), Role::Category);
@@ -126,10 +131,22 @@ fn texts_are_told_from_categories_by_words_and_repetition() {
 
 #[test]
 fn names_of_ids() {
-    for name in ["id", "ID", "id1", "id_2", "customer_id", "Order ID", "rowId", "CustomerID", "Unnamed: 0"] {
+    for name in [
+        "id",
+        "ID",
+        "id1",
+        "id_2",
+        "customer_id",
+        "Order ID",
+        "rowId",
+        "CustomerID",
+        "Unnamed: 0",
+    ] {
         assert!(rules::named_like_an_id(name), "{name}");
     }
-    for name in ["paid", "humid", "idle", "PAID", "candid", "fluid_mm", "identity"] {
+    for name in [
+        "paid", "humid", "idle", "PAID", "candid", "fluid_mm", "identity",
+    ] {
         assert!(!rules::named_like_an_id(name), "{name}");
     }
 }
@@ -140,7 +157,12 @@ fn given_roles_stand_before_every_rule() {
     (review.mean_words, review.distinct) = (20.0, 990);
     let mut title = review.clone();
     title.name = "title".into();
-    let data = profile(vec![review, title, column("y", Integer), column("z", Float)]);
+    let data = profile(vec![
+        review,
+        title,
+        column("y", Integer),
+        column("z", Float),
+    ]);
     let settings = RoleSettings {
         target: Some("y".into()),
         texts: vec!["title".into()],
@@ -149,7 +171,10 @@ fn given_roles_stand_before_every_rule() {
     };
     let roles = assign_roles(&data, &settings).unwrap();
     let found: Vec<Role> = roles.iter().map(|r| r.role).collect();
-    assert_eq!(found, [Role::Ignore, Role::Text, Role::Target, Role::Category]);
+    assert_eq!(
+        found,
+        [Role::Ignore, Role::Text, Role::Target, Role::Category]
+    );
     assert_eq!(roles[2].reason, "given");
 }
 
@@ -171,13 +196,22 @@ fn settings_that_do_not_fit_are_errors_that_say_why() {
     );
     assert_eq!(hint.as_deref(), Some("did you mean `Churn`?"));
     let (message, _) = says(target("when"));
-    assert_eq!(message, "column `when` cannot be used as a target: it is read as times");
+    assert_eq!(
+        message,
+        "column `when` cannot be used as a target: it is read as times"
+    );
     let mut two = target("Churn");
     two.given.insert("when".into(), Role::Target);
-    assert_eq!(says(two).0, "two columns are given as the target: `Churn` and `when`");
+    assert_eq!(
+        says(two).0,
+        "two columns are given as the target: `Churn` and `when`"
+    );
     let mut both = target("Churn");
     both.texts.push("Churn".into());
-    assert_eq!(says(both).0, "column `Churn` is given two roles: target and text");
+    assert_eq!(
+        says(both).0,
+        "column `Churn` is given two roles: target and text"
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::prepare::text::{normalise_text, number_name};

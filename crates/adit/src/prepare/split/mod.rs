@@ -83,7 +83,9 @@ pub fn split(rows: &Rows, task: Task, settings: &SplitSettings) -> Result<Split,
         TestPart::Given => (order, Vec::new()),
         TestPart::Random { fraction }
         | TestPart::Group { fraction, .. }
-        | TestPart::Time { fraction, .. } => order.part(fraction, stream(settings.seed, 0), parts - 1),
+        | TestPart::Time { fraction, .. } => {
+            order.part(fraction, stream(settings.seed, 0), parts - 1)
+        }
     };
     let how = describe(settings, &rest);
     let (rest, validation) = if settings.validation_fraction > 0.0 {
@@ -203,9 +205,9 @@ fn order<'a>(rows: &'a Rows, task: Task, test: &'a TestPart) -> Result<Order<'a>
 fn strata<'a>(rows: &Rows, task: Task) -> Result<Order<'a>, PrepareError> {
     let all: Vec<usize> = (0..rows.n_rows()).collect();
     match (task, rows.target()) {
-        (Task::Classify, Some(target)) => {
-            Ok(Order::Strata(stratified::strata(&class_cells(target, &all)?)))
-        }
+        (Task::Classify, Some(target)) => Ok(Order::Strata(stratified::strata(&class_cells(
+            target, &all,
+        )?))),
         _ => Ok(Order::Strata(vec![all])),
     }
 }

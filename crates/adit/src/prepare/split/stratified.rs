@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// Rows of each class, in the order of class names.
@@ -53,7 +53,10 @@ fn shares(counts: &[usize], fraction: f64) -> Vec<usize> {
     let remainder = |i: usize| quota(counts[i]) - shares[i] as f64;
     by_remainder.sort_by(|&a, &b| {
         let larger = counts[b].cmp(&counts[a]);
-        remainder(b).total_cmp(&remainder(a)).then(larger).then(a.cmp(&b))
+        remainder(b)
+            .total_cmp(&remainder(a))
+            .then(larger)
+            .then(a.cmp(&b))
     });
     let given: usize = shares.iter().sum();
     for i in by_remainder.into_iter().take(wanted.saturating_sub(given)) {

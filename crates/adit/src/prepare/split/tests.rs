@@ -122,10 +122,18 @@ fn the_same_seed_gives_the_same_split_and_another_another() {
 fn the_split_says_how_it_was_made() {
     let all = rows(vec![
         ("who", Role::Id, classes((0..40).map(|i| i / 4))),
-        ("year", Role::Number, Values::Numbers((0..40).map(|i| f64::from(i / 5)).collect())),
+        (
+            "year",
+            Role::Number,
+            Values::Numbers((0..40).map(|i| f64::from(i / 5)).collect()),
+        ),
         ("y", Role::Target, classes((0..40).map(|i| i % 2))),
     ]);
-    let how = |test| split(&all, Task::Classify, &SplitSettings::new(test, 7)).unwrap().how;
+    let how = |test| {
+        split(&all, Task::Classify, &SplitSettings::new(test, 7))
+            .unwrap()
+            .how
+    };
     assert_eq!(
         how(TestPart::Given),
         "given test file; validation: 15% of the training rows, at random, stratified by class, seed 7"
@@ -136,9 +144,21 @@ fn the_split_says_how_it_was_made() {
          validation: 15% of the training rows, at random, stratified by class, seed 7"
     );
     let column = "who".to_string();
-    assert!(how(TestPart::Group { column, fraction: 0.2 }).contains("whole entities of `who`"));
+    assert!(
+        how(TestPart::Group {
+            column,
+            fraction: 0.2
+        })
+        .contains("whole entities of `who`")
+    );
     let column = "year".to_string();
-    assert!(how(TestPart::Time { column, fraction: 0.2 }).starts_with("test: 20% of the rows, the latest by `year`;"));
+    assert!(
+        how(TestPart::Time {
+            column,
+            fraction: 0.2
+        })
+        .starts_with("test: 20% of the rows, the latest by `year`;")
+    );
 }
 
 #[test]
@@ -147,7 +167,12 @@ fn a_given_test_file_still_keeps_entities_whole() {
         ("who", Role::Entity, classes((0..40).map(|i| i / 4))),
         ("y", Role::Target, classes((0..40).map(|i| i % 2))),
     ]);
-    let split = split(&all, Task::Classify, &SplitSettings::new(TestPart::Given, 1)).unwrap();
+    let split = split(
+        &all,
+        Task::Classify,
+        &SplitSettings::new(TestPart::Given, 1),
+    )
+    .unwrap();
     let of = |part: &[usize]| part.iter().map(|&row| row / 4).collect::<BTreeSet<_>>();
     assert!(of(&split.train).is_disjoint(&of(&split.validation)));
     assert!(!split.validation.is_empty() && split.test.is_empty());
@@ -156,7 +181,11 @@ fn a_given_test_file_still_keeps_entities_whole() {
 #[test]
 fn what_cannot_be_split_is_an_error_that_says_why() {
     let all = rows(vec![
-        ("when", Role::Time, Values::Times(vec![Some(1), None, Some(2), None])),
+        (
+            "when",
+            Role::Time,
+            Values::Times(vec![Some(1), None, Some(2), None]),
+        ),
         ("same", Role::Number, Values::Numbers(vec![1.0; 4])),
         ("word", Role::Text, classes(0..4)),
         ("y", Role::Target, classes((0..4).map(|i| i % 2))),
@@ -165,24 +194,45 @@ fn what_cannot_be_split_is_an_error_that_says_why() {
         let error = split(&all, Task::Classify, &SplitSettings::new(test, 1)).unwrap_err();
         error.to_string()
     };
-    let time = |column: &str| TestPart::Time { column: column.into(), fraction: 0.2 };
+    let time = |column: &str| TestPart::Time {
+        column: column.into(),
+        fraction: 0.2,
+    };
     assert_eq!(
         says(time("when")),
         "the split by `when` needs a time in every row, and 2 rows have none, the first of them row 1"
     );
-    assert_eq!(says(time("same")), "the split by `same` needs 3 different times, and there are 1");
-    assert_eq!(says(time("word")), "column `word` cannot be used as a time: it is read as text");
+    assert_eq!(
+        says(time("same")),
+        "the split by `same` needs 3 different times, and there are 1"
+    );
+    assert_eq!(
+        says(time("word")),
+        "column `word` cannot be used as a time: it is read as text"
+    );
     assert!(says(time("wen")).starts_with("there is no column `wen` for the split by time"));
-    let group = TestPart::Group { column: "same".into(), fraction: 0.2 };
-    assert_eq!(says(group), "column `same` holds 1 entities, too few to be split: 3 are needed");
+    let group = TestPart::Group {
+        column: "same".into(),
+        fraction: 0.2,
+    };
+    assert_eq!(
+        says(group),
+        "column `same` holds 1 entities, too few to be split: 3 are needed"
+    );
     assert_eq!(
         says(TestPart::Random { fraction: 1.0 }),
         "the test fraction must be above 0 and below 1, and it is 1"
     );
     let two = rows(vec![("y", Role::Target, classes(0..2))]);
     let error = split(&two, Task::Classify, &random(0.5, 1)).unwrap_err();
-    assert_eq!(error.to_string(), "2 rows are too few to be split: 3 are needed");
+    assert_eq!(
+        error.to_string(),
+        "2 rows are too few to be split: 3 are needed"
+    );
     let none = rows(vec![("y", Role::Target, Values::Strings(vec![None; 5]))]);
     let error = split(&none, Task::Classify, &random(0.5, 1)).unwrap_err();
-    assert_eq!(error.to_string(), "no row has a value in the target column `y`");
+    assert_eq!(
+        error.to_string(),
+        "no row has a value in the target column `y`"
+    );
 }
