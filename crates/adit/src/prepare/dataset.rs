@@ -114,29 +114,17 @@ impl Rows {
 }
 
 impl Rows {
-    /// Adds rows of the same columns below these.
+    /// Adds rows below these; their columns may stand in another order, and lack ids and entities.
     ///
     /// # Errors
-    /// Names the column that differs in place, name or kind.
+    /// Names the column that is absent or of another kind.
     pub fn append(&mut self, more: Rows) -> Result<(), super::PrepareError> {
-        let differs = |expected: &str, found: &str| super::PrepareError::ColumnsDiffer {
-            expected: expected.to_string(),
-            found: found.to_string(),
-        };
-        if self.columns.len() != more.columns.len() {
-            let count = |n: usize| format!("{n} columns");
-            return Err(differs(&count(self.columns.len()), &count(more.columns.len())));
-        }
-        for (own, other) in self.columns.iter_mut().zip(more.columns) {
-            if own.name != other.name {
-                return Err(differs(&own.name, &other.name));
-            }
-            match (&mut own.values, other.values) {
-                (Values::Numbers(a), Values::Numbers(b)) => a.extend(b),
-                (Values::Strings(a), Values::Strings(b)) => a.extend(b),
-                (Values::Times(a), Values::Times(b)) => a.extend(b),
-                _ => return Err(differs(&own.name, &format!("{} of another kind", other.name))),
-            }
+        let n_more = more.n_rows();
+        let mut others = more.columns;
+        for own in &mut self.columns {
+            let place = others.iter().position(|other| other.name == own.name);
+            let values = place.map(|at| others.swap_remove(at).values);
+            own.extend(values, n_more)?;
         }
         self.row_ids.extend(more.row_ids);
         Ok(())
@@ -147,6 +135,29 @@ impl Rows {
         let all: Vec<usize> = (0..self.n_rows()).collect();
         let (head, tail) = all.split_at(n.min(all.len()));
         (subset(&self, head), subset(&self, tail))
+    }
+}
+
+impl RowColumn {
+    /// Adds `values`, or `n_more` missing ones where an id or an entity is absent.
+    fn extend(&mut self, values: Option<Values>, n_more: usize) -> Result<(), super::PrepareError> {
+        match (&mut self.values, values) {
+            (Values::Numbers(own), Some(Values::Numbers(more))) => own.extend(more),
+            (Values::Strings(own), Some(Values::Strings(more))) => own.extend(more),
+            (Values::Times(own), Some(Values::Times(more))) => own.extend(more),
+            (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => match own {
+                Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
+                Values::Strings(own) => own.extend(std::iter::repeat_n(None, n_more)),
+                Values::Times(own) => own.extend(std::iter::repeat_n(None, n_more)),
+            },
+            (_, found) => {
+                return Err(super::PrepareError::ColumnsDiffer {
+                    column: self.name.clone(),
+                    found: if found.is_some() { "of another kind" } else { "absent" },
+                });
+            }
+        }
+        Ok(())
     }
 }
 

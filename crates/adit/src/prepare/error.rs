@@ -8,8 +8,11 @@ pub enum PrepareError {
     #[error(transparent)]
     Source(#[from] crate::source::SourceError),
 
-    #[error("the tables do not have the same columns: expected {expected}, found {found}")]
-    ColumnsDiffer { expected: String, found: String },
+    #[error("column `{column}` of the first table is {found} in another one")]
+    ColumnsDiffer {
+        column: String,
+        found: &'static str,
+    },
 
     #[error("there is no column `{name}` for the {what}; the columns are {}", names(.columns))]
     UnknownColumn {

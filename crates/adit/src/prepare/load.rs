@@ -79,6 +79,38 @@ pub fn load_counted(
     Ok((rows, found))
 }
 
+/// Streams the columns that [`load`] would load, a batch at a time; a word among numbers is an error.
+///
+/// # Errors
+/// As [`load`], in the call or from the iterator.
+pub fn stream(
+    table: &Table,
+    roles: &[ColumnRole],
+) -> Result<impl Iterator<Item = Result<Rows, PrepareError>>, PrepareError> {
+    let positions: Vec<usize> = wanted(table, roles)?
+        .iter()
+        .map(|column| column.position)
+        .collect();
+    Ok(table.batches(Some(&positions))?.map(move |batch| {
+        let batch = batch?;
+        let mut loaded = Vec::new();
+        for (mut column, array) in wanted(table, roles)?.into_iter().zip(batch.columns.columns()) {
+            column.append(array, batch.first_row)?;
+            column.words(Words::Refused)?;
+            loaded.push(RowColumn {
+                name: column.name,
+                role: column.role,
+                values: column.values,
+            });
+        }
+        let n_rows = batch.columns.num_rows() as u64;
+        Ok(Rows {
+            row_ids: (batch.first_row..batch.first_row + n_rows).collect(),
+            columns: loaded,
+        })
+    }))
+}
+
 impl Preparation {
     /// Checks the schema of a new table and loads what the model needs; a word among numbers is an
     /// error here, because no one looks at a single row's warning.

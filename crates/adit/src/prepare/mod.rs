@@ -29,7 +29,7 @@ pub use assign::{RoleSettings, assign_roles, guess_task};
 pub use dataset::*;
 pub use error::PrepareError;
 pub use fit::{Preparation, PrepareSettings};
-pub use load::{Words, WordsFound, load, load_counted};
+pub use load::{Words, WordsFound, load, load_counted, stream};
 pub use overlap::shared_rows;
 pub use role::*;
 pub use split::{SplitSettings, TestPart, split};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use adit_nn::Watch;
+use crate::Watch;
 
 use super::{Context, Job, RunError};
 use crate::engine::Session;
@@ -143,7 +143,6 @@ impl PartReader<'_> {
         }
         let settings = self.job.source_settings(inputs);
         let table = Table::open(&settings, self.spool, self.session, self.watch)?;
-        prepare::check_columns(self.roles, table.schema(), part)?;
         self.warnings.extend(bad_row_warnings(&table));
         self.origins.extend_from_slice(table.origins());
         self.bad_rows.extend_from_slice(table.bad_rows());

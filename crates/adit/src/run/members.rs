@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use adit_nn::{Params, Watch};
+use adit_nn::Params;
+
+use crate::Watch;
 
 use super::data::Loaded;
 use super::saved::{MemberKind, SavedLinear};

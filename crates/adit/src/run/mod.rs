@@ -23,7 +23,7 @@ pub use limits::Limits;
 
 use std::path::PathBuf;
 
-use adit_nn::Watch;
+use crate::Watch;
 
 /// What a run is given beside its job.
 #[derive(Clone, Copy)]

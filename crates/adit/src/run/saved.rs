@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use adit_nn::{Params, Watch, WeightFile};
+use adit_nn::{Params, WeightFile};
+
+use crate::Watch;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use crate::mine::linear::LinearModel;
 use crate::mine::row_transformer::RowTransformerModel;
-use crate::mine::text_transformer::{TextHead, TextRows, TextTransformerModel};
+use crate::mine::text_transformer::{TextRows, TextTransformerModel};
 use crate::mine::trivial::TrivialModel;
 use crate::mine::Predictions;
 use crate::prepare::{Dataset, Preparation, Rows};
