@@ -17,7 +17,11 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         return None;
     }
     let regress = findings.task == "regress";
-    let rows: Vec<Value> = findings.worst_errors.iter().map(|error| card(error, regress)).collect();
+    let rows: Vec<Value> = findings
+        .worst_errors
+        .iter()
+        .map(|error| card(error, regress))
+        .collect();
     Some(context! { chosen => findings.chosen.as_str(), rows => rows, regress => regress })
 }
 
@@ -30,8 +34,15 @@ fn card(error: &WorstError, regress: bool) -> Value {
             context! { name => folded(name, 60), value => folded(value, CELL), empty => value.is_empty() }
         })
         .collect();
-    let more = if cells.len() > CELLS + 2 { cells.split_off(CELLS) } else { Vec::new() };
-    let is_long = error.cells.iter().any(|(_, value)| value.chars().nth(80).is_some());
+    let more = if cells.len() > CELLS + 2 {
+        cells.split_off(CELLS)
+    } else {
+        Vec::new()
+    };
+    let is_long = error
+        .cells
+        .iter()
+        .any(|(_, value)| value.chars().nth(80).is_some());
     let score = if regress {
         let sign = if error.score > 0.0 { "+" } else { "" };
         format!("{sign}{}", numbers::plain(error.score))
