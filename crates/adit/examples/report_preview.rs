@@ -8,7 +8,7 @@ use std::{env, fs};
 use adit::explain;
 use adit::report;
 
-#[path = "../src/report/simulated.rs"]
+#[path = "../src/report/simulated/mod.rs"]
 mod simulated;
 
 fn main() -> Result<(), Box<dyn Error>> {
