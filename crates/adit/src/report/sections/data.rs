@@ -84,7 +84,7 @@ fn classes(data: &DataSummary) -> Option<Value> {
     let mut order: Vec<&(String, u64, u64)> = data.classes.iter().collect();
     if order.len() > SHOWN {
         // Of many classes the common ones are looked for first.
-        order.sort_by(|a, b| b.1.cmp(&a.1));
+        order.sort_by_key(|class| std::cmp::Reverse(class.1));
     }
     let rows: Vec<Value> = order
         .into_iter()

@@ -114,10 +114,8 @@ fn probes(curve: &Curve) -> Vec<Point> {
         let nearest = points
             .iter()
             .min_by(|a, b| (a.0 - wanted).abs().total_cmp(&(b.0 - wanted).abs()));
-        if let Some(point) = nearest {
-            if probes.last() != Some(point) {
-                probes.push(*point);
-            }
+        if let Some(point) = nearest.filter(|point| probes.last() != Some(point)) {
+            probes.push(*point);
         }
     }
     probes

@@ -62,7 +62,7 @@ pub(in crate::report) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let step = nice_step(width / wanted as f64);
     let first = (low / step - 1e-9).ceil();
     let last = (high / step + 1e-9).floor();
-    if !(step > 0.0) || last - first > 100.0 {
+    if step.is_nan() || step <= 0.0 || last - first > 100.0 {
         return Vec::new();
     }
     let n = (last - first) as i64;
