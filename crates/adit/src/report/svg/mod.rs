@@ -120,7 +120,7 @@ impl Canvas {
             r#"<text class="{class}" x="{}" y="{}" text-anchor="{anchor}">{}</text>"#,
             at.0,
             at.1,
-            escape::html(text)
+            escape::html(&escape::shorten(text, 64))
         );
     }
 
