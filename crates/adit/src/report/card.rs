@@ -12,7 +12,10 @@ const COLUMNS: usize = 200;
 /// Renders the model card of the chosen member as Markdown.
 pub fn model_card(findings: &Findings, adit_version: &str) -> String {
     let mut out = String::new();
-    let chosen = findings.scoreboard.iter().find(|member| member.model == findings.chosen);
+    let chosen = findings
+        .scoreboard
+        .iter()
+        .find(|member| member.model == findings.chosen);
     head(&mut out, findings);
     use_and_limits(&mut out, findings);
     data(&mut out, findings);
@@ -37,13 +40,17 @@ fn head(out: &mut String, findings: &Findings) {
         escape::markdown(&findings.title),
         escape::markdown(&findings.verdict)
     );
-    let task = if findings.task == "regress" { "Regression" } else { "Classification" };
+    let task = if findings.task == "regress" {
+        "Regression"
+    } else {
+        "Classification"
+    };
     let _ = write!(
         out,
         "| | |\n|---|---|\n| Task | {task} of {} |\n| Model | {} |\n| Chosen by | {}, on validation rows |\n",
         escape::markdown(&findings.data.target),
         escape::markdown(&findings.chosen),
-        Metric::named(&findings.selection_metric).in_sentence()
+        escape::markdown(&Metric::named(&findings.selection_metric).in_sentence())
     );
     if let Some(class) = &findings.positive_class {
         let _ = writeln!(out, "| Positive class | {} |", escape::markdown(class));
@@ -89,7 +96,9 @@ fn data(out: &mut String, findings: &Findings) {
     if !data.sources.is_empty() {
         out.push('\n');
     }
-    out.push_str("| Column | Role | Type | Missing | Distinct | Range |\n|---|---|---|---:|---:|---|\n");
+    out.push_str(
+        "| Column | Role | Type | Missing | Distinct | Range |\n|---|---|---|---:|---:|---|\n",
+    );
     for column in data.columns.iter().take(COLUMNS) {
         let _ = writeln!(
             out,
@@ -103,15 +112,22 @@ fn data(out: &mut String, findings: &Findings) {
         );
     }
     if data.columns.len() > COLUMNS {
-        let _ = write!(out, "\nAnd {} more columns.\n", numbers::count((data.columns.len() - COLUMNS) as u64));
+        let _ = write!(
+            out,
+            "\nAnd {} more columns.\n",
+            numbers::count((data.columns.len() - COLUMNS) as u64)
+        );
     }
     out.push('\n');
 }
 
 /// Members by metrics, with intervals.
 fn scores(out: &mut String, findings: &Findings) {
-    let mut names: Vec<&str> =
-        findings.scoreboard.iter().flat_map(|member| member.metrics.keys().map(String::as_str)).collect();
+    let mut names: Vec<&str> = findings
+        .scoreboard
+        .iter()
+        .flat_map(|member| member.metrics.keys().map(String::as_str))
+        .collect();
     names.sort_by_key(|name| (metric::order(name), *name));
     names.dedup();
     if names.is_empty() {
@@ -130,7 +146,12 @@ fn scores(out: &mut String, findings: &Findings) {
         for member in &findings.scoreboard {
             match member.metrics.get(name) {
                 Some(estimate) => {
-                    let _ = write!(out, " {} ({}) |", metric.show(estimate.value), metric.interval(estimate));
+                    let _ = write!(
+                        out,
+                        " {} ({}) |",
+                        metric.show(estimate.value),
+                        metric.interval(estimate)
+                    );
                 }
                 None => {
                     let _ = write!(out, " {} |", numbers::NOTHING);
@@ -143,9 +164,18 @@ fn scores(out: &mut String, findings: &Findings) {
 }
 
 fn settings(out: &mut String, member: &Member) {
-    let _ = write!(out, "## Training\n\nTrained with {}.\n\n", numbers::counted(member.seeds as u64, "seed", "seeds"));
+    let _ = write!(
+        out,
+        "## Training\n\nTrained with {}.\n\n",
+        numbers::counted(member.seeds as u64, "seed", "seeds")
+    );
     for (name, value) in &member.settings {
-        let _ = writeln!(out, "- {}: {}", escape::markdown(name), escape::markdown(value));
+        let _ = writeln!(
+            out,
+            "- {}: {}",
+            escape::markdown(name),
+            escape::markdown(value)
+        );
     }
     if !member.settings.is_empty() {
         out.push('\n');
@@ -158,7 +188,12 @@ fn warnings(out: &mut String, findings: &Findings) {
     }
     out.push_str("## What was wrong with the data\n\n");
     for warning in &findings.warnings {
-        let _ = writeln!(out, "- {} → {}", escape::markdown(&warning.message), escape::markdown(&warning.action));
+        let _ = writeln!(
+            out,
+            "- {} → {}",
+            escape::markdown(&warning.message),
+            escape::markdown(&warning.action)
+        );
     }
     out.push('\n');
 }

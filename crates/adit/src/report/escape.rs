@@ -18,7 +18,9 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
             '\r' => out.push('\u{240D}'),
             '\u{7F}' => out.push('\u{2421}'),
             // The pictures of U+0000..U+001F lie in the same order at U+2400.
-            c if c < ' ' && is_hidden(c) => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}')),
+            c if c < ' ' && is_hidden(c) => {
+                out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}'))
+            }
             c if is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
@@ -82,12 +84,18 @@ mod tests {
 
     #[test]
     fn markup_is_never_left_alone() {
-        assert_eq!(html("<script>'\"&</style>"), "&lt;script&gt;&#39;&quot;&amp;&lt;/style&gt;");
+        assert_eq!(
+            html("<script>'\"&</style>"),
+            "&lt;script&gt;&#39;&quot;&amp;&lt;/style&gt;"
+        );
     }
 
     #[test]
     fn hidden_characters_are_shown() {
-        assert_eq!(visible("a\0b\u{1b}c\u{7f}\r"), "a\u{2400}b\u{241B}c\u{2421}\u{240D}");
+        assert_eq!(
+            visible("a\0b\u{1b}c\u{7f}\r"),
+            "a\u{2400}b\u{241B}c\u{2421}\u{240D}"
+        );
         assert_eq!(visible("\u{202E}abc"), "\\u{202e}abc");
         assert_eq!(visible("שלום 👋🏽 \n\t"), "שלום 👋🏽 \n\t");
     }

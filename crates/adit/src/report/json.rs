@@ -18,7 +18,11 @@ use crate::explain::{Cost, Findings};
 ///
 /// # Errors
 /// When the findings cannot be serialised.
-pub fn result_json(findings: &Findings, cost: &Cost, adit_version: &str) -> Result<String, ReportError> {
+pub fn result_json(
+    findings: &Findings,
+    cost: &Cost,
+    adit_version: &str,
+) -> Result<String, ReportError> {
     let mut found = object(serde_json::to_value(findings)?);
     let mut result = Map::new();
     let mut put = |key: &str, value: Value| result.insert(key.to_string(), value);
@@ -29,7 +33,10 @@ pub fn result_json(findings: &Findings, cost: &Cost, adit_version: &str) -> Resu
         put(key, found.shift_remove(key).unwrap_or_default());
     }
     put("patterns", Value::Array(Vec::new()));
-    put("warnings", found.shift_remove("warnings").unwrap_or_default());
+    put(
+        "warnings",
+        found.shift_remove("warnings").unwrap_or_default(),
+    );
     put("cost", serde_json::to_value(cost)?);
     for (key, value) in found {
         put(&key, value);
@@ -50,7 +57,9 @@ pub fn result_json(findings: &Findings, cost: &Cost, adit_version: &str) -> Resu
 pub fn fingerprint(findings: &Findings) -> String {
     // Findings hold string keys and plain values only, so this does not fail; were it to, the
     // fingerprint of nothing says so.
-    let mut found = serde_json::to_value(findings).map(object).unwrap_or_default();
+    let mut found = serde_json::to_value(findings)
+        .map(object)
+        .unwrap_or_default();
     found.shift_remove("title");
     found.shift_remove("run_again");
     if let Some(Value::Object(data)) = found.get_mut("data") {
@@ -63,10 +72,12 @@ pub fn fingerprint(findings: &Findings) -> String {
     }
     let mut canonical = String::new();
     write_canonical(&Value::Object(found), &mut canonical);
-    Sha256::digest(canonical.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(canonical.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -109,7 +120,10 @@ fn write_canonical(value: &Value, out: &mut String) {
 
 fn write_scalar(value: &Value, out: &mut String) {
     let mut bytes = Vec::new();
-    if value.serialize(&mut serde_json::Serializer::new(&mut bytes)).is_ok() {
+    if value
+        .serialize(&mut serde_json::Serializer::new(&mut bytes))
+        .is_ok()
+    {
         out.push_str(&String::from_utf8_lossy(&bytes));
     }
 }
@@ -121,7 +135,11 @@ fn pretty(value: &Value, depth: usize, out: &mut String) {
         out.extend(std::iter::repeat_n("  ", depth));
     };
     match value {
-        Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_array() && !item.is_object()) =>
+        {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {

@@ -1,6 +1,6 @@
 //! Renders findings: HTML, JSON and a model card. Escaping lives here.
 //!
-//! Enters: [`Findings`] and [`Cost`]. Leaves: the texts of `report.html`, `result.json` and
+//! Enters: [`Findings`](crate::explain::Findings) and [`Cost`](crate::explain::Cost). Leaves: the texts of `report.html`, `result.json` and
 //! `MODEL_CARD.md`. Not here: computing a metric, choosing a member, writing a file, and any
 //! script: the page is HTML, CSS and SVG, and its content security policy forbids the rest.
 
@@ -23,6 +23,3 @@ pub use card::model_card;
 pub use error::ReportError;
 pub use json::{fingerprint, result_json};
 pub use page::html;
-
-#[allow(unused_imports)] // Named by the module's documentation.
-use crate::explain::{Cost, Findings};

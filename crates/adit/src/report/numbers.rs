@@ -8,7 +8,7 @@ pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -46,11 +46,17 @@ pub(super) fn fixed(value: f64, decimals: usize) -> String {
         return NOTHING.to_string();
     }
     let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |parts| parts);
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), ""), |parts| parts);
     let grouped = whole.parse().map_or_else(|_| whole.to_string(), count);
     let is_zero = text.chars().all(|c| matches!(c, '0' | '.'));
     let sign = if value < 0.0 && !is_zero { "−" } else { "" };
-    if fraction.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{fraction}") }
+    if fraction.is_empty() {
+        format!("{sign}{grouped}")
+    } else {
+        format!("{sign}{grouped}.{fraction}")
+    }
 }
 
 /// A number of any size with about three significant digits.
@@ -134,28 +140,62 @@ mod tests {
 
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 
     #[test]
     fn no_share_is_rounded_to_none_or_all() {
         assert_eq!([share(0.0, 5.0), share(5.0, 5.0)], ["0%", "100%"]);
-        assert_eq!([share(1.0, 1e6), share(999_999.0, 1e6)], ["<0.1%", ">99.9%"]);
+        assert_eq!(
+            [share(1.0, 1e6), share(999_999.0, 1e6)],
+            ["<0.1%", ">99.9%"]
+        );
         assert_eq!([share(1.0, 3.0), share(1.0, 40.0)], ["33%", "2.5%"]);
         assert_eq!(share(1.0, 0.0), NOTHING);
     }
 
     #[test]
     fn numbers_keep_three_significant_digits() {
-        assert_eq!([plain(0.012_345), plain(1.5), plain(12_345.6), plain(-3.0)], ["0.0123", "1.50", "12,346", "−3.00"]);
-        assert_eq!([plain(2.5e12), plain(3e-7), plain(0.0)], ["2.50×10^12", "3.00×10^−7", "0"]);
-        assert_eq!([fixed(-0.000_1, 2), fixed(f64::NAN, 2), plain(f64::INFINITY)], ["0.00", NOTHING, NOTHING]);
+        assert_eq!(
+            [plain(0.012_345), plain(1.5), plain(12_345.6), plain(-3.0)],
+            ["0.0123", "1.50", "12,346", "−3.00"]
+        );
+        assert_eq!(
+            [plain(2.5e12), plain(3e-7), plain(0.0)],
+            ["2.50×10^12", "3.00×10^−7", "0"]
+        );
+        assert_eq!(
+            [fixed(-0.000_1, 2), fixed(f64::NAN, 2), plain(f64::INFINITY)],
+            ["0.00", NOTHING, NOTHING]
+        );
     }
 
     #[test]
     fn times_and_sizes_are_readable() {
-        assert_eq!([duration(0.001), duration(0.43), duration(312.4), duration(7500.0)], ["under 0.01 s", "0.4 s", "5 min 12 s", "2 h 5 min"]);
-        assert_eq!([bytes(812), bytes(1_288_490_189), bytes(431_000_000)], ["812 B", "1.2 GiB", "411 MiB"]);
-        assert_eq!([p_value(0.0), p_value(0.021), p_value(0.5), p_value(f64::NAN)], ["p < 0.001", "p = 0.021", "p = 0.50", "p unknown"]);
+        assert_eq!(
+            [
+                duration(0.001),
+                duration(0.43),
+                duration(312.4),
+                duration(7500.0)
+            ],
+            ["under 0.01 s", "0.4 s", "5 min 12 s", "2 h 5 min"]
+        );
+        assert_eq!(
+            [bytes(812), bytes(1_288_490_189), bytes(431_000_000)],
+            ["812 B", "1.2 GiB", "411 MiB"]
+        );
+        assert_eq!(
+            [
+                p_value(0.0),
+                p_value(0.021),
+                p_value(0.5),
+                p_value(f64::NAN)
+            ],
+            ["p < 0.001", "p = 0.021", "p = 0.50", "p unknown"]
+        );
     }
 }

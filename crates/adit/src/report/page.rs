@@ -31,22 +31,35 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// When a template does not render, which no findings should be able to cause.
 pub fn html(findings: &Findings, cost: &Cost, adit_version: &str) -> Result<String, ReportError> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(|error| failed("syntax", &error))?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|error| failed("syntax", &error))?,
+    );
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(|out, state, value| {
         let text = match value.kind() {
             ValueKind::None => return Ok(()),
-            ValueKind::String if !value.is_safe() => escape::html(value.as_str().unwrap_or_default()),
+            ValueKind::String if !value.is_safe() => {
+                escape::html(value.as_str().unwrap_or_default())
+            }
             _ => return minijinja::escape_formatter(out, state, value),
         };
         out.write_str(&text).map_err(Error::from)
     });
     for (name, source) in TEMPLATES {
-        environment.add_template(name, source).map_err(|error| failed(name, &error))?;
+        environment
+            .add_template(name, source)
+            .map_err(|error| failed(name, &error))?;
     }
-    let page = environment.get_template(TEMPLATES[0].0).map_err(|error| failed(TEMPLATES[0].0, &error))?;
-    page.render(sections::page(findings, cost, adit_version)).map_err(|error| failed(TEMPLATES[0].0, &error))
+    let page = environment
+        .get_template(TEMPLATES[0].0)
+        .map_err(|error| failed(TEMPLATES[0].0, &error))?;
+    page.render(sections::page(findings, cost, adit_version))
+        .map_err(|error| failed(TEMPLATES[0].0, &error))
 }
 
 fn failed(template: &str, error: &Error) -> ReportError {

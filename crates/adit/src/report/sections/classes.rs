@@ -28,7 +28,12 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
 
 fn confusion(confusion: &Confusion) -> Value {
     let rows = confusion.counts.iter().flatten().sum::<u64>();
-    let right = confusion.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum::<u64>();
+    let right = confusion
+        .counts
+        .iter()
+        .enumerate()
+        .filter_map(|(i, row)| row.get(i))
+        .sum::<u64>();
     let summary = format!(
         "{} of {} predicted right",
         numbers::count(right),
@@ -37,7 +42,10 @@ fn confusion(confusion: &Confusion) -> Value {
     if confusion.classes.len() <= TABLE_CLASSES {
         context! { summary => summary, classes => confusion.classes.iter().map(|name| folded(name, 40)).collect::<Vec<_>>(), rows => cells(confusion) }
     } else {
-        let message = format!("Confusion matrix of {} classes: {summary}", confusion.classes.len());
+        let message = format!(
+            "Confusion matrix of {} classes: {summary}",
+            confusion.classes.len()
+        );
         context! {
             summary => summary,
             pairs => pairs(confusion),
@@ -75,11 +83,19 @@ fn pairs(confusion: &Confusion) -> Vec<Value> {
     let mut pairs: Vec<(u64, f64, usize, usize)> = Vec::new();
     for (truth, counts) in confusion.counts.iter().enumerate() {
         let total = counts.iter().sum::<u64>() as f64;
-        for (predicted, &count) in counts.iter().enumerate().filter(|(predicted, count)| *predicted != truth && **count > 0) {
+        for (predicted, &count) in counts
+            .iter()
+            .enumerate()
+            .filter(|(predicted, count)| *predicted != truth && **count > 0)
+        {
             pairs.push((count, count as f64 / total, truth, predicted));
         }
     }
-    pairs.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then((a.2, a.3).cmp(&(b.2, b.3))));
+    pairs.sort_by(|a, b| {
+        b.0.cmp(&a.0)
+            .then(b.1.total_cmp(&a.1))
+            .then((a.2, a.3).cmp(&(b.2, b.3)))
+    });
     let name = |i: usize| folded(confusion.classes.get(i).map_or("?", String::as_str), 60);
     pairs
         .into_iter()
@@ -106,7 +122,10 @@ fn scores(findings: &Findings) -> Option<Value> {
         // Of many classes the weak ones are what a reader looks for.
         order.sort_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
     }
-    let estimates = findings.class_scores.iter().flat_map(|score| [&score.precision, &score.recall, &score.f1]);
+    let estimates = findings
+        .class_scores
+        .iter()
+        .flat_map(|score| [&score.precision, &score.recall, &score.f1]);
     let domain = svg::interval::domain(estimates);
     let domain = (domain.0.max(-0.02), domain.1.min(1.02));
     let mut rows: Vec<Value> = order
@@ -124,8 +143,15 @@ fn scores(findings: &Findings) -> Option<Value> {
             }
         })
         .collect();
-    let rest = if many { rows.split_off(SHOWN) } else { Vec::new() };
-    let foot = drawn(svg::interval::foot(domain, "Scale of precision, recall and F1"));
+    let rest = if many {
+        rows.split_off(SHOWN)
+    } else {
+        Vec::new()
+    };
+    let foot = drawn(svg::interval::foot(
+        domain,
+        "Scale of precision, recall and F1",
+    ));
     Some(context! { rows => rows, more => rest, many => many, foot => foot })
 }
 
@@ -138,7 +164,12 @@ fn cell(score: &ClassScore, name: &str, estimate: &Estimate, domain: (f64, f64))
         metric.show(estimate.value),
         metric.interval(estimate)
     );
-    let drawing = svg::interval::Cell { estimate, seeds: &[], reference: None, class: "s0" };
+    let drawing = svg::interval::Cell {
+        estimate,
+        seeds: &[],
+        reference: None,
+        class: "s0",
+    };
     context! {
         value => metric.show(estimate.value),
         interval => metric.interval(estimate),

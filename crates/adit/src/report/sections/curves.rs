@@ -15,7 +15,11 @@ pub(super) fn section(findings: &Findings, colours: &Colours) -> Option<Value> {
         colours,
         "roc_auc",
         Chance::Diagonal,
-        &Labels { x: "False positive rate", y: "True positive rate", message: "ROC curves of all members" },
+        &Labels {
+            x: "False positive rate",
+            y: "True positive rate",
+            message: "ROC curves of all members",
+        },
     );
     let share = positive_share(findings);
     let precision_recall = chart(
@@ -23,7 +27,11 @@ pub(super) fn section(findings: &Findings, colours: &Colours) -> Option<Value> {
         colours,
         "average_precision",
         share.map_or(Chance::Unknown, Chance::Level),
-        &Labels { x: "Recall", y: "Precision", message: "Precision–recall curves of all members" },
+        &Labels {
+            x: "Recall",
+            y: "Precision",
+            message: "Precision–recall curves of all members",
+        },
     );
     if roc.is_none() && precision_recall.is_none() {
         return None;
@@ -44,13 +52,22 @@ fn curves<'a>(
     ranked(findings)
         .into_iter()
         .filter_map(|member| {
-            let curves = findings.curves.iter().find(|curves| curves.model == member.model)?;
+            let curves = findings
+                .curves
+                .iter()
+                .find(|curves| curves.model == member.model)?;
             pick(curves).map(|curve| (member, curve))
         })
         .collect()
 }
 
-fn chart(curves: &[(&Member, &Curve)], colours: &Colours, area: &str, chance: Chance, labels: &Labels<'_>) -> Option<Value> {
+fn chart(
+    curves: &[(&Member, &Curve)],
+    colours: &Colours,
+    area: &str,
+    chance: Chance,
+    labels: &Labels<'_>,
+) -> Option<Value> {
     if curves.is_empty() {
         return None;
     }
@@ -58,9 +75,18 @@ fn chart(curves: &[(&Member, &Curve)], colours: &Colours, area: &str, chance: Ch
     // Curves are named by their member here, whatever name they came with.
     let named: Vec<(Curve, &str)> = curves
         .iter()
-        .map(|(member, curve)| (Curve { name: member.model.clone(), ..(*curve).clone() }, colours.class(&member.model)))
+        .map(|(member, curve)| {
+            (
+                Curve {
+                    name: member.model.clone(),
+                    ..(*curve).clone()
+                },
+                colours.class(&member.model),
+            )
+        })
         .collect();
-    let drawings: Vec<(&Curve, &str)> = named.iter().map(|(curve, class)| (curve, *class)).collect();
+    let drawings: Vec<(&Curve, &str)> =
+        named.iter().map(|(curve, class)| (curve, *class)).collect();
     let legend: Vec<Value> = curves
         .iter()
         .map(|(member, _)| {
@@ -81,17 +107,33 @@ fn chart(curves: &[(&Member, &Curve)], colours: &Colours, area: &str, chance: Ch
 /// The share of the positive class among the test rows, which is what a guess would reach.
 fn positive_share(findings: &Findings) -> Option<f64> {
     let positive = findings.positive_class.as_ref()?;
-    let total = findings.data.classes.iter().map(|class| class.2).sum::<u64>();
-    let class = findings.data.classes.iter().find(|class| class.0 == *positive)?;
+    let total = findings
+        .data
+        .classes
+        .iter()
+        .map(|class| class.2)
+        .sum::<u64>();
+    let class = findings
+        .data
+        .classes
+        .iter()
+        .find(|class| class.0 == *positive)?;
     (total > 0).then(|| class.2 as f64 / total as f64)
 }
 
 /// The reliability diagram of the chosen member.
 pub(super) fn calibration(findings: &Findings) -> Option<Value> {
-    let calibration = findings.calibration.as_ref().filter(|calibration| !calibration.bins.is_empty())?;
+    let calibration = findings
+        .calibration
+        .as_ref()
+        .filter(|calibration| !calibration.bins.is_empty())?;
     let error = &calibration.expected_calibration_error;
     let score = Metric::named("accuracy");
-    let message = format!("Calibration of {}: expected calibration error {}", findings.chosen, score.show(error.value));
+    let message = format!(
+        "Calibration of {}: expected calibration error {}",
+        findings.chosen,
+        score.show(error.value)
+    );
     let rows: Vec<Value> = calibration
         .bins
         .iter()
@@ -120,8 +162,17 @@ pub(super) fn scatter(findings: &Findings) -> Option<Value> {
     let target = crate::report::escape::shorten(&findings.data.target, 40);
     let message = format!("Predicted against true {target} of {}", findings.chosen);
     let chart = svg::scatter::identity(scatter, &target, &message)?;
-    let errors: Vec<f64> = scatter.truth.iter().zip(&scatter.predicted).map(|(truth, predicted)| predicted - truth).collect();
-    let residuals = svg::bars::residuals(&errors, "Predicted − true", &format!("Histogram of the errors of {}", findings.chosen));
+    let errors: Vec<f64> = scatter
+        .truth
+        .iter()
+        .zip(&scatter.predicted)
+        .map(|(truth, predicted)| predicted - truth)
+        .collect();
+    let residuals = svg::bars::residuals(
+        &errors,
+        &format!("Predicted − true {target}"),
+        &format!("Histogram of the errors of {}", findings.chosen),
+    );
     let shown = scatter.truth.len() as u64;
     Some(context! {
         chosen => findings.chosen.as_str(),

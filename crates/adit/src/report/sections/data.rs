@@ -14,7 +14,11 @@ const FOLDED: usize = 500;
 /// Rows, split, sources, classes and columns.
 pub(super) fn section(findings: &Findings) -> Value {
     let data = &findings.data;
-    let parts = [("Train", data.train, "s0"), ("Validation", data.validation, "s5"), ("Test", data.test, "s1")];
+    let parts = [
+        ("Train", data.train, "s0"),
+        ("Validation", data.validation, "s5"),
+        ("Test", data.test, "s1"),
+    ];
     let total = parts.iter().map(|part| part.1).sum::<u64>();
     let legend: Vec<Value> = parts
         .iter()
@@ -25,18 +29,22 @@ pub(super) fn section(findings: &Findings) -> Value {
                 class => *class,
                 rows => numbers::count(*rows),
                 share => numbers::share(*rows as f64, total as f64),
+                width => format!("{:.3}", *rows as f64 / total as f64 * 100.0),
             }
         })
         .collect();
-    let message = format!("{} training, {} validation and {} test rows", data.train, data.validation, data.test);
     let sources: Vec<Value> = data.sources.iter().map(Value::from).collect();
-    let columns: Vec<Value> = data.columns.iter().take(SHOWN + FOLDED).map(|column| self::column(column, data)).collect();
+    let columns: Vec<Value> = data
+        .columns
+        .iter()
+        .take(SHOWN + FOLDED)
+        .map(|column| self::column(column, data))
+        .collect();
     let (shown, rest) = split(columns);
     context! {
         rows => numbers::counted(data.rows, "row", "rows"),
         target => data.target.as_str(),
         how => data.split.as_str(),
-        split => drawn(svg::bars::parts(&parts, &message)),
         legend => legend,
         sources => sources,
         classes => classes(data),
@@ -66,11 +74,17 @@ fn classes(data: &DataSummary) -> Option<Value> {
     }
     let train = data.classes.iter().map(|class| class.1).sum::<u64>() as f64;
     let test = data.classes.iter().map(|class| class.2).sum::<u64>() as f64;
-    let most = data.classes.iter().map(|class| class.1).max().unwrap_or(1).max(1) as f64;
+    let most = data
+        .classes
+        .iter()
+        .map(|class| class.1)
+        .max()
+        .unwrap_or(1)
+        .max(1) as f64;
     let mut order: Vec<&(String, u64, u64)> = data.classes.iter().collect();
     if order.len() > SHOWN {
         // Of many classes the common ones are looked for first.
-        order.sort_by(|a, b| b.1.cmp(&a.1));
+        order.sort_by_key(|class| std::cmp::Reverse(class.1));
     }
     let rows: Vec<Value> = order
         .into_iter()
@@ -97,7 +111,10 @@ fn classes(data: &DataSummary) -> Option<Value> {
 
 fn column(column: &ColumnSummary, data: &DataSummary) -> Value {
     let spark = (!column.histogram.is_empty()).then(|| {
-        let message = format!("distribution of {}", crate::report::escape::shorten(&column.name, 60));
+        let message = format!(
+            "distribution of {}",
+            crate::report::escape::shorten(&column.name, 60)
+        );
         drawn(svg::bars::sparkline(&column.histogram, &message))
     });
     context! {

@@ -6,6 +6,8 @@ use super::folded;
 use crate::explain::{Findings, WorstError};
 use crate::report::numbers;
 
+/// Rows before the rest is folded.
+const ROWS: usize = 10;
 /// Cells of a row before the rest is folded.
 const CELLS: usize = 8;
 /// Characters of a cell before the rest is folded.
@@ -17,8 +19,19 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         return None;
     }
     let regress = findings.task == "regress";
-    let rows: Vec<Value> = findings.worst_errors.iter().map(|error| card(error, regress)).collect();
-    Some(context! { chosen => findings.chosen.as_str(), rows => rows, regress => regress })
+    let mut rows: Vec<Value> = findings
+        .worst_errors
+        .iter()
+        .map(|error| card(error, regress))
+        .collect();
+    let more = if rows.len() > ROWS + 2 {
+        rows.split_off(ROWS)
+    } else {
+        Vec::new()
+    };
+    Some(
+        context! { chosen => findings.chosen.as_str(), rows => rows, more => more, regress => regress },
+    )
 }
 
 fn card(error: &WorstError, regress: bool) -> Value {
@@ -30,8 +43,15 @@ fn card(error: &WorstError, regress: bool) -> Value {
             context! { name => folded(name, 60), value => folded(value, CELL), empty => value.is_empty() }
         })
         .collect();
-    let more = if cells.len() > CELLS + 2 { cells.split_off(CELLS) } else { Vec::new() };
-    let is_long = error.cells.iter().any(|(_, value)| value.chars().nth(80).is_some());
+    let more = if cells.len() > CELLS + 2 {
+        cells.split_off(CELLS)
+    } else {
+        Vec::new()
+    };
+    let is_long = error
+        .cells
+        .iter()
+        .any(|(_, value)| value.chars().nth(80).is_some());
     let score = if regress {
         let sign = if error.score > 0.0 { "+" } else { "" };
         format!("{sign}{}", numbers::plain(error.score))

@@ -75,9 +75,14 @@ impl Colours {
 pub(super) fn ranked(findings: &Findings) -> Vec<&Member> {
     let metric = super::metric::Metric::named(&findings.selection_metric);
     let key = |member: &Member| {
-        let value = member.metrics.get(&findings.selection_metric).map(|estimate| estimate.value);
+        let value = member
+            .metrics
+            .get(&findings.selection_metric)
+            .map(|estimate| estimate.value);
         let value = value.filter(|value| value.is_finite());
-        value.map_or(f64::INFINITY, |value| if metric.more_is_better { -value } else { value })
+        value.map_or(f64::INFINITY, |value| {
+            if metric.more_is_better { -value } else { value }
+        })
     };
     let mut members: Vec<&Member> = findings.scoreboard.iter().collect();
     members.sort_by(|a, b| key(a).total_cmp(&key(b)));

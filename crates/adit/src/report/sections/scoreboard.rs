@@ -16,8 +16,14 @@ pub(super) fn section(findings: &Findings, colours: &Colours) -> Option<Value> {
     if members.is_empty() {
         return None;
     }
-    let columns: Vec<Column<'_>> = main_metrics(findings).into_iter().map(|name| Column::of(name, &members)).collect();
-    let rows: Vec<Value> = members.iter().map(|member| row(findings, member, &columns, colours)).collect();
+    let columns: Vec<Column<'_>> = main_metrics(findings)
+        .into_iter()
+        .map(|name| Column::of(name, &members))
+        .collect();
+    let rows: Vec<Value> = members
+        .iter()
+        .map(|member| row(findings, member, &columns, colours))
+        .collect();
     let heads: Vec<Value> = columns
         .iter()
         .map(|column| {
@@ -53,15 +59,31 @@ struct Column<'a> {
 impl<'a> Column<'a> {
     fn of(name: &'a str, members: &[&Member]) -> Self {
         let metric = Metric::named(name);
-        let estimates = || members.iter().filter_map(|member| member.metrics.get(name));
+        let estimates = |baseline: bool| {
+            let part = members
+                .iter()
+                .filter(move |member| (member.role == MemberRole::Baseline) == baseline);
+            part.filter_map(|member| member.metrics.get(name))
+        };
         let simple = members
             .iter()
             .filter(|member| member.role != MemberRole::Transformer)
             .filter_map(|member| member.metrics.get(name))
             .map(|estimate| estimate.value)
             .filter(|value| value.is_finite());
-        let reference = simple.reduce(|best, value| if metric.more_is_better { best.max(value) } else { best.min(value) });
-        Self { name, domain: svg::interval::domain(estimates()), reference, metric }
+        let reference = simple.reduce(|best, value| {
+            if metric.more_is_better {
+                best.max(value)
+            } else {
+                best.min(value)
+            }
+        });
+        Self {
+            name,
+            domain: svg::interval::focused(estimates(false), estimates(true)),
+            reference,
+            metric,
+        }
     }
 }
 
@@ -70,11 +92,21 @@ fn main_metrics(findings: &Findings) -> Vec<&str> {
     let wished: &[&str] = if findings.task == "regress" {
         &["rmse", "mae", "r2"]
     } else {
-        &["accuracy", "f1", "f1_macro", "roc_auc", "balanced_accuracy", "log_loss"]
+        &[
+            "accuracy",
+            "f1",
+            "f1_macro",
+            "roc_auc",
+            "balanced_accuracy",
+            "log_loss",
+        ]
     };
     let mut names = vec![findings.selection_metric.as_str()];
     for &name in wished {
-        let is_known = findings.scoreboard.iter().any(|member| member.metrics.contains_key(name));
+        let is_known = findings
+            .scoreboard
+            .iter()
+            .any(|member| member.metrics.contains_key(name));
         if is_known && !names.contains(&name) && names.len() < MAIN {
             names.push(name);
         }
@@ -84,11 +116,20 @@ fn main_metrics(findings: &Findings) -> Vec<&str> {
 
 fn row(findings: &Findings, member: &Member, columns: &[Column<'_>], colours: &Colours) -> Value {
     let class = colours.class(&member.model);
-    let cells: Vec<Value> = columns.iter().map(|column| cell(member, column, class)).collect();
+    let cells: Vec<Value> = columns
+        .iter()
+        .map(|column| cell(member, column, class))
+        .collect();
     let metric = Metric::named(&findings.selection_metric);
-    let spread = member.spread.get(&findings.selection_metric).map(|spread| metric.show(*spread));
-    let settings: Vec<Value> =
-        member.settings.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
+    let spread = member
+        .spread
+        .get(&findings.selection_metric)
+        .map(|spread| metric.show(*spread));
+    let settings: Vec<Value> = member
+        .settings
+        .iter()
+        .map(|(name, value)| context! { name => name.as_str(), value => value.as_str() })
+        .collect();
     context! {
         model => member.model.as_str(),
         role => role_name(member.role),
@@ -112,9 +153,14 @@ fn gap(member: &Member, metric: &Metric) -> Option<String> {
 }
 
 fn cell(member: &Member, column: &Column<'_>, class: &str) -> Value {
-    let Some(estimate) = member.metrics.get(column.name) else { return context! {} };
+    let Some(estimate) = member.metrics.get(column.name) else {
+        return context! {};
+    };
     let metric = &column.metric;
-    let seeds = member.by_seed.get(column.name).map_or(&[][..], Vec::as_slice);
+    let seeds = member
+        .by_seed
+        .get(column.name)
+        .map_or(&[][..], Vec::as_slice);
     let message = format!(
         "{}: {} {}, 95% interval {}",
         member.model,
@@ -123,7 +169,12 @@ fn cell(member: &Member, column: &Column<'_>, class: &str) -> Value {
         metric.interval(estimate)
     );
     let seeds = if seeds.len() > 1 { seeds } else { &[] };
-    let drawing = svg::interval::Cell { estimate, seeds, reference: column.reference, class };
+    let drawing = svg::interval::Cell {
+        estimate,
+        seeds,
+        reference: column.reference,
+        class,
+    };
     context! {
         value => metric.show(estimate.value),
         interval => metric.interval(estimate),
@@ -133,7 +184,10 @@ fn cell(member: &Member, column: &Column<'_>, class: &str) -> Value {
 
 /// Every metric of every member.
 fn all(members: &[&Member]) -> Value {
-    let mut names: Vec<&str> = members.iter().flat_map(|member| member.metrics.keys().map(String::as_str)).collect();
+    let mut names: Vec<&str> = members
+        .iter()
+        .flat_map(|member| member.metrics.keys().map(String::as_str))
+        .collect();
     names.sort_by_key(|name| (metric::order(name), *name));
     names.dedup();
     let rows: Vec<Value> = names
@@ -160,15 +214,27 @@ fn all(members: &[&Member]) -> Value {
             }
         })
         .collect();
-    let models: Vec<Value> = members.iter().map(|member| Value::from(&member.model)).collect();
+    let models: Vec<Value> = members
+        .iter()
+        .map(|member| Value::from(&member.model))
+        .collect();
     context! { models => models, rows => rows }
 }
 
 /// The best value of a metric as it is shown, so that equal looks are equally marked.
 fn best(members: &[&Member], name: &str, metric: &Metric) -> Option<String> {
-    let values = members.iter().filter_map(|member| member.metrics.get(name)).map(|e: &Estimate| e.value);
-    let best = values.filter(|value| value.is_finite()).reduce(|best, value| {
-        if metric.more_is_better { best.max(value) } else { best.min(value) }
-    });
+    let values = members
+        .iter()
+        .filter_map(|member| member.metrics.get(name))
+        .map(|e: &Estimate| e.value);
+    let best = values
+        .filter(|value| value.is_finite())
+        .reduce(|best, value| {
+            if metric.more_is_better {
+                best.max(value)
+            } else {
+                best.min(value)
+            }
+        });
     best.map(|value| metric.show(value))
 }

@@ -9,7 +9,10 @@ use crate::report::{numbers, svg};
 
 /// The head of the page.
 pub(super) fn section(findings: &Findings, cost: &Cost) -> Value {
-    let chosen = findings.scoreboard.iter().find(|member| member.model == findings.chosen);
+    let chosen = findings
+        .scoreboard
+        .iter()
+        .find(|member| member.model == findings.chosen);
     context! {
         sentence => findings.verdict.as_str(),
         better => findings.transformer_is_better,
@@ -27,7 +30,8 @@ fn facts(findings: &Findings, chosen: Option<&Member>, cost: &Cost) -> Vec<Value
         value => findings.chosen.as_str(),
         note => chosen.map(|member| format!("{}, chosen on validation rows", super::role_name(member.role))),
     }];
-    if let Some(estimate) = chosen.and_then(|member| member.metrics.get(&findings.selection_metric)) {
+    if let Some(estimate) = chosen.and_then(|member| member.metrics.get(&findings.selection_metric))
+    {
         facts.push(context! {
             name => format!("{} on test rows", metric.label),
             value => metric.show(estimate.value),
@@ -55,29 +59,27 @@ fn facts(findings: &Findings, chosen: Option<&Member>, cost: &Cost) -> Vec<Value
 
 fn difference(test: &PairedTest) -> Value {
     let metric = Metric::named(&test.metric);
-    let direction = if metric.more_is_better { "higher" } else { "lower" };
     let estimate = &test.difference;
-    let interval = format!("{} to {}", metric.signed(estimate.low), metric.signed(estimate.high));
+    let shown = Oriented::of(&metric, estimate);
     let message = format!(
-        "Difference in {} between {} and {}: {}, 95% interval {}, {}",
+        "{} in {} of {} over {}: {}, 95% interval {}, {}",
+        shown.noun,
         metric.in_sentence(),
         test.better,
         test.worse,
-        metric.signed(estimate.value),
-        interval,
+        shown.value,
+        shown.interval,
         numbers::p_value(test.p_value)
     );
     let sides = ("← worse", "better →");
-    let label = format!("difference in {}", metric.in_sentence());
+    let label = format!("{} in {}", shown.noun, metric.in_sentence());
     context! {
-        value => metric.signed(estimate.value),
-        metric => metric.in_sentence(),
-        direction => direction,
+        value => if metric.more_is_better { shown.value } else { metric.show(estimate.value.abs()) },
+        metric => if metric.more_is_better { metric.in_sentence() } else { format!("{} {}", shown.direction, metric.in_sentence()) },
         better => test.better.as_str(),
         worse => test.worse.as_str(),
-        interval => interval,
+        interval => shown.interval,
         p => numbers::p_value(test.p_value),
-        test => test.test.as_str(),
         chart => drawn(svg::interval::difference(estimate, sides, &label, &message)),
     }
 }
@@ -87,20 +89,53 @@ pub(super) fn paired(findings: &Findings) -> Option<Value> {
     let test = findings.paired_test.as_ref()?;
     let metric = Metric::named(&test.metric);
     let estimate = &test.difference;
+    let shown = Oriented::of(&metric, estimate);
     Some(context! {
         rows => numbers::counted(findings.data.test, "test row", "test rows"),
         better => test.better.as_str(),
         worse => test.worse.as_str(),
         metric => metric.in_sentence(),
         size => metric.show(estimate.value.abs()),
-        direction => if metric.more_is_better == (estimate.value >= 0.0) { "higher" } else { "lower" },
-        low => metric.signed(estimate.low),
-        high => metric.signed(estimate.high),
+        direction => shown.direction,
+        noun => shown.noun,
+        interval => shown.interval,
         p => numbers::p_value(test.p_value),
         test => test.test.as_str(),
         reading => reading(estimate),
         chance => chance(test.p_value),
     })
+}
+
+/// A difference that is positive where the first model is better, in words: for an error, less
+/// is better, so a positive difference is an improvement rather than a higher value.
+struct Oriented {
+    value: String,
+    interval: String,
+    noun: &'static str,
+    direction: &'static str,
+}
+
+impl Oriented {
+    fn of(metric: &Metric, difference: &Estimate) -> Self {
+        Self {
+            value: metric.signed(difference.value),
+            interval: format!(
+                "{} to {}",
+                metric.signed(difference.low),
+                metric.signed(difference.high)
+            ),
+            noun: if metric.more_is_better {
+                "difference"
+            } else {
+                "improvement"
+            },
+            direction: if metric.more_is_better == (difference.value >= 0.0) {
+                "higher"
+            } else {
+                "lower"
+            },
+        }
+    }
 }
 
 fn reading(difference: &Estimate) -> &'static str {
@@ -124,7 +159,9 @@ fn chance(p: f64) -> Option<String> {
     } else {
         format!("about {} of 100", (p * 100.0).round())
     };
-    Some(format!("If both were equally good, a difference at least this large would come up in {often} such tests."))
+    Some(format!(
+        "If both were equally good, a difference at least this large would come up in {often} such tests."
+    ))
 }
 
 #[cfg(test)]
@@ -133,7 +170,13 @@ mod tests {
 
     #[test]
     fn the_reading_follows_the_interval_not_the_value() {
-        let read = |low, high| reading(&Estimate { value: 0.1, low, high });
+        let read = |low, high| {
+            reading(&Estimate {
+                value: 0.1,
+                low,
+                high,
+            })
+        };
         assert!(read(0.01, 0.2).contains("above zero"));
         assert!(read(-0.01, 0.2).contains("holds zero"));
         assert!(read(-0.2, -0.1).contains("below zero"));

@@ -33,7 +33,10 @@ pub(in crate::report) fn draw(canvas: &mut Canvas, x: &Axis<'_>, y: &Axis<'_>) -
     let height = canvas.height.min(HEIGHT);
     let (left, right) = (LEFT, canvas.width - RIGHT);
     let (top, bottom) = (TOP, height - BOTTOM);
-    let plot = Plot { x: Scale::new(x.domain, (left, right)), y: Scale::new(y.domain, (bottom, top)) };
+    let plot = Plot {
+        x: Scale::new(x.domain, (left, right)),
+        y: Scale::new(y.domain, (bottom, top)),
+    };
     let y_ticks = scale::ticks(y.domain.0, y.domain.1, y.ticks);
     for (tick, label) in y_ticks.iter().zip(scale::labels(&y_ticks)) {
         let at = plot.y.at(*tick);

@@ -1,4 +1,4 @@
-//! Bars: sparklines of columns, the split, the histogram of residuals.
+//! Bars: sparklines of columns and the histogram of residuals.
 
 use super::axes::{self, Axis};
 use super::scale;
@@ -15,32 +15,29 @@ pub(in crate::report) fn sparkline(counts: &[u64], message: &str) -> String {
     let step = (width / counts.len().max(1) as f64).min(14.0);
     for (i, &count) in counts.iter().enumerate() {
         // A count of one among millions must still be seen.
-        let tall = if count == 0 { 0.0 } else { (count as f64 / most * (height - 2.0)).max(1.0) };
-        let rect = Rect { x: i as f64 * step, y: height - 1.0 - tall, width: (step - 1.0).max(0.8), height: tall };
+        let tall = if count == 0 {
+            0.0
+        } else {
+            (count as f64 / most * (height - 2.0)).max(1.0)
+        };
+        let rect = Rect {
+            x: i as f64 * step,
+            y: height - 1.0 - tall,
+            width: (step - 1.0).max(0.8),
+            height: tall,
+        };
         canvas.rect("bar", rect, None);
     }
     canvas.inline("spark", message)
 }
 
-/// Parts of a whole side by side: `(name, count, class)`.
-pub(in crate::report) fn parts(parts: &[(&str, u64, &str)], message: &str) -> String {
-    let (width, height) = (600.0, 18.0);
-    let total = parts.iter().map(|part| part.1).sum::<u64>().max(1) as f64;
-    let mut canvas = Canvas::new(width, height);
-    let mut x = 0.0;
-    for &(name, count, class) in parts.iter().filter(|part| part.1 > 0) {
-        let wide = count as f64 / total * width;
-        let title = format!("{name}: {} ({})", numbers::counted(count, "row", "rows"), numbers::share(count as f64, total));
-        canvas.rect(&format!("part {class}"), Rect { x, y: 0.0, width: (wide - 2.0).max(1.0), height }, Some(&title));
-        x += wide;
-    }
-    canvas.chart(message)
-}
-
 /// How often each size of a signed error occurs, zero marked.
 pub(in crate::report) fn residuals(errors: &[f64], label: &str, message: &str) -> Option<String> {
     let (low, high) = scale::extent(errors.iter().copied())?;
-    let reach = scale::padded((-low.abs().max(high.abs()), low.abs().max(high.abs())), 0.02);
+    let reach = scale::padded(
+        (-low.abs().max(high.abs()), low.abs().max(high.abs())),
+        0.02,
+    );
     let bins = 31;
     let mut counts = vec![0u64; bins];
     for error in errors.iter().filter(|error| error.is_finite()) {
@@ -51,18 +48,40 @@ pub(in crate::report) fn residuals(errors: &[f64], label: &str, message: &str) -
     let mut canvas = Canvas::new(axes::WIDTH, axes::HEIGHT);
     let plot = axes::draw(
         &mut canvas,
-        &Axis { label, domain: reach, ticks: 5 },
-        &Axis { label: "Test rows", domain: (0.0, most * 1.04), ticks: 5 },
+        &Axis {
+            label,
+            domain: reach,
+            ticks: 5,
+        },
+        &Axis {
+            label: "Test rows",
+            domain: (0.0, most * 1.04),
+            ticks: 5,
+        },
     );
     let width = (reach.1 - reach.0) / bins as f64;
     for (i, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let from = reach.0 + i as f64 * width;
         let (left, right) = (plot.x.at(from), plot.x.at(from + width));
         let top = plot.y.at(count as f64);
-        let title = format!("{} to {}: {}", numbers::plain(from), numbers::plain(from + width), numbers::counted(count, "row", "rows"));
-        let rect = Rect { x: left + 0.75, y: top, width: right - left - 1.5, height: plot.y.at(0.0) - top };
+        let title = format!(
+            "{} to {}: {}",
+            numbers::plain(from),
+            numbers::plain(from + width),
+            numbers::counted(count, "row", "rows")
+        );
+        let rect = Rect {
+            x: left + 0.75,
+            y: top,
+            width: right - left - 1.5,
+            height: plot.y.at(0.0) - top,
+        };
         canvas.rect("bar", rect, Some(&title));
     }
-    canvas.line("zero", (plot.x.at(0.0), plot.y.to), (plot.x.at(0.0), plot.y.from));
+    canvas.line(
+        "zero",
+        (plot.x.at(0.0), plot.y.to),
+        (plot.x.at(0.0), plot.y.from),
+    );
     Some(canvas.chart(message))
 }

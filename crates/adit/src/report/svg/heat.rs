@@ -7,15 +7,31 @@ use crate::report::{escape, numbers};
 /// Rows are true classes, columns predicted ones, in the order of the classes; shaded by row share.
 pub(in crate::report) fn map(confusion: &Confusion, message: &str) -> String {
     let n = confusion.classes.len().max(1);
-    let (left, top, side) = (22.0, 22.0, 560.0);
+    let (left, top, side) = (0.0, 26.0, 560.0);
     let cell = side / n as f64;
-    let mut canvas = Canvas::new(left + side + 2.0, top + side + 2.0);
-    canvas.rect("plate", Rect { x: left, y: top, width: side, height: side }, None);
+    let mut canvas = Canvas::new(side, top + side);
+    canvas.rect(
+        "plate",
+        Rect {
+            x: left,
+            y: top,
+            width: side,
+            height: side,
+        },
+        None,
+    );
     for (truth, row) in confusion.counts.iter().enumerate().take(n) {
         let total = row.iter().sum::<u64>().max(1) as f64;
-        for (predicted, &count) in row.iter().enumerate().take(n).filter(|(_, count)| **count > 0) {
+        for (predicted, &count) in row
+            .iter()
+            .enumerate()
+            .take(n)
+            .filter(|(_, count)| **count > 0)
+        {
             let share = count as f64 / total;
-            let name = |i: usize| escape::shorten(confusion.classes.get(i).map_or("?", String::as_str), 40);
+            let name = |i: usize| {
+                escape::shorten(confusion.classes.get(i).map_or("?", String::as_str), 40)
+            };
             let title = format!(
                 "true {}, predicted {}: {} ({} of the true class)",
                 name(truth),
@@ -35,9 +51,7 @@ pub(in crate::report) fn map(confusion: &Confusion, message: &str) -> String {
             canvas.rect(&format!("heat {colour} h{level}"), rect, Some(&title));
         }
     }
-    canvas.text("label", (left, 14.0), Anchor::Start, "Predicted class →");
-    for (i, letter) in ["T", "r", "u", "e", "↓"].iter().enumerate() {
-        canvas.text("label", (9.0, top + 14.0 + i as f64 * 15.0), Anchor::Middle, letter);
-    }
+    canvas.text("label", (0.0, 16.0), Anchor::Start, "↓ true class");
+    canvas.text("label", (side, 16.0), Anchor::End, "predicted class →");
     canvas.chart(message)
 }

@@ -46,7 +46,11 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub fn new(width: f64, height: f64) -> Self {
-        Self { width, height, body: String::new() }
+        Self {
+            width,
+            height,
+            body: String::new(),
+        }
     }
 
     pub fn line(&mut self, class: &str, from: Point, to: Point) {
@@ -60,16 +64,29 @@ impl Canvas {
     }
 
     pub fn rect(&mut self, class: &str, rect: Rect, title: Option<&str>) {
-        let (Some(at), Some(size)) = (place((rect.x, rect.y)), place((rect.width.max(0.0), rect.height.max(0.0)))) else {
+        let (Some(at), Some(size)) = (
+            place((rect.x, rect.y)),
+            place((rect.width.max(0.0), rect.height.max(0.0))),
+        ) else {
             return;
         };
-        let _ = write!(self.body, r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}""#, at.0, at.1, size.0, size.1);
+        let _ = write!(
+            self.body,
+            r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}""#,
+            at.0, at.1, size.0, size.1
+        );
         self.close("rect", title);
     }
 
     pub fn circle(&mut self, class: &str, centre: Point, radius: f64, title: Option<&str>) {
         let Some(centre) = place(centre) else { return };
-        let _ = write!(self.body, r#"<circle class="{class}" cx="{}" cy="{}" r="{}""#, centre.0, centre.1, number(radius));
+        let _ = write!(
+            self.body,
+            r#"<circle class="{class}" cx="{}" cy="{}" r="{}""#,
+            centre.0,
+            centre.1,
+            number(radius)
+        );
         self.close("circle", title);
     }
 
@@ -103,7 +120,7 @@ impl Canvas {
             r#"<text class="{class}" x="{}" y="{}" text-anchor="{anchor}">{}</text>"#,
             at.0,
             at.1,
-            escape::html(text)
+            escape::html(&escape::shorten(text, 64))
         );
     }
 
@@ -113,7 +130,7 @@ impl Canvas {
             r#"<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>"#,
             number(self.width),
             number(self.height),
-            escape::html(message),
+            spoken(message),
             self.body
         )
     }
@@ -122,7 +139,7 @@ impl Canvas {
     pub fn inline(self, class: &str, message: &str) -> String {
         format!(
             r#"<svg class="{class}" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" aria-label="{}">{}</svg>"#,
-            escape::html(message),
+            spoken(message),
             self.body,
             w = number(self.width),
             h = number(self.height),
@@ -133,17 +150,26 @@ impl Canvas {
         match title {
             None => self.body.push_str("/>"),
             Some(title) => {
-                let _ = write!(self.body, "><title>{}</title></{element}>", escape::html(title));
+                let _ = write!(self.body, "><title>{}</title></{element}>", spoken(title));
             }
         }
     }
+}
+
+/// A message or tooltip, escaped; names of any length may stand in it, so it is cut.
+fn spoken(message: &str) -> String {
+    escape::html(&escape::shorten(message, 300))
 }
 
 /// Coordinates with at most two decimals.
 fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_string() } else { text.to_string() }
+    if text == "-0" {
+        "0".to_string()
+    } else {
+        text.to_string()
+    }
 }
 
 fn place(point: Point) -> Option<(String, String)> {
@@ -176,7 +202,16 @@ mod tests {
     fn texts_and_titles_are_escaped() {
         let mut canvas = Canvas::new(10.0, 10.0);
         canvas.text("t", (1.0, 2.0), Anchor::End, "<b>");
-        canvas.rect("r", Rect { x: 0.0, y: 0.0, width: 1.0, height: 1.0 }, Some("a\"<"));
+        canvas.rect(
+            "r",
+            Rect {
+                x: 0.0,
+                y: 0.0,
+                width: 1.0,
+                height: 1.0,
+            },
+            Some("a\"<"),
+        );
         let svg = canvas.chart("\"><script>");
         assert!(svg.contains("&lt;b&gt;") && svg.contains("<title>a&quot;&lt;</title>"));
         assert!(svg.contains(r#"aria-label="&quot;&gt;&lt;script&gt;""#));

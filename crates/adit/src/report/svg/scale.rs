@@ -13,7 +13,12 @@ pub(in crate::report) struct Scale {
 
 impl Scale {
     pub fn new(domain: (f64, f64), range: (f64, f64)) -> Self {
-        Self { low: domain.0, high: domain.1, from: range.0, to: range.1 }
+        Self {
+            low: domain.0,
+            high: domain.1,
+            from: range.0,
+            to: range.1,
+        }
     }
 
     /// The position of a value; values outside the domain lie outside the range.
@@ -29,10 +34,12 @@ impl Scale {
 
 /// The smallest and largest finite value, or `None`.
 pub(in crate::report) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.filter(|value| value.is_finite()).fold(None, |range, value| match range {
-        None => Some((value, value)),
-        Some((low, high)) => Some((low.min(value), high.max(value))),
-    })
+    values
+        .filter(|value| value.is_finite())
+        .fold(None, |range, value| match range {
+            None => Some((value, value)),
+            Some((low, high)) => Some((low.min(value), high.max(value))),
+        })
 }
 
 /// Widens a range by a share of its width on both sides; a single value gets room around it.
@@ -55,11 +62,14 @@ pub(in crate::report) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let step = nice_step(width / wanted as f64);
     let first = (low / step - 1e-9).ceil();
     let last = (high / step + 1e-9).floor();
-    if !(step > 0.0) || last - first > 100.0 {
+    if step.is_nan() || step <= 0.0 || last - first > 100.0 {
         return Vec::new();
     }
     let n = (last - first) as i64;
-    (0..=n).map(|i| (first + i as f64) * step).map(|tick| if tick == 0.0 { 0.0 } else { tick }).collect()
+    (0..=n)
+        .map(|i| (first + i as f64) * step)
+        .map(|tick| if tick == 0.0 { 0.0 } else { tick })
+        .collect()
 }
 
 /// The range widened to whole ticks.
@@ -68,7 +78,10 @@ pub(in crate::report) fn rounded((low, high): (f64, f64), wanted: usize) -> (f64
     if !step.is_finite() || step <= 0.0 {
         return (low, high);
     }
-    ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step)
+    (
+        (low / step + 1e-9).floor() * step,
+        (high / step - 1e-9).ceil() * step,
+    )
 }
 
 /// Tick labels with just the digits that tell the ticks apart.
@@ -78,12 +91,19 @@ pub(in crate::report) fn labels(ticks: &[f64]) -> Vec<String> {
         [only] => only.abs(),
         [] => return Vec::new(),
     };
-    let largest = ticks.iter().fold(0.0_f64, |most, tick| most.max(tick.abs()));
+    let largest = ticks
+        .iter()
+        .fold(0.0_f64, |most, tick| most.max(tick.abs()));
     if largest >= 1e6 || (largest > 0.0 && largest < 1e-4) {
         return ticks.iter().map(|tick| short(*tick)).collect();
     }
-    let decimals = (0..=8).find(|d| is_whole(step * 10f64.powi(*d))).unwrap_or(8);
-    ticks.iter().map(|tick| numbers::fixed(*tick, decimals as usize)).collect()
+    let decimals = (0..=8)
+        .find(|d| is_whole(step * 10f64.powi(*d)))
+        .unwrap_or(8);
+    ticks
+        .iter()
+        .map(|tick| numbers::fixed(*tick, decimals as usize))
+        .collect()
 }
 
 /// `2.5M`, `30k`, `1×10^12`: for ticks too long to stand side by side.
@@ -92,7 +112,8 @@ fn short(value: f64) -> String {
     for (unit, name) in [(1e9, "B"), (1e6, "M"), (1e3, "k")] {
         if size >= unit && size < unit * 1e4 {
             let text = format!("{:.2}", value / unit);
-            return format!("{}{name}", text.trim_end_matches('0').trim_end_matches('.')).replace('-', "−");
+            return format!("{}{name}", text.trim_end_matches('0').trim_end_matches('.'))
+                .replace('-', "−");
         }
     }
     numbers::plain(value)
@@ -125,9 +146,15 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        assert_eq!(labels(&ticks(0.0, 1.0, 5)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(
+            labels(&ticks(0.0, 1.0, 5)),
+            ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+        );
         assert_eq!(labels(&ticks(0.631, 0.883, 4)), ["0.7", "0.8"]);
-        assert_eq!(labels(&ticks(-0.01, 0.08, 4)), ["0.000", "0.025", "0.050", "0.075"]);
+        assert_eq!(
+            labels(&ticks(-0.01, 0.08, 4)),
+            ["0.000", "0.025", "0.050", "0.075"]
+        );
         assert_eq!(labels(&ticks(0.0, 2.4e6, 4)), ["0", "1M", "2M"]);
     }
 
