@@ -27,7 +27,7 @@ pub struct RoleSettings {
 ///
 /// Roles given by hand stand. The rules for the rest, first match first:
 /// 1. no value at all, or one value in every row: ignore;
-/// 2. times: time;
+/// 2. times: time (learned from as days since the first training time);
 /// 3. named like an id (`id`, `id1`, `customer_id`, `rowId`) with nine in ten values distinct, or
 ///    whole numbers that rise from row to row, or codes of one length that never repeat: id;
 /// 4. true or false, and three to six small whole numbers that come back often: category

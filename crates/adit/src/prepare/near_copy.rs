@@ -259,15 +259,15 @@ mod tests {
         assert!(monotone(&cubed, &y) > 0.999);
         let turned: Vec<f64> = (0..50).map(|i| f64::from(i * 17 % 50)).collect();
         assert!(monotone(&turned, &y) < 0.5);
-        assert_eq!(squared_correlation(&[1.0; 50], &y), 0.0);
+        assert!(squared_correlation(&[1.0; 50], &y) < 1e-9);
     }
 
     #[test]
     fn a_rare_class_needs_more_than_a_high_share() {
-        let codes: Vec<usize> = (0..200).map(|i| usize::from(i % 50 == 0)).collect();
+        let codes: Vec<usize> = (0..200).map(|i| usize::from(i % 25 == 0)).collect();
         let useless = vec![0; 200];
         assert_eq!(purity(&useless, &codes, 2), 0.0);
-        assert_eq!(purity(&codes, &codes, 2), 0.98);
+        assert_eq!(purity(&codes, &codes, 2), 1.0);
         let copy: Vec<usize> = (0..200).map(|i| i % 3).collect();
         assert_eq!(purity(&copy, &copy, 3), 1.0);
     }

@@ -1,8 +1,10 @@
 //! What looks wrong with the data, with the numbers that show it.
 
+use std::collections::BTreeMap;
+
 use super::near_copy::{Truth, near_copy};
 use super::target::class_cells;
-use super::{ColumnRole, Role, Rows, Split, Task, shared_rows};
+use super::{ColumnRole, Role, RowColumn, Rows, Split, Task, shared_rows};
 use crate::source::{ColumnProfile, ColumnType, Profile};
 
 /// A column with a larger share of missing cells is pointed out.
@@ -222,58 +224,27 @@ fn copies(rows: &Rows, split: &Split, truth: &Truth) -> Vec<Suspicion> {
         .collect()
 }
 
+/// Tiny, rare and unseen classes.
 fn of_classes(rows: &Rows, split: &Split, found: &mut Vec<Suspicion>) {
     let Some(target) = rows.target() else { return };
-    let count = |part: &[usize]| {
-        let mut counts = std::collections::BTreeMap::<String, usize>::new();
-        for class in class_cells(target, part).unwrap_or_default() {
-            *counts.entry(class).or_default() += 1;
-        }
-        counts
-    };
     let name = Some(target.name.as_str());
-    let train = count(&split.train);
-    let total = split.train.len().max(1);
-    let list = |classes: &[(&String, &usize)]| {
-        let mut shown: Vec<String> = classes
-            .iter()
-            .take(SHOWN)
-            .map(|(class, n)| format!("`{class}` ({n})"))
-            .collect();
-        if classes.len() > SHOWN {
-            shown.push(format!("and {} more", classes.len() - SHOWN));
-        }
-        shown.join(", ")
-    };
+    let train = class_counts(target, &split.train);
     let tiny: Vec<_> = train.iter().filter(|(_, n)| **n < TINY_CLASS).collect();
     if !tiny.is_empty() {
         let message = format!(
             "{} of {} classes have fewer than {TINY_CLASS} training rows: {}",
             tiny.len(),
             train.len(),
-            list(&tiny)
+            listed(&tiny)
         );
         let action = "kept: nothing can be said about how well they are told apart";
         found.push(
             Suspicion::new("tiny_class", name, message, action).with("classes", tiny.len() as f64),
         );
     }
-    if let Some((class, n)) = train.iter().min_by_key(|(_, n)| **n) {
-        let share = *n as f64 / total as f64;
-        // Among many classes each is rare; what counts is its distance from an even share.
-        if share < RARE_CLASS.min(0.25 / train.len() as f64)
-            || train.len() == 2 && share < RARE_CLASS
-        {
-            let message = format!(
-                "the rarest class, `{class}`, has {n} of {total} training rows ({:.1}%): accuracy says little here",
-                100.0 * share
-            );
-            let action = "kept as it is; look at the average precision and the class's own recall";
-            found.push(Suspicion::new("imbalance", name, message, action).with("share", share));
-        }
-    }
+    found.extend(imbalance(name, &train));
     for (part, which) in [(&split.validation, "validation"), (&split.test, "test")] {
-        let counts = count(part);
+        let counts = class_counts(target, part);
         let unseen: Vec<_> = counts
             .iter()
             .filter(|(class, _)| !train.contains_key(*class))
@@ -281,7 +252,7 @@ fn of_classes(rows: &Rows, split: &Split, found: &mut Vec<Suspicion>) {
         if !unseen.is_empty() {
             let message = format!(
                 "classes of the {which} rows that no training row has: {}",
-                list(&unseen)
+                listed(&unseen)
             );
             found.push(
                 Suspicion::new("class_not_in_training", name, message, "cannot be learned")
@@ -289,6 +260,47 @@ fn of_classes(rows: &Rows, split: &Split, found: &mut Vec<Suspicion>) {
             );
         }
     }
+}
+
+fn imbalance(name: Option<&str>, train: &BTreeMap<String, usize>) -> Option<Suspicion> {
+    let total: usize = train.values().sum();
+    let (class, n) = train.iter().min_by_key(|(_, n)| **n)?;
+    let share = *n as f64 / total as f64;
+    // Among many classes each is rare; what counts is the distance from an even share.
+    let limit = match train.len() {
+        2 => RARE_CLASS,
+        classes => RARE_CLASS.min(0.25 / classes as f64),
+    };
+    if share >= limit {
+        return None;
+    }
+    let message = format!(
+        "the rarest class, `{class}`, has {n} of {total} training rows ({:.1}%): accuracy says little here",
+        100.0 * share
+    );
+    let action = "kept as it is; look at the average precision and the recall of each class";
+    Some(Suspicion::new("imbalance", name, message, action).with("share", share))
+}
+
+fn class_counts(target: &RowColumn, part: &[usize]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for class in class_cells(target, part).unwrap_or_default() {
+        *counts.entry(class).or_default() += 1;
+    }
+    counts
+}
+
+/// `` `rare` (3), `other` (7) ``, the first five.
+fn listed(classes: &[(&String, &usize)]) -> String {
+    let mut shown: Vec<String> = classes
+        .iter()
+        .take(SHOWN)
+        .map(|(class, n)| format!("`{class}` ({n})"))
+        .collect();
+    if classes.len() > SHOWN {
+        shown.push(format!("and {} more", classes.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 #[cfg(test)]

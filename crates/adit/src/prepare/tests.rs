@@ -98,7 +98,7 @@ fn every_role_is_encoded_as_it_says() {
     assert_eq!((age.values[2], age.values[3]), (0.0, 0.0));
     // Quartiles 30 and 50, so 20 years are 20 / (20 / 1.349) deviations.
     assert!((age.values[5] - 1.349).abs() < 1e-3);
-    assert_eq!(dataset.numbers[1].missing[1], true);
+    assert!(dataset.numbers[1].missing[1]);
     let colour = &dataset.categories[0];
     assert_eq!(
         (&colour.codes[..], colour.cardinality),
@@ -147,7 +147,7 @@ fn rows_outside_the_training_part_change_nothing() {
 #[test]
 fn a_saved_preparation_gives_the_same_bytes() {
     let mut rows = mixed();
-    rows.columns[0].values = numbers(&[0.1, 0.2, 1.0 / 3.0, 1e-17, 12345.678_901_234_5, NAN]);
+    rows.columns[0].values = numbers(&[0.1, 0.2, 1.0 / 3.0, 1e-17, 12_345.678_901_234_5, NAN]);
     let preparation = fit(&rows, Task::Classify).unwrap();
     let saved = serde_json::to_string(&preparation).unwrap();
     let loaded: Preparation = serde_json::from_str(&saved).unwrap();

@@ -1,4 +1,7 @@
-use super::super::{RoleSettings, assign_roles};
+use super::super::{
+    PrepareSettings, RoleSettings, SplitSettings, TestPart, assign_roles, guess_task, split,
+    suspicions,
+};
 use super::*;
 use crate::engine::Session;
 use crate::source::SourceSettings;
@@ -123,7 +126,7 @@ fn new_tables_are_read_with_the_types_of_training() {
         ("y", Role::Target),
     ]);
     let rows = load(&train, &wanted).unwrap();
-    let settings = super::super::PrepareSettings::new(super::super::Task::Classify);
+    let settings = PrepareSettings::new(super::super::Task::Classify);
     let preparation = Preparation::fit(&rows, &[0, 1, 2, 3], &settings).unwrap();
     // Blank numbers arrive as text, whole categories as floats.
     let new = table(folder.path(), "new.csv", "k,x\n2.0,\n1.0,\n");
@@ -181,7 +184,7 @@ fn letters(roles: &[ColumnRole]) -> String {
 }
 
 #[test]
-fn shared_data_sets_get_the_roles_a_person_would_give() {
+fn shared_data_sets_get_the_roles_and_warnings_a_person_would_give() {
     let data = std::env::var_os("ADIT_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         std::path::PathBuf::from,
@@ -194,35 +197,101 @@ fn shared_data_sets_get_the_roles_a_person_would_give() {
         (
             "fin_german_credit/train.csv",
             "class",
-            "cnccnccccccccncccncccT",
+            "cnccncccccccnccccnccT",
+            "",
         ),
-        ("churn_telco/train.csv", "Churn", ""),
-        ("health_heart_cleveland/train.csv", "disease", ""),
-        ("health_breast_cancer_wdbc/train.csv", "diagnosis", ""),
-        ("man_ai4i2020/train.csv", "Machine failure", ""),
-        ("man_steel_plates/train.csv", "Fault_Type", ""),
-        ("man_concrete_strength/train.csv", "strength", ""),
-        ("man_energy_efficiency/train.csv", "Y1", ""),
-        ("text_sms_spam/train.csv", "label", ""),
-        ("text_sst2/train.csv", "label", ""),
-        ("text_pairs_mrpc/train.csv", "label", ""),
-        ("fin_bank_marketing/train.csv.gz", "target", ""),
-        ("tab_adult/train.csv.gz", "income", ""),
-        ("tab_california_housing/train.csv", "median_house_value", ""),
-        ("mol_bbbp/train.csv", "p_np", ""),
+        (
+            "churn_telco/train.csv",
+            "Churn",
+            "cnccnccccccccccccnnT",
+            "duplicate_rows, blanks_in_number TotalCharges",
+        ),
+        (
+            "health_heart_cleveland/train.csv",
+            "disease",
+            "nncnnncnnncccT",
+            "blanks_in_number ca, blanks_in_number thal",
+        ),
+        (
+            "health_breast_cancer_wdbc/train.csv",
+            "diagnosis",
+            "Tnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+            "",
+        ),
+        (
+            "man_ai4i2020/train.csv",
+            "Machine failure",
+            "cnnnnnT",
+            "imbalance Machine failure",
+        ),
+        (
+            "man_steel_plates/train.csv",
+            "Fault_Type",
+            "nnnnnnnnnnnnnnnnnnnnnnnnnnnT",
+            "imbalance Fault_Type",
+        ),
+        (
+            "man_concrete_strength/train.csv",
+            "strength",
+            "nnnnnnnnT",
+            "duplicate_rows",
+        ),
+        ("man_energy_efficiency/train.csv", "Y1", "nnnnncncTn", ""),
+        ("text_sms_spam/train.csv", "label", "tT", "duplicate_rows"),
+        ("text_sst2/train.csv", "label", "tT", "duplicate_rows"),
+        (
+            "text_pairs_mrpc/train.csv",
+            "label",
+            "ttTii",
+            "id_like id1, id_like id2",
+        ),
+        (
+            "fin_bank_marketing/train.csv.gz",
+            "target",
+            "ncccccccccnnncnnnnnT",
+            "duplicate_rows",
+        ),
+        (
+            "tab_adult/train.csv.gz",
+            "income",
+            "ncncncccccnnncT",
+            "duplicate_rows",
+        ),
+        (
+            "tab_california_housing/train.csv",
+            "median_house_value",
+            "nnnnnnnnTc",
+            "",
+        ),
+        ("mol_bbbp/train.csv", "p_np", "tT", ""),
     ];
     let spool = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
-    for (path, target, wanted) in expected {
+    for (path, target, wanted_roles, wanted_kinds) in expected {
         let table = open(&data.join(path), spool.path());
         let profile = table.profile(&Silent).unwrap();
         let settings = RoleSettings {
             target: Some(target.into()),
             ..RoleSettings::default()
         };
-        let found = letters(&assign_roles(&profile, &settings).unwrap());
-        if found != wanted {
-            wrong.push(format!("{path}: {found}, expected {wanted}"));
+        let roles = assign_roles(&profile, &settings).unwrap();
+        let task = guess_task(&profile, target).unwrap();
+        let rows = load(&table, &roles).unwrap();
+        let split = split(&rows, task, &SplitSettings::new(TestPart::Given, 1)).unwrap();
+        let preparation = Preparation::fit(&rows, &split.train, &PrepareSettings::new(task));
+        let dataset = preparation.unwrap().apply(&rows).unwrap();
+        assert_eq!(dataset.n_rows() as u64, table.n_rows());
+        let found = suspicions(&profile, &roles, &rows, &split, task);
+        let kinds: Vec<String> = found
+            .iter()
+            .map(|s| match &s.column {
+                Some(column) => format!("{} {column}", s.kind),
+                None => s.kind.to_string(),
+            })
+            .collect();
+        let found = (letters(&roles), kinds.join(", "));
+        if (found.0.as_str(), found.1.as_str()) != (wanted_roles, wanted_kinds) {
+            wrong.push(format!("{path}: {found:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
