@@ -55,6 +55,15 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A positive number with one significant digit: `0.06`, `700`.
+pub(crate) fn roughly(value: f64) -> String {
+    if !value.is_finite() || value <= 0.0 {
+        return number(value);
+    }
+    let step = 10f64.powf(value.log10().floor());
+    number((value / step).round() * step)
+}
+
 /// `p = 0.03`, `p = 0.004` or `p < 0.001`.
 pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 {
@@ -109,6 +118,10 @@ mod tests {
         assert_eq!(
             [p_value(0.0004), p_value(0.0042), p_value(0.345)],
             ["p < 0.001", "p = 0.004", "p = 0.34"]
+        );
+        assert_eq!(
+            [roughly(0.0612), roughly(730.0), roughly(0.97)],
+            ["0.06", "700", "1"]
         );
         assert_eq!(sentence("the end"), "The end");
     }
