@@ -2,7 +2,7 @@
 
 use super::intervals::{precision, recall};
 use super::metrics::ScoredClasses;
-use super::resampling::{Resampling, percentile_interval};
+use super::resampling::{Resampling, accelerated_interval};
 use super::{ClassScore, Confusion, Estimate};
 
 /// Counts of rows by true and decided class.
@@ -25,9 +25,12 @@ pub(crate) fn class_scores(
 ) -> Vec<ClassScore> {
     let f1 = scored.class_f1(&vec![1; resampling.n_rows()]);
     let resampled = resampling.map(|weights, _| scored.class_f1(weights));
+    let without = resampling.without_each_block(|weights| scored.class_f1(weights));
     let score = |(class, name): (usize, &String)| {
         let values = resampled.iter().map(|f1| f1[class]);
-        let (low, high) = percentile_interval(values, resampling.n_units()).unwrap_or((0.0, 1.0));
+        let left_out = without.iter().map(|f1| f1[class]);
+        let (low, high) = accelerated_interval(values, f1[class], left_out, resampling.n_units())
+            .unwrap_or((0.0, 1.0));
         let (precision, recall) = (
             precision(&[scored], class, resampling),
             recall(&[scored], class, resampling),

@@ -305,13 +305,12 @@ mod tests {
     #[test]
     fn an_undefined_metric_is_not_tested() {
         let (_, a, b) = models(20, 800, 800, 4);
+        let (a, b) = ([a], [b]);
         let truth = Target::Classes {
             codes: vec![1; 20],
             names: vec!["a".into(), "b".into()],
         };
-        assert!(
-            paired_test("roc_auc", &truth, &[a.clone()], &[b.clone()], ("a", "b"), 1).is_none()
-        );
-        assert!(paired_test("no such metric", &truth, &[a], &[b], ("a", "b"), 1).is_none());
+        assert!(paired_test("roc_auc", &truth, &a, &b, ("a", "b"), 1).is_none());
+        assert!(paired_test("no such metric", &truth, &a, &b, ("a", "b"), 1).is_none());
     }
 }

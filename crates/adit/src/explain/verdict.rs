@@ -6,7 +6,7 @@
 
 use super::metrics::Metric;
 use super::selection::more_is_better;
-use super::wording::{decimals_for, fixed, p_value, sentence, whole};
+use super::wording::{decimals_for, fixed, p_value, roughly, sentence, whole};
 use super::{MemberRole, PairedTest};
 
 /// A difference with a smaller `p` is called beyond chance, where its interval leaves out 0 as well.
@@ -190,7 +190,7 @@ impl VerdictInput<'_> {
         if !is_coarse {
             return String::new();
         }
-        let about = fixed(half, decimals_for(half).saturating_sub(1));
+        let about = roughly(half);
         let rows = whole(self.test_rows);
         let rows = if self.test_rows == 1 {
             "1 test row".to_string()

@@ -5,7 +5,7 @@ pub(crate) fn whole(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at != 0 && (digits.len() - at) % 3 == 0 {
+        if at != 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -53,6 +53,15 @@ pub(crate) fn number(value: f64) -> String {
     } else {
         text
     }
+}
+
+/// A positive number with one significant digit: `0.06`, `700`.
+pub(crate) fn roughly(value: f64) -> String {
+    if !value.is_finite() || value <= 0.0 {
+        return number(value);
+    }
+    let step = 10f64.powf(value.log10().floor());
+    number((value / step).round() * step)
 }
 
 /// `p = 0.03`, `p = 0.004` or `p < 0.001`.
@@ -109,6 +118,10 @@ mod tests {
         assert_eq!(
             [p_value(0.0004), p_value(0.0042), p_value(0.345)],
             ["p < 0.001", "p = 0.004", "p = 0.34"]
+        );
+        assert_eq!(
+            [roughly(0.0612), roughly(730.0), roughly(0.97)],
+            ["0.06", "700", "1"]
         );
         assert_eq!(sentence("the end"), "The end");
     }

@@ -344,8 +344,8 @@ mod tests {
 
     #[test]
     fn the_mean_of_models_is_taken_row_by_row_and_refuses_other_shapes() {
-        let mean = Predictions::mean(&[two(&[0.2, 0.8, 1.0, 0.0]), two(&[0.4, 0.6, 0.5, 0.5])]);
-        assert_eq!(mean, Some(two(&[0.3, 0.7, 0.75, 0.25])));
+        let mean = Predictions::mean(&[two(&[0.25, 0.75, 1.0, 0.0]), two(&[0.5, 0.5, 0.5, 0.5])]);
+        assert_eq!(mean, Some(two(&[0.375, 0.625, 0.75, 0.25])));
         assert_eq!(Predictions::mean(&[]), None);
         assert_eq!(
             Predictions::mean(&[two(&[0.2, 0.8]), Predictions::Numbers(vec![1.0])]),
