@@ -40,9 +40,7 @@ fn walk(folder: &Path, prefix: &str, ends: &[&str], found: &mut Vec<(String, Str
         if kind.is_dir() && !skipped {
             walk(&entry.path(), &format!("{path}/"), ends, found);
         } else if kind.is_file() && ends.iter().any(|end| path.ends_with(end)) {
-            if let Ok(text) = fs::read_to_string(entry.path()) {
-                found.push((path, text));
-            }
+            found.extend(fs::read_to_string(entry.path()).map(|text| (path, text)));
         }
     }
 }

@@ -23,7 +23,7 @@ fn a_folder_is_taken_recorded_and_found_again() {
     assert_eq!(model.manifest.model_type, "bert");
     assert!(model.manifest.origin.starts_with("dir:"));
     assert!(!model.path.join("pytorch_model.bin").exists());
-    assert_eq!(bench.store.list().unwrap(), [model.clone()]);
+    assert_eq!(bench.store.list().unwrap(), std::slice::from_ref(&model));
 
     let found = bench.store.resolve("tiny").unwrap();
     assert_eq!(found.manifest, model.manifest);

