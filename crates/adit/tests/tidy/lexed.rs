@@ -23,9 +23,10 @@ impl Source {
         }
     }
 
-    /// False for tests and benches, which are held to fewer laws.
+    /// False for tests, benches and examples, which are held to fewer laws.
     pub fn is_shipped(&self) -> bool {
-        let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz");
+        let is_test =
+            |part: &str| matches!(part, "tests" | "tests.rs" | "benches" | "examples" | "fuzz");
         self.path.starts_with("crates/") && !self.path.split('/').any(is_test)
     }
 
