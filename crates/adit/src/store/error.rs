@@ -92,6 +92,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of a write to `path`, for code that streams into a file of the store.
+    pub fn writing(path: &Path, error: io::Error) -> StoreError {
+        at("write", path)(error)
+    }
+
     /// How the error can be mended, where that is known.
     pub fn hint(&self) -> Option<String> {
         let text = match self {

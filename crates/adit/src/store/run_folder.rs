@@ -360,4 +360,32 @@ mod tests {
         assert!(error.to_string().contains("predictions.csv"), "{error}");
         assert!(names(dir.path()).is_empty());
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&dir.path().join("run"), false).unwrap();
+        // A device that is always full stands for the file.
+        std::os::unix::fs::symlink("/dev/full", run.path().join("full.csv")).unwrap();
+        let streamed = |run: &RunFolder| {
+            let mut file = run.create_file("full.csv")?;
+            file.write_all(b"x")
+                .map_err(|e| StoreError::writing(file.path(), e))?;
+            file.finish()
+        };
+        for error in [
+            run.write("full.csv", b"x").unwrap_err(),
+            run.append_line("full.csv", "x").unwrap_err(),
+            streamed(&run).unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+            assert!(error.to_string().contains("full.csv"), "{error}");
+        }
+        assert!(matches!(
+            run.commit().unwrap_err(),
+            StoreError::Unfinished { .. }
+        ));
+        assert!(names(dir.path()).is_empty());
+    }
 }

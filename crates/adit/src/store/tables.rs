@@ -61,7 +61,7 @@ pub struct TableWriter<W: Write + Send> {
 
 enum Encoder<W: Write + Send> {
     Parquet(Box<ArrowWriter<Recording<W>>>),
-    Csv(csv::Writer<Recording<W>>),
+    Csv(Box<csv::Writer<Recording<W>>>),
     Jsonl(json::LineDelimitedWriter<Recording<W>>),
 }
 
@@ -94,7 +94,7 @@ impl<W: Write + Send> TableWriter<W> {
                 writer
                     .write(&RecordBatch::new_empty(Arc::clone(&schema)))
                     .map_err(|e| explain(&trouble, path, &e))?;
-                Encoder::Csv(writer)
+                Encoder::Csv(Box::new(writer))
             }
             TableFormat::Jsonl => Encoder::Jsonl(
                 json::WriterBuilder::new()
@@ -302,6 +302,8 @@ fn write_all<W: Write + Send>(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use arrow::array::{ArrayRef, Float64Array, StringArray, UInt64Array};
     use arrow::datatypes::{DataType, Field, Schema};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -347,7 +349,7 @@ mod tests {
         assert_eq!(start, 30_000);
         for format in [TableFormat::Parquet, TableFormat::Csv, TableFormat::Jsonl] {
             assert_eq!(
-                bytes(format, &[whole.clone()]),
+                bytes(format, from_ref(&whole)),
                 bytes(format, &pieces),
                 "{format:?}"
             );
@@ -387,7 +389,7 @@ mod tests {
     #[test]
     fn csv_and_jsonl_hold_what_is_missing_and_what_must_be_quoted() {
         let table = batch(2);
-        let csv = String::from_utf8(bytes(TableFormat::Csv, &[table.clone()])).unwrap();
+        let csv = String::from_utf8(bytes(TableFormat::Csv, from_ref(&table))).unwrap();
         assert_eq!(
             csv,
             "row,predicted,score\n0,,0.0\n1,\"a \"\"1\"\",\nb\",0.3333333333333333\n"
@@ -404,10 +406,10 @@ mod tests {
     fn a_table_without_rows_keeps_its_columns() {
         let table = batch(0);
         assert_eq!(
-            bytes(TableFormat::Csv, &[table.clone()]),
+            bytes(TableFormat::Csv, from_ref(&table)),
             b"row,predicted,score\n"
         );
-        assert!(bytes(TableFormat::Jsonl, &[table.clone()]).is_empty());
+        assert!(bytes(TableFormat::Jsonl, from_ref(&table)).is_empty());
         assert_eq!(&bytes(TableFormat::Parquet, &[table])[..4], b"PAR1");
     }
 
@@ -423,6 +425,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_for_every_format() {
+        #[derive(Debug)]
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
