@@ -8,7 +8,7 @@ use adit_nn::kernels::matmul;
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::{
     BertClassifier, BertConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
-    RowTransformerConfig, Tape,
+    RowTransformerConfig, Tape, Workspace,
 };
 
 fn bert(name: &str) -> (BertConfig, usize, usize) {
@@ -62,18 +62,20 @@ fn train_bert(name: &str, steps: usize) {
     let tokens = PackedTokens::new(ids, vec![0; n * len], offsets).expect("valid tokens");
     let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
     let mut state = AdamWState::default();
+    let workspace = Workspace::new();
     let mut parts = [0.0; 3];
     let ms = timed(steps, |seed| {
         let start = Instant::now();
-        let mut tape = Tape::new(&params, Mode::Train { seed });
+        let mut tape = Tape::with_workspace(&params, Mode::Train { seed }, &workspace);
         let logits = model.logits(&mut tape, &tokens).expect("tokens fit");
         let loss = tape.cross_entropy(logits, &labels, None);
         let forward = Instant::now();
         let mut gradients = tape.backward(loss);
         let backward = Instant::now();
-        drop(tape);
+        workspace.reclaim(tape);
         clip_global_norm(&mut gradients, 1.0);
         AdamW::default().step(&mut params, &gradients, &mut state, 1e-4, &no_decay);
+        workspace.reclaim_gradients(gradients);
         for (sum, (from, to)) in parts.iter_mut().zip([
             (start, forward),
             (forward, backward),
@@ -113,13 +115,15 @@ fn train_row(steps: usize) {
     let mut params = Params::new();
     let model = RowTransformer::new(config, &mut params, 1).expect("a valid configuration");
     let mut state = AdamWState::default();
+    let workspace = Workspace::new();
     let ms = timed(steps, |seed| {
-        let mut tape = Tape::new(&params, Mode::Train { seed });
+        let mut tape = Tape::with_workspace(&params, Mode::Train { seed }, &workspace);
         let logits = model.outputs(&mut tape, &batch).expect("the batch fits");
         let loss = tape.cross_entropy(logits, &labels, None);
         let gradients = tape.backward(loss);
-        drop(tape);
+        workspace.reclaim(tape);
         AdamW::default().step(&mut params, &gradients, &mut state, 1e-4, &no_decay);
+        workspace.reclaim_gradients(gradients);
     });
     report("row", ms, [0.0; 3]);
 }

@@ -6,7 +6,7 @@ use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::pool::embed;
 use adit_nn::{
     Bert, BertClassifier, BertConfig, Gradients, Mode, PackedTokens, Params, Pooling, RowBatch,
-    RowTransformer, RowTransformerConfig, Tape, WeightFile,
+    RowTransformer, RowTransformerConfig, Tape, WeightFile, Workspace,
 };
 
 fn config(dropout: f32) -> BertConfig {
@@ -211,6 +211,37 @@ fn inference_gives_the_same_bits_for_any_number_of_threads() {
     let one = in_pool(1, run);
     for threads in [2, 3] {
         assert!(in_pool(threads, run) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn memory_that_is_used_again_changes_no_bit() {
+    let config = config(0.1);
+    let mut params = Params::new();
+    let model = BertClassifier::new(&config, 2, &mut params, 3);
+    let row_model = RowTransformer::new(row_config(0.2), &mut params, 5).unwrap();
+    let workspace = Workspace::new();
+    for n in [40, 64, 33, 64] {
+        let run = |mut tape: Tape<'_>| {
+            let logits = model.logits(&mut tape, &pack(&texts(n))).unwrap();
+            let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
+            let loss = tape.cross_entropy(logits, &labels, None);
+            let (batch, labels) = row_batch(8 * n);
+            let outputs = row_model.outputs(&mut tape, &batch).unwrap();
+            let other = tape.cross_entropy(outputs, &labels, None);
+            let loss = tape.add(loss, other);
+            let gradients = tape.backward(loss);
+            let all: Vec<u32> = gradients.iter().flat_map(|(_, t)| bits(&t.data)).collect();
+            workspace.reclaim_gradients(gradients);
+            workspace.reclaim(tape);
+            all
+        };
+        let mode = Mode::Train { seed: n as u64 };
+        let plain = run(Tape::new(&params, mode));
+        assert!(
+            run(Tape::with_workspace(&params, mode, &workspace)) == plain,
+            "{n} texts"
+        );
     }
 }
 

@@ -139,6 +139,13 @@ vectorised! {
     }
 }
 
+/// `out = other`.
+pub fn copy(out: &mut [f32], other: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        out.copy_from_slice(&other[first..first + out.len()])
+    });
+}
+
 /// `out += other`.
 pub fn add_assign(out: &mut [f32], other: &[f32]) {
     rows_mut(out, 1, BLOCK, |first, out| {

@@ -89,7 +89,8 @@ pub fn product(
     check((m, n, k), c, c_step, a, b);
     with_scratch(Packed::len(n, k), |memory| {
         let packed = Packed::new(memory, n, k);
-        (0..packed.n_panels()).for_each(|panel| packed.fill(panel, b));
+        // SAFETY: one panel after the other, before any is read.
+        (0..packed.n_panels()).for_each(|panel| unsafe { packed.fill(panel, b) });
         rows((m, n, k), c, c_step, a, &packed, add);
     });
 }
@@ -181,12 +182,14 @@ fn tasks(
     with_scratch(Packed::len(n, k), |memory| {
         let packed = Packed::new(memory, n, k);
         if alone || n * k < SMALL {
-            (0..packed.n_panels()).for_each(|panel| packed.fill(panel, b));
+            // SAFETY: one panel after the other, before any is read.
+            (0..packed.n_panels()).for_each(|panel| unsafe { packed.fill(panel, b) });
         } else {
+            // SAFETY: each panel is filled by one task, and all are filled before any is read.
             (0..packed.n_panels())
                 .into_par_iter()
                 .with_min_len(4)
-                .for_each(|panel| packed.fill(panel, b));
+                .for_each(|panel| unsafe { packed.fill(panel, b) });
         }
         let run = |(at, c): (usize, &mut [f32])| {
             let a = View {

@@ -60,11 +60,11 @@ impl<'a> Packed<'a> {
 
     /// Copies one panel from `b`.
     ///
-    /// Each panel must be filled by one task only, and before it is read; the callers in the module
-    /// above fill all panels, wait, and then read.
-    pub fn fill(&self, panel: usize, b: View<'_>) {
+    /// # Safety
+    /// While a panel is filled, no other task may fill or read it.
+    pub unsafe fn fill(&self, panel: usize, b: View<'_>) {
         assert!(panel < self.n_panels(), "no such panel");
-        // SAFETY: inside the memory by the assert; panels lie apart, and one task fills each.
+        // SAFETY: inside the memory by the assert; nobody else uses this panel by the contract.
         let out = unsafe {
             std::slice::from_raw_parts_mut(self.memory.add(panel * self.k * NR), self.k * NR)
         };
@@ -117,8 +117,8 @@ pub fn pack_rows(out: &mut [f32], a: View<'_>, m: usize, from: usize, len: usize
             if a.row_step == 1 && height == MR {
                 out.copy_from_slice(&a.data[at..at + MR]);
             } else {
-                for row in 0..height {
-                    out[row] = a.data[at + row * a.row_step];
+                for (row, out) in out.iter_mut().take(height).enumerate() {
+                    *out = a.data[at + row * a.row_step];
                 }
             }
         }
