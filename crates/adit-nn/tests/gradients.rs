@@ -57,7 +57,7 @@ fn check(shapes: &[Vec<usize>], seed: u64, build: impl Fn(&mut Tape<'_>, &[Var])
     for &id in &ids {
         let n = params.get(id).len();
         let analytic = gradients.get(id).map_or(vec![0.0; n], |t| t.data.clone());
-        for at in 0..n {
+        for (at, &got) in analytic.iter().enumerate() {
             let step = 1e-2f32;
             let old = params.get(id).data[at];
             let mut sums = [0.0; 4];
@@ -69,7 +69,7 @@ fn check(shapes: &[Vec<usize>], seed: u64, build: impl Fn(&mut Tape<'_>, &[Var])
             // Fourth order, so that the step may be large against rounding.
             let numeric =
                 (8.0 * (sums[0] - sums[1]) - (sums[2] - sums[3])) / (12.0 * f64::from(step));
-            let got = f64::from(analytic[at]);
+            let got = f64::from(got);
             let allowed = 2e-3 + 5e-3 * numeric.abs().max(got.abs());
             assert!(
                 (got - numeric).abs() < allowed,

@@ -143,7 +143,7 @@ fn large_products_equal_the_plain_loop() {
 fn views_with_steps_reach_only_their_own_values() {
     // Two columns of heads inside rows of six.
     let (a, b) = (fill(5 * 6, 1), fill(4 * 6, 2));
-    let mut c = vec![9.0f32; 5 * 7];
+    let mut c = [9.0f32; 5 * 7];
     matmul::product(
         (5, 4, 3),
         &mut c[..4 * 7 + 4],
