@@ -23,6 +23,7 @@ pub mod tensor;
 pub mod tokens;
 pub mod watch;
 pub mod weights;
+pub mod workspace;
 
 pub use bert::{Bert, BertClassifier, BertConfig};
 pub use error::NnError;
@@ -33,3 +34,4 @@ pub use tape::{Mode, Tape, Var};
 pub use tensor::Tensor;
 pub use tokens::PackedTokens;
 pub use weights::WeightFile;
+pub use workspace::Workspace;

@@ -8,6 +8,7 @@ use std::any::type_name;
 use crate::kernels::elementwise;
 use crate::params::{Gradients, ParamId, Params};
 use crate::tensor::Tensor;
+use crate::workspace::Workspace;
 
 /// What a tape is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,11 @@ enum Slot {
 pub(crate) trait Rule: Send + Sync {
     /// Adds to the gradients of the inputs, given the gradient of the output.
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>);
+
+    /// Hands over the tensors that the rule kept, when the tape is done.
+    fn kept(&mut self) -> Option<Tensor> {
+        None
+    }
 }
 
 struct Node {
@@ -50,6 +56,7 @@ pub struct Tape<'p> {
     nodes: Vec<Node>,
     param_vars: Vec<Option<Var>>,
     draws: u64,
+    workspace: Option<&'p Workspace>,
 }
 
 impl<'p> Tape<'p> {
@@ -61,7 +68,48 @@ impl<'p> Tape<'p> {
             nodes: Vec::new(),
             param_vars: vec![None; params.len()],
             draws: 0,
+            workspace: None,
         }
+    }
+
+    /// An empty tape that takes its memory from `workspace`; give it back with [`Workspace::reclaim`].
+    pub fn with_workspace(params: &'p Params, mode: Mode, workspace: &'p Workspace) -> Self {
+        Self {
+            workspace: Some(workspace),
+            ..Self::new(params, mode)
+        }
+    }
+
+    /// A tensor of unknown values, to be written.
+    pub(crate) fn fresh(&self, shape: &[usize]) -> Tensor {
+        self.workspace
+            .map_or_else(|| Tensor::zeros(shape), |workspace| workspace.tensor(shape))
+    }
+
+    /// A copy of a value.
+    pub(crate) fn copy_of(&self, var: Var) -> Tensor {
+        self.copy_tensor(self.value(var))
+    }
+
+    pub(crate) fn copy_tensor(&self, tensor: &Tensor) -> Tensor {
+        if self.workspace.is_none() {
+            return tensor.clone();
+        }
+        let mut out = self.fresh(&tensor.shape);
+        elementwise::copy(&mut out.data, &tensor.data);
+        out
+    }
+
+    /// All tensors of the tape, for their memory.
+    pub(crate) fn into_tensors(self) -> impl Iterator<Item = Tensor> {
+        self.nodes.into_iter().flat_map(|mut node| {
+            let kept = node.rule.as_mut().and_then(|rule| rule.kept());
+            let own = match node.slot {
+                Slot::Own(tensor) => Some(tensor),
+                _ => None,
+            };
+            [kept, own].into_iter().flatten()
+        })
     }
 
     /// What the tape is for.
@@ -128,7 +176,10 @@ impl<'p> Tape<'p> {
         }
         for (at, node) in self.nodes.iter_mut().enumerate().skip(mark) {
             if matches!(node.slot, Slot::Own(_)) && !keep.contains(&Var(at)) {
-                node.slot = Slot::Released;
+                let slot = std::mem::replace(&mut node.slot, Slot::Released);
+                if let (Slot::Own(tensor), Some(workspace)) = (slot, self.workspace) {
+                    workspace.put(tensor.data);
+                }
             }
         }
     }
@@ -243,7 +294,10 @@ impl Pass<'_, '_> {
             return;
         }
         match &mut self.grads[var.0] {
-            Some(sum) => elementwise::add_assign(&mut sum.data, &grad.data),
+            Some(sum) => {
+                elementwise::add_assign(&mut sum.data, &grad.data);
+                self.recycle(grad);
+            }
             slot => {
                 debug_assert_eq!(
                     grad.data.len(),
@@ -257,11 +311,39 @@ impl Pass<'_, '_> {
 
     /// Lets `write` add to the gradient of `var`, which is zero where there was none before.
     pub fn accumulate(&mut self, var: Var, write: impl FnOnce(&mut Tensor, &Tape<'_>)) {
+        self.write(var, |sum, add, tape| {
+            if !add {
+                sum.data.fill(0.0);
+            }
+            write(sum, tape);
+        });
+    }
+
+    /// Lets `write(gradient, add, tape)` set the gradient of `var`, or add to it where `add` is true.
+    pub fn write(&mut self, var: Var, write: impl FnOnce(&mut Tensor, bool, &Tape<'_>)) {
         if !self.needs(var) {
             return;
         }
-        let shape = &self.tape.value(var).shape;
-        let slot = self.grads[var.0].get_or_insert_with(|| Tensor::zeros(shape));
-        write(slot, self.tape);
+        let tape = self.tape;
+        let add = self.grads[var.0].is_some();
+        let slot = self.grads[var.0].get_or_insert_with(|| tape.fresh(&tape.value(var).shape));
+        write(slot, add, tape);
+    }
+
+    /// A tensor of unknown values, to be written.
+    pub fn fresh(&self, shape: &[usize]) -> Tensor {
+        self.tape.fresh(shape)
+    }
+
+    /// A copy of a gradient or value.
+    pub fn copy(&self, tensor: &Tensor) -> Tensor {
+        self.tape.copy_tensor(tensor)
+    }
+
+    /// Gives up a tensor that is no longer needed.
+    pub fn recycle(&self, tensor: Tensor) {
+        if let Some(workspace) = self.tape.workspace {
+            workspace.put(tensor.data);
+        }
     }
 }

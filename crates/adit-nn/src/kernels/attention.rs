@@ -199,21 +199,15 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32]) -> Vec<f32
     sums
 }
 
-/// The gradients of queries, keys and values, given the output, its gradient and the sums of [`forward`].
+/// Writes the gradients of queries, keys and values, given the output, its gradient and the sums of
+/// [`forward`].
 pub fn backward(
     heads: Heads<'_>,
     inputs: Inputs<'_>,
-    out: &[f32],
-    grad: &[f32],
-    sums: &[f32],
-) -> [Vec<f32>; 3] {
+    [out, grad, sums]: [&[f32]; 3],
+    [dq, dk, dv]: [&mut [f32]; 3],
+) {
     let (hidden, head) = (heads.hidden, heads.head());
-    let mut grads = [
-        vec![0.0f32; grad.len()],
-        vec![0.0f32; grad.len()],
-        vec![0.0f32; grad.len()],
-    ];
-    let [dq, dk, dv] = &mut grads;
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
     heads
         .tasks()
@@ -284,5 +278,4 @@ pub fn backward(
             // SAFETY: as above.
             unsafe { dk.put(mine, at, head, hidden) };
         });
-    grads
 }

@@ -1,7 +1,7 @@
 //! Element by element: activations, dropout, sums, products.
 
 use super::maths;
-use super::parallel::{BLOCK, rows_mut, sum_blocks};
+use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks};
 use super::simd::vectorised;
 
 vectorised! {
@@ -137,6 +137,53 @@ vectorised! {
             *p = p.mul_add(step.shrink, -step.rate * change);
         }
     }
+}
+
+vectorised! {
+    fn reglu_block(out: &mut [f32], x: &[f32], half: usize) {
+        for (out, x) in out.chunks_exact_mut(half).zip(x.chunks_exact(2 * half)) {
+            let (a, b) = x.split_at(half);
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = a * b.max(0.0);
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn reglu_back_block(out: &mut [f32], x: &[f32], grad: &[f32], half: usize) {
+        let rows = out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half));
+        for ((out, x), grad) in rows.zip(grad.chunks_exact(half)) {
+            let ((da, db), (a, b)) = (out.split_at_mut(half), x.split_at(half));
+            for ((da, &g), &b) in da.iter_mut().zip(grad).zip(b) {
+                *da = g * b.max(0.0);
+            }
+            for (((db, &g), &a), &b) in db.iter_mut().zip(grad).zip(a).zip(b) {
+                *db = if b > 0.0 { g * a } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// The first half of each row of `x` `[n, 2 · half]` times the ReLU of the second, into `out` `[n, half]`.
+pub fn reglu_rows(out: &mut [f32], x: &[f32], half: usize) {
+    rows_mut(out, half, block_rows(half), |first, out| {
+        reglu_block(out, &x[2 * half * first..], half)
+    });
+}
+
+/// The gradient of [`reglu_rows`] in `x`, into `out` `[n, 2 · half]`.
+pub fn reglu_rows_back(out: &mut [f32], x: &[f32], grad: &[f32], half: usize) {
+    rows_mut(out, 2 * half, block_rows(2 * half), |first, out| {
+        reglu_back_block(out, &x[2 * half * first..], &grad[half * first..], half);
+    });
+}
+
+/// `out = other`.
+pub fn copy(out: &mut [f32], other: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        out.copy_from_slice(&other[first..first + out.len()])
+    });
 }
 
 /// `out += other`.

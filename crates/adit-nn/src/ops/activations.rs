@@ -16,14 +16,14 @@ struct Dropout {
 impl Tape<'_> {
     /// GELU in its exact form (BERT's `gelu`).
     pub fn gelu(&mut self, x: Var) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         elementwise::gelu(&mut out.data);
         self.push(out, &[x], || Gelu(x))
     }
 
     /// `max(x, 0)`.
     pub fn relu(&mut self, x: Var) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         for v in &mut out.data {
             *v = v.max(0.0);
         }
@@ -32,7 +32,7 @@ impl Tape<'_> {
 
     /// The hyperbolic tangent.
     pub fn tanh(&mut self, x: Var) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         elementwise::tanh(&mut out.data);
         self.push(out, &[x], || Tanh(x))
     }
@@ -44,7 +44,7 @@ impl Tape<'_> {
         let Some((key, keep)) = self.dropout_key(p) else {
             return x;
         };
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         elementwise::dropout(&mut out.data, key, keep);
         self.push(out, &[x], || Dropout { x, key, keep })
     }

@@ -12,7 +12,7 @@ struct Scale(Var, f32);
 impl Tape<'_> {
     /// `a + b`, of one shape.
     pub fn add(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.value(a).clone();
+        let mut out = self.copy_of(a);
         self.same_shape("add", a, b);
         elementwise::add_assign(&mut out.data, &self.value(b).data);
         self.push(out, &[a, b], || Add(a, b))
@@ -20,7 +20,7 @@ impl Tape<'_> {
 
     /// `a · b` element by element, of one shape.
     pub fn product(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.value(a).clone();
+        let mut out = self.copy_of(a);
         self.same_shape("product", a, b);
         elementwise::mul_assign(&mut out.data, &self.value(b).data);
         self.push(out, &[a, b], || Product(a, b))
@@ -28,7 +28,7 @@ impl Tape<'_> {
 
     /// `|a - b|`, of one shape.
     pub fn abs_diff(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.value(a).clone();
+        let mut out = self.copy_of(a);
         self.same_shape("abs_diff", a, b);
         for (a, b) in out.data.iter_mut().zip(&self.value(b).data) {
             *a = (*a - b).abs();
@@ -38,7 +38,7 @@ impl Tape<'_> {
 
     /// `x · factor`.
     pub fn scale(&mut self, x: Var, factor: f32) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         elementwise::scale(&mut out.data, factor);
         self.push(out, &[x], || Scale(x, factor))
     }
@@ -52,7 +52,7 @@ impl Tape<'_> {
 impl Rule for Add {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
         if pass.needs(self.1) {
-            pass.add(self.1, grad.clone());
+            pass.add(self.1, pass.copy(&grad));
         }
         pass.add(self.0, grad);
     }
@@ -60,7 +60,7 @@ impl Rule for Add {
 
 impl Rule for Product {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
-        let mut other = grad.clone();
+        let mut other = pass.copy(&grad);
         elementwise::mul_assign(&mut other.data, &pass.value(self.0).data);
         let mut grad = grad;
         elementwise::mul_assign(&mut grad.data, &pass.value(self.1).data);
@@ -81,7 +81,7 @@ impl Rule for AbsDiff {
                 0.0
             };
         }
-        let mut other = grad.clone();
+        let mut other = pass.copy(&grad);
         elementwise::scale(&mut other.data, -1.0);
         pass.add(self.1, other);
         pass.add(self.0, grad);

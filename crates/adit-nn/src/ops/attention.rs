@@ -29,7 +29,7 @@ impl Tape<'_> {
         let shape = self.value(q).shape.clone();
         let hidden = self.value(q).cols();
         assert!(
-            n_heads > 0 && hidden % n_heads == 0,
+            n_heads > 0 && hidden.is_multiple_of(n_heads),
             "attention: {hidden} columns, {n_heads} heads"
         );
         assert_eq!(
@@ -52,7 +52,7 @@ impl Tape<'_> {
             hidden,
             dropout,
         };
-        let mut out = Tensor::zeros(&shape);
+        let mut out = self.fresh(&shape);
         let inputs = Inputs {
             q: &self.value(q).data,
             k: &self.value(k).data,
@@ -86,15 +86,17 @@ impl Rule for Attention {
             k: &pass.value(self.k).data,
             v: &pass.value(self.v).data,
         };
-        let grads = backward(heads, inputs, &pass.output().data, &grad.data, &self.sums);
-        for (var, data) in [self.q, self.k, self.v].into_iter().zip(grads) {
-            pass.add(
-                var,
-                Tensor {
-                    shape: grad.shape.clone(),
-                    data,
-                },
-            );
+        let mut grads = [(); 3].map(|()| pass.fresh(&grad.shape));
+        let out = &pass.output().data;
+        backward(
+            heads,
+            inputs,
+            [out, &grad.data, &self.sums],
+            grads.each_mut().map(|g| g.data.as_mut_slice()),
+        );
+        for (var, grad) in [self.q, self.k, self.v].into_iter().zip(grads) {
+            pass.add(var, grad);
         }
+        pass.recycle(grad);
     }
 }

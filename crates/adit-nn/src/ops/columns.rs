@@ -1,5 +1,6 @@
 //! Columns joined and gated.
 
+use crate::kernels::elementwise::{reglu_rows, reglu_rows_back};
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
 
@@ -32,17 +33,8 @@ impl Tape<'_> {
         let input = self.value(x);
         let half = input.cols() / 2;
         assert_eq!(input.cols(), 2 * half, "reglu: an odd number of columns");
-        let mut out = Tensor::zeros(&[input.rows(), half]);
-        for (out, row) in out
-            .data
-            .chunks_exact_mut(half)
-            .zip(input.data.chunks_exact(2 * half))
-        {
-            let (a, b) = row.split_at(half);
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = a * b.max(0.0);
-            }
-        }
+        let mut out = self.fresh(&[input.rows(), half]);
+        reglu_rows(&mut out.data, &input.data, half);
         self.push(out, &[x], || Reglu(x))
     }
 }
@@ -72,18 +64,8 @@ impl Rule for Reglu {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
         let x = pass.value(self.0);
         let half = grad.cols();
-        let mut out = Tensor::zeros(&x.shape);
-        let rows = out
-            .data
-            .chunks_exact_mut(2 * half)
-            .zip(x.data.chunks_exact(2 * half));
-        for ((out, x), g) in rows.zip(grad.data.chunks_exact(half)) {
-            let ((da, db), (a, b)) = (out.split_at_mut(half), x.split_at(half));
-            for at in 0..half {
-                da[at] = g[at] * b[at].max(0.0);
-                db[at] = if b[at] > 0.0 { g[at] * a[at] } else { 0.0 };
-            }
-        }
+        let mut out = pass.fresh(&x.shape);
+        reglu_rows_back(&mut out.data, &x.data, &grad.data, half);
         pass.add(self.0, out);
     }
 }

@@ -43,7 +43,7 @@ impl Tape<'_> {
         if let Some(last) = shape.last_mut() {
             *last = n;
         }
-        let mut out = Tensor::zeros(&shape);
+        let mut out = self.fresh(&shape);
         let keep_before = gelu && self.is_training();
         matmul::nt_then(
             (rows, n, k),
@@ -60,7 +60,7 @@ impl Tape<'_> {
                 }
             },
         );
-        let before = keep_before.then(|| out.clone());
+        let before = keep_before.then(|| self.copy_tensor(&out));
         if keep_before {
             elementwise::gelu(&mut out.data);
         }
@@ -94,23 +94,28 @@ impl Rule for Linear {
                 },
             );
         }
-        pass.accumulate(self.weight, |dw, tape| {
+        pass.write(self.weight, |dw, add, tape| {
             matmul::tn(
                 (n, k, rows),
                 &mut dw.data,
                 &grad.data,
                 &tape.value(self.x).data,
-                true,
+                add,
             );
         });
-        pass.accumulate(self.x, |dx, tape| {
+        pass.write(self.x, |dx, add, tape| {
             matmul::nn(
                 (rows, k, n),
                 &mut dx.data,
                 &grad.data,
                 &tape.value(self.weight).data,
-                true,
+                add,
             );
         });
+        pass.recycle(grad);
+    }
+
+    fn kept(&mut self) -> Option<Tensor> {
+        self.before.take()
     }
 }

@@ -26,7 +26,7 @@ impl Tape<'_> {
         beta: Var,
         eps: f32,
     ) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         let cols = out.cols();
         assert_eq!(
             self.value(gamma).len(),
@@ -46,7 +46,7 @@ impl Tape<'_> {
             );
             elementwise::add_assign(&mut out.data, &self.value(residual).data);
         }
-        let sum = (residual.is_some() && self.is_training()).then(|| out.clone());
+        let sum = (residual.is_some() && self.is_training()).then(|| self.copy_tensor(&out));
         norm::layer_norm(
             &mut out.data,
             &self.value(gamma).data,
@@ -69,7 +69,7 @@ impl Tape<'_> {
 
     /// Scales every row to the Euclidean length 1; a row of zeros stays (PyTorch's `normalize`, eps 1e-12).
     pub fn l2_normalise(&mut self, x: Var) -> Var {
-        let mut out = self.value(x).clone();
+        let mut out = self.copy_of(x);
         let cols = out.cols().max(1);
         for row in out.data.chunks_exact_mut(cols) {
             let factor = 1.0 / length(row);
@@ -111,9 +111,13 @@ impl Rule for LayerNorm {
             },
         );
         if let Some(residual) = self.residual.filter(|&r| pass.needs(r)) {
-            pass.add(residual, grad.clone());
+            pass.add(residual, pass.copy(&grad));
         }
         pass.add(self.x, grad);
+    }
+
+    fn kept(&mut self) -> Option<Tensor> {
+        self.sum.take()
     }
 }
 

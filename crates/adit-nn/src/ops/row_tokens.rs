@@ -90,9 +90,11 @@ impl Tape<'_> {
                         continue;
                     }
                     token.copy_from_slice(bias.row(number));
-                    for at in batch.starts[number]..batch.starts[number + 1] {
-                        if components[at] != 0.0 {
-                            axpy(token, weight.row(at), components[at]);
+                    let from = batch.starts[number];
+                    let own = &components[from..batch.starts[number + 1]];
+                    for (at, &component) in own.iter().enumerate() {
+                        if component != 0.0 {
+                            axpy(token, weight.row(from + at), component);
                         }
                     }
                     if batch.relu {
