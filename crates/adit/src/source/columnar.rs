@@ -13,15 +13,17 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use adit_nn::watch::Watch;
 
-use crate::engine::{BoxError, EngineError, Scan, ScanRows};
+use crate::engine::{self, BoxError, EngineError, Scan, ScanRows};
 
 use super::build::arrow_schema;
 use super::convert::{convert, kind_of};
-use super::input::Input;
+use super::input::{Input, Packing, Tap};
 use super::text::difference;
 use super::{ColumnSchema, ColumnType, Format, Origin, SourceError};
 
 const BATCH_ROWS: usize = 8_192;
+/// The first bytes of a Parquet file.
+const PARQUET_FILE: &[u8] = b"PAR1";
 /// The first bytes of an Arrow file; a stream starts without them.
 const ARROW_FILE: &[u8] = b"ARROW1";
 
@@ -58,9 +60,14 @@ impl ColumnarFile {
         if input.bytes == 0 {
             return Err(SourceError::Empty { path: input.path });
         }
+        let head = input.head()?;
         let kind = match format {
-            Format::Parquet => Kind::Parquet,
-            _ if input.head()?.starts_with(ARROW_FILE) => Kind::ArrowFile,
+            Format::Parquet if head.starts_with(PARQUET_FILE) => Kind::Parquet,
+            Format::Parquet => {
+                let reason = "they do not start as Parquet files do";
+                return Err(damaged(&input.path, Kind::Parquet, reason));
+            }
+            _ if head.starts_with(ARROW_FILE) => Kind::ArrowFile,
             _ => Kind::ArrowStream,
         };
         let schema = Arc::new(Schema::empty());
@@ -210,11 +217,20 @@ impl ColumnarSurvey {
         spool: &Path,
         types: &mut Vec<Option<ColumnType>>,
     ) -> Result<(), SourceError> {
-        let (sha256, bytes, packing) = (input.sha256()?, input.bytes, input.packing);
-        let file = ColumnarFile::look(input.unpacked(spool)?, format)?;
+        let (sha256, bytes, packing) = (input.sha256(&Tap::default())?, input.bytes, input.packing);
+        let path = input.path.clone();
+        let unpacked = input.unpacked(spool)?;
+        // The readers of damaged files have been seen to panic.
+        let looked = engine::unpanicked(move || {
+            let file = ColumnarFile::look(unpacked, format)?;
+            let types = file.column_types()?;
+            Ok((file, types))
+        });
+        let (file, file_types) = looked.unwrap_or_else(|reason| {
+            Err(SourceError::Corrupt { path, what: format.name(), reason })
+        })?;
         let names: Vec<String> =
             file.schema.fields().iter().map(|field| field.name().clone()).collect();
-        let file_types = file.column_types()?;
         if let Some(first) = self.files.first() {
             let differs = difference(&self.names, &names).or_else(|| unify(types, &file_types, &names));
             if let Some(difference) = differs {
@@ -229,7 +245,7 @@ impl ColumnarSurvey {
             *types = file_types;
         }
         let packed = match packing {
-            super::input::Packing::Plain => String::new(),
+            Packing::Plain => String::new(),
             packing => format!(" ({})", packing.name()),
         };
         self.n_rows += file.n_rows;

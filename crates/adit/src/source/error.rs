@@ -79,6 +79,9 @@ pub enum SourceError {
     /// A file that is not the one it was when the table was opened.
     #[error("{}: the file changed while it was read", .path.display())]
     Changed { path: PathBuf },
+    /// The rows ended before their number was reached.
+    #[error("only {n_read} of {n_rows} rows came back from the engine")]
+    Short { n_read: u64, n_rows: u64 },
     /// The engine failed.
     #[error(transparent)]
     Engine(EngineError),

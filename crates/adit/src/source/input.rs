@@ -65,26 +65,35 @@ pub(super) struct Input {
     pub bytes: u64,
 }
 
-/// Counts and hashes the bytes on disk while they pass.
+/// Counts and hashes the bytes on disk while they pass; an empty one lets them pass unseen.
 #[derive(Clone, Default)]
-pub(super) struct Tap(Arc<Mutex<(Sha256, u64)>>);
+pub(super) struct Tap(Option<Arc<Mutex<(Sha256, u64)>>>);
 
 impl Tap {
+    /// A tap that counts and hashes.
+    pub fn hashing() -> Tap {
+        Tap(Some(Arc::default()))
+    }
+
     /// Bytes that have passed.
     pub fn bytes(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        let state = self.0.as_ref();
+        state.map_or(0, |state| state.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
 
     /// Hex SHA-256 of the bytes that have passed.
-    pub fn sha256(&self) -> String {
-        let digest = self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone().finalize();
+    fn sha256(&self) -> String {
+        let Some(state) = &self.0 else { return String::new() };
+        let digest = state.lock().unwrap_or_else(PoisonError::into_inner).0.clone().finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn add(&self, bytes: &[u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0.update(bytes);
-        state.1 += bytes.len() as u64;
+        if let Some(state) = &self.0 {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0.update(bytes);
+            state.1 += bytes.len() as u64;
+        }
     }
 }
 
@@ -213,9 +222,12 @@ impl Input {
         Ok(head)
     }
 
-    /// Hex SHA-256 of the bytes on disk.
-    pub fn sha256(&self) -> Result<String, SourceError> {
-        let tap = Tap::default();
+    /// Hex SHA-256 of the bytes on disk; those that passed `tap` are not read again.
+    pub fn sha256(&self, tap: &Tap) -> Result<String, SourceError> {
+        if tap.0.is_some() && tap.bytes() == self.bytes {
+            return Ok(tap.sha256());
+        }
+        let tap = Tap::hashing();
         let mut raw = Tapped { inner: self.open_raw()?, tap: tap.clone() };
         let mut buffer = vec![0; READ_BYTES];
         while raw.read(&mut buffer).map_err(|error| self.io_error(error))? > 0 {}

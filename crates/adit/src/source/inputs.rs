@@ -79,7 +79,7 @@ fn expand(
     for entry in matches {
         let found = entry.map_err(|error| SourceError::Io {
             path: error.path().to_path_buf(),
-            error: error.into_error(),
+            error: error.into(),
         })?;
         if found.is_file() {
             paths.push(found);

@@ -14,7 +14,7 @@ use super::{ColumnProfile, ColumnSchema, ColumnType, Profile};
 const ALL_DISTINCT: usize = 4_000_000;
 /// Distinct values that one column may keep: at most, and at least.
 const MOST_DISTINCT: usize = 100_000;
-const LEAST_DISTINCT: usize = 1_000;
+const LEAST_DISTINCT: usize = 256;
 /// Row hashes that are kept before duplicates are estimated.
 const ROW_HASHES: usize = 4_000_000;
 /// Rows of the sample from which quantiles are taken once a column is full.

@@ -192,7 +192,7 @@ impl Table {
             return Err(SourceError::NoSuchColumn { column: *column, n_columns });
         }
         let rows = self.session.rows(Arc::clone(&self.scan), columns)?;
-        Ok(Batches { rows, next_row: 0 })
+        Ok(Batches { rows, next_row: 0, n_rows: self.n_rows, ended: false })
     }
 
     /// Describes every column, in one pass over the rows.
@@ -215,6 +215,16 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Table {
+    /// Count, least, greatest, mean and distinct values of a column, by the engine.
+    pub(super) fn aggregates_for_tests(&self, column: usize) -> RecordBatch {
+        use crate::engine::Aggregate::{Count, CountDistinct, Max, Mean, Min};
+        let wanted = [Count, Min, Max, Mean, CountDistinct].map(|aggregate| (column, aggregate));
+        self.session.aggregate(Arc::clone(&self.scan), &wanted).unwrap()
+    }
+}
+
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Table")
@@ -229,18 +239,33 @@ impl std::fmt::Debug for Table {
 pub struct Batches {
     rows: Rows,
     next_row: u64,
+    n_rows: u64,
+    ended: bool,
 }
 
 impl Iterator for Batches {
     type Item = Result<Batch, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.rows.next()?;
-        Some(batch.map_err(SourceError::from).map(|columns| {
-            let first_row = self.next_row;
-            self.next_row += columns.num_rows() as u64;
-            Batch { first_row, columns }
-        }))
+        if self.ended {
+            return None;
+        }
+        match self.rows.next() {
+            Some(Ok(columns)) => {
+                let first_row = self.next_row;
+                self.next_row += columns.num_rows() as u64;
+                Some(Ok(Batch { first_row, columns }))
+            }
+            Some(Err(error)) => {
+                self.ended = true;
+                Some(Err(SourceError::from(error)))
+            }
+            None => {
+                self.ended = true;
+                let (next, all) = (self.next_row, self.n_rows);
+                (next != all).then(|| Err(SourceError::Short { n_read: next, n_rows: all }))
+            }
+        }
     }
 }
 

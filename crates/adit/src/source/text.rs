@@ -168,7 +168,7 @@ impl Survey {
     ) -> Result<bool, SourceError> {
         let layout = layout(&input, encoding, pass)?;
         let mut file = TextFile { input, encoding, layout, n_rows: 0 };
-        let tap = Tap::default();
+        let tap = Tap::hashing();
         let mut opened = file.open(&self.keys, true, &tap)?;
         if strict && opened.first_undecodable {
             return Ok(false);
@@ -201,7 +201,7 @@ impl Survey {
         self.origins.push(Origin {
             path: file.input.path.clone(),
             bytes: file.input.bytes,
-            sha256: file.input.sha256()?,
+            sha256: file.input.sha256(&tap)?,
             read_as: file.describe(pass.format),
             rows: file.n_rows,
         });
