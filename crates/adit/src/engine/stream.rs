@@ -41,7 +41,9 @@ pub(super) struct ScanStream {
 
 impl fmt::Debug for ScanStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScanStream").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("ScanStream")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +67,10 @@ impl PartitionStream for ScanStream {
             let batch = receiver.recv().await?;
             Some((batch, receiver))
         });
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        ))
     }
 }
 

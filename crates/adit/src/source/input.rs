@@ -78,13 +78,22 @@ impl Tap {
     /// Bytes that have passed.
     pub fn bytes(&self) -> u64 {
         let state = self.0.as_ref();
-        state.map_or(0, |state| state.lock().unwrap_or_else(PoisonError::into_inner).1)
+        state.map_or(0, |state| {
+            state.lock().unwrap_or_else(PoisonError::into_inner).1
+        })
     }
 
     /// Hex SHA-256 of the bytes that have passed.
     fn sha256(&self) -> String {
-        let Some(state) = &self.0 else { return String::new() };
-        let digest = state.lock().unwrap_or_else(PoisonError::into_inner).0.clone().finalize();
+        let Some(state) = &self.0 else {
+            return String::new();
+        };
+        let digest = state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
+            .finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -122,11 +131,7 @@ impl Input {
     }
 
     /// Copies a stream (standard input) to a temporary file in `folder`.
-    pub fn spooled(
-        path: &Path,
-        mut from: impl Read,
-        folder: &Path,
-    ) -> Result<Input, SourceError> {
+    pub fn spooled(path: &Path, mut from: impl Read, folder: &Path) -> Result<Input, SourceError> {
         let spool_error = |error| SourceError::Spool {
             path: path.to_path_buf(),
             folder: folder.to_path_buf(),
@@ -142,7 +147,12 @@ impl Input {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(SourceError::Io { path: path.to_path_buf(), error }),
+                Err(error) => {
+                    return Err(SourceError::Io {
+                        path: path.to_path_buf(),
+                        error,
+                    });
+                }
             };
             file.write_all(&buffer[..n]).map_err(spool_error)?;
         }
@@ -151,7 +161,12 @@ impl Input {
     }
 
     fn new(path: PathBuf, place: Place) -> Result<Input, SourceError> {
-        let mut input = Input { path, packing: Packing::Plain, place, bytes: 0 };
+        let mut input = Input {
+            path,
+            packing: Packing::Plain,
+            place,
+            bytes: 0,
+        };
         input.bytes = match &input.place {
             Place::File(path) => std::fs::metadata(path).map(|meta| meta.len()),
             Place::Spool(file) => file.as_file().metadata().map(|meta| meta.len()),
@@ -160,7 +175,8 @@ impl Input {
         .map_err(|error| input.io_error(error))?;
         let mut head = Vec::new();
         let mut raw = input.open_raw()?.take(4);
-        raw.read_to_end(&mut head).map_err(|error| input.io_error(error))?;
+        raw.read_to_end(&mut head)
+            .map_err(|error| input.io_error(error))?;
         input.packing = Packing::of(&head);
         Ok(input)
     }
@@ -177,7 +193,10 @@ impl Input {
 
     /// The bytes unpacked; `tap` sees them as they lie on disk.
     pub fn open(&self, tap: &Tap) -> Result<Reader, SourceError> {
-        let raw = Tapped { inner: self.open_raw()?, tap: tap.clone() };
+        let raw = Tapped {
+            inner: self.open_raw()?,
+            tap: tap.clone(),
+        };
         let raw = BufReader::with_capacity(READ_BYTES, raw);
         Ok(match self.packing {
             Packing::Plain => Box::new(raw),
@@ -218,7 +237,9 @@ impl Input {
     pub fn head(&self) -> Result<Vec<u8>, SourceError> {
         let mut head = Vec::new();
         let mut reader = self.open(&Tap::default())?.take(MAGIC_BYTES);
-        reader.read_to_end(&mut head).map_err(|error| self.io_error(error))?;
+        reader
+            .read_to_end(&mut head)
+            .map_err(|error| self.io_error(error))?;
         Ok(head)
     }
 
@@ -228,9 +249,16 @@ impl Input {
             return Ok(tap.sha256());
         }
         let tap = Tap::hashing();
-        let mut raw = Tapped { inner: self.open_raw()?, tap: tap.clone() };
+        let mut raw = Tapped {
+            inner: self.open_raw()?,
+            tap: tap.clone(),
+        };
         let mut buffer = vec![0; READ_BYTES];
-        while raw.read(&mut buffer).map_err(|error| self.io_error(error))? > 0 {}
+        while raw
+            .read(&mut buffer)
+            .map_err(|error| self.io_error(error))?
+            > 0
+        {}
         Ok(tap.sha256())
     }
 
@@ -242,15 +270,21 @@ impl Input {
             (Packing::Plain, _) | (_, io::ErrorKind::PermissionDenied) => {
                 SourceError::Io { path, error }
             }
-            (packing, io::ErrorKind::UnexpectedEof) => {
-                SourceError::Truncated { path, what: packing.name() }
-            }
+            (packing, io::ErrorKind::UnexpectedEof) => SourceError::Truncated {
+                path,
+                what: packing.name(),
+            },
             (packing, _) if error.to_string().contains("incomplete frame") => {
-                SourceError::Truncated { path, what: packing.name() }
+                SourceError::Truncated {
+                    path,
+                    what: packing.name(),
+                }
             }
-            (packing, _) => {
-                SourceError::Corrupt { path, what: packing.name(), reason: error.to_string() }
-            }
+            (packing, _) => SourceError::Corrupt {
+                path,
+                what: packing.name(),
+                reason: error.to_string(),
+            },
         }
     }
 }

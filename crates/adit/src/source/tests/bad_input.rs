@@ -13,16 +13,25 @@ fn a_missing_file_is_named() {
     assert!(error.to_string().contains("nowhere.csv"));
     assert!(error.hint().is_some());
     let pattern = Folder::new().open("*.csv").unwrap_err();
-    assert!(matches!(pattern, SourceError::NoMatch { .. }), "{pattern:?}");
+    assert!(
+        matches!(pattern, SourceError::NoMatch { .. }),
+        "{pattern:?}"
+    );
 }
 
 #[test]
 fn an_empty_file_and_one_of_empty_lines_are_empty() {
     assert!(matches!(error("a.csv", ""), SourceError::Empty { .. }));
-    assert!(matches!(error("a.csv", "\n \n\n"), SourceError::Empty { .. }));
+    assert!(matches!(
+        error("a.csv", "\n \n\n"),
+        SourceError::Empty { .. }
+    ));
     assert!(matches!(error("a.jsonl", ""), SourceError::Empty { .. }));
     assert!(matches!(error("a.parquet", ""), SourceError::Empty { .. }));
-    assert!(matches!(error("a.csv.gz", gzip(b"")), SourceError::Empty { .. }));
+    assert!(matches!(
+        error("a.csv.gz", gzip(b"")),
+        SourceError::Empty { .. }
+    ));
 }
 
 #[test]
@@ -56,7 +65,10 @@ fn ragged_rows_are_kept_aside_with_line_and_reason() {
     assert_eq!(bad.reason, "2 fields instead of 3");
     assert_eq!(cells(&table).len(), 1_000);
 
-    let strict = SourceSettings { max_bad_rows: BadRowLimit::Count(0), ..folder.settings(&["a.csv"]) };
+    let strict = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(0),
+        ..folder.settings(&["a.csv"])
+    };
     let error = open(&strict).unwrap_err();
     assert!(error.to_string().contains("line 503"), "{error}");
     assert!(error.hint().unwrap().contains("--max-bad-rows"));
@@ -65,7 +77,10 @@ fn ragged_rows_are_kept_aside_with_line_and_reason() {
 #[test]
 fn lines_are_counted_over_quoted_line_ends_and_windows_line_ends() {
     let folder = Folder::with("a.csv", "a,b\r\n1,\"x\r\ny\"\r\n\r\n2\r\n3,z\r\n");
-    let settings = SourceSettings { max_bad_rows: BadRowLimit::Count(1), ..folder.settings(&["a.csv"]) };
+    let settings = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(1),
+        ..folder.settings(&["a.csv"])
+    };
     let table = open(&settings).unwrap();
     assert_eq!(table.bad_rows()[0].line, 5);
     assert_eq!(cells(&table), vec![row(&["1", "x\r\ny"]), row(&["3", "z"])]);
@@ -74,11 +89,17 @@ fn lines_are_counted_over_quoted_line_ends_and_windows_line_ends() {
 #[test]
 fn rows_with_nul_bytes_are_bad() {
     let folder = Folder::with("a.csv", "a,b\n1,x\n2,\0y\n3,z\n");
-    let settings = SourceSettings { max_bad_rows: BadRowLimit::Count(1), ..folder.settings(&["a.csv"]) };
+    let settings = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(1),
+        ..folder.settings(&["a.csv"])
+    };
     let table = open(&settings).unwrap();
     assert_eq!(table.bad_rows()[0].reason, "a NUL byte in column 2");
     assert_eq!(table.n_rows(), 2);
-    assert!(matches!(folder.open("a.csv"), Err(SourceError::TooManyBadRows { .. })));
+    assert!(matches!(
+        folder.open("a.csv"),
+        Err(SourceError::TooManyBadRows { .. })
+    ));
 }
 
 #[test]
@@ -89,7 +110,10 @@ fn a_quote_that_is_never_closed_costs_all_its_lines() {
     }
     text += "100,\"open\n101,x\n102,x\n";
     let folder = Folder::with("a.csv", text);
-    let settings = SourceSettings { max_bad_rows: BadRowLimit::Count(3), ..folder.settings(&["a.csv"]) };
+    let settings = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(3),
+        ..folder.settings(&["a.csv"])
+    };
     let table = open(&settings).unwrap();
     assert_eq!((table.n_rows(), table.n_bad_rows()), (100, 3));
     assert!(table.bad_rows()[0].reason.contains("never closed"));
@@ -100,16 +124,32 @@ fn a_wrong_encoding_is_guessed_or_counted() {
     let folder = Folder::with("a.csv", b"name,age\ncaf\xe9,1\nna\xefve,2\nplain,3\n");
     let table = folder.open("a.csv").unwrap();
     assert_eq!(cells(&table)[0], row(&["café", "1"]));
-    assert!(table.warnings()[0].contains("windows-1252"), "{:?}", table.warnings());
+    assert!(
+        table.warnings()[0].contains("windows-1252"),
+        "{:?}",
+        table.warnings()
+    );
     assert!(table.origins()[0].read_as.contains("windows-1252"));
 
-    let forced = SourceSettings { encoding: Some("utf-8".into()), ..folder.settings(&["a.csv"]) };
+    let forced = SourceSettings {
+        encoding: Some("utf-8".into()),
+        ..folder.settings(&["a.csv"])
+    };
     let error = open(&forced).unwrap_err();
-    assert!(error.to_string().contains("not valid UTF-8 in column 1"), "{error}");
+    assert!(
+        error.to_string().contains("not valid UTF-8 in column 1"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("encoding"));
 
-    let unknown = SourceSettings { encoding: Some("klingon".into()), ..folder.settings(&["a.csv"]) };
-    assert!(matches!(open(&unknown), Err(SourceError::BadSetting { .. })));
+    let unknown = SourceSettings {
+        encoding: Some("klingon".into()),
+        ..folder.settings(&["a.csv"])
+    };
+    assert!(matches!(
+        open(&unknown),
+        Err(SourceError::BadSetting { .. })
+    ));
 }
 
 #[test]
@@ -134,7 +174,10 @@ fn a_number_column_with_words_is_text_and_says_where() {
     let table = Folder::with("a.csv", text).open("a.csv").unwrap();
     assert_eq!(types(&table), [ColumnType::Text, ColumnType::Text]);
     let profile = table.profile(&Silent).unwrap();
-    assert_eq!(profile.columns[1].non_numeric, vec![(40, "broken".to_string())]);
+    assert_eq!(
+        profile.columns[1].non_numeric,
+        vec![(40, "broken".to_string())]
+    );
     assert!(table.warnings()[0].contains("'x'") && table.warnings()[0].contains("row 40"));
 }
 
@@ -148,13 +191,18 @@ fn a_word_among_thousands_of_numbers_is_missing_and_says_where() {
     assert_eq!(types(&table), [ColumnType::Text, ColumnType::Float]);
     let profile = table.profile(&Silent).unwrap();
     assert_eq!(profile.columns[1].missing, 1);
-    assert_eq!(profile.columns[1].non_numeric, vec![(40, "broken".to_string())]);
+    assert_eq!(
+        profile.columns[1].non_numeric,
+        vec![(40, "broken".to_string())]
+    );
     assert!(table.warnings()[0].contains("read as missing"));
 }
 
 #[test]
 fn repeated_and_empty_names_are_made_unique_with_a_warning() {
-    let table = Folder::with("a.csv", "a,a,,a_2,a\n1,2,3,4,5\n").open("a.csv").unwrap();
+    let table = Folder::with("a.csv", "a,a,,a_2,a\n1,2,3,4,5\n")
+        .open("a.csv")
+        .unwrap();
     assert_eq!(names(&table), ["a", "a_3", "column_3", "a_2", "a_4"]);
     assert_eq!(table.warnings().len(), 3);
     assert_eq!(cells(&table), vec![row(&["1", "2", "3", "4", "5"])]);
@@ -162,10 +210,15 @@ fn repeated_and_empty_names_are_made_unique_with_a_warning() {
 
 #[test]
 fn an_all_missing_column_is_text_without_values() {
-    let table = Folder::with("a.csv", "a,b\n1,\n2,NA\n3, \n").open("a.csv").unwrap();
+    let table = Folder::with("a.csv", "a,b\n1,\n2,NA\n3, \n")
+        .open("a.csv")
+        .unwrap();
     assert_eq!(types(&table), [ColumnType::Integer, ColumnType::Text]);
     let profile = table.profile(&Silent).unwrap();
-    assert_eq!((profile.columns[1].missing, profile.columns[1].blanks), (3, 2));
+    assert_eq!(
+        (profile.columns[1].missing, profile.columns[1].blanks),
+        (3, 2)
+    );
     assert_eq!(profile.columns[1].distinct, 0);
 }
 
@@ -174,13 +227,22 @@ fn ten_thousand_columns_are_read() {
     let header: Vec<String> = (0..10_000).map(|column| format!("c{column}")).collect();
     let mut text = header.join(",") + "\n";
     for row in 0..20 {
-        let cells: Vec<String> = (0..10_000).map(|column| (row * column).to_string()).collect();
+        let cells: Vec<String> = (0..10_000)
+            .map(|column| (row * column).to_string())
+            .collect();
         text += &(cells.join(",") + "\n");
     }
     let table = Folder::with("a.csv", text).open("a.csv").unwrap();
     assert_eq!((table.schema().len(), table.n_rows()), (10_000, 20));
-    let some: Vec<Batch> = table.batches(Some(&[9_999, 3])).unwrap().collect::<Result<_, _>>().unwrap();
-    assert_eq!(cell(some[0].columns.column(0), 19), Some((19 * 9_999).to_string()));
+    let some: Vec<Batch> = table
+        .batches(Some(&[9_999, 3]))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(
+        cell(some[0].columns.column(0), 19),
+        Some((19 * 9_999).to_string())
+    );
     assert_eq!(cell(some[0].columns.column(1), 19), Some("57".to_string()));
     let profile = table.profile(&Silent).unwrap();
     assert_eq!(profile.columns[1].max, Some(19.0));
@@ -189,7 +251,9 @@ fn ten_thousand_columns_are_read() {
 #[test]
 fn a_cell_of_ten_megabytes_is_read() {
     let long = "x".repeat(10 << 20);
-    let table = Folder::with("a.csv", format!("a,b\n{long},1\nshort,2\n")).open("a.csv").unwrap();
+    let table = Folder::with("a.csv", format!("a,b\n{long},1\nshort,2\n"))
+        .open("a.csv")
+        .unwrap();
     let rows = cells(&table);
     assert_eq!(rows[0][0].as_ref().map(String::len), Some(10 << 20));
     assert_eq!(rows[1], row(&["short", "2"]));
@@ -202,7 +266,10 @@ fn a_cell_of_ten_megabytes_is_read() {
 fn a_cell_beyond_the_limit_is_a_bad_row() {
     let text = format!("a,b\n1,x\n2,{}\n3,z\n", "y".repeat(65 << 20));
     let folder = Folder::with("a.csv", text);
-    let settings = SourceSettings { max_bad_rows: BadRowLimit::Count(1), ..folder.settings(&["a.csv"]) };
+    let settings = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(1),
+        ..folder.settings(&["a.csv"])
+    };
     let table = open(&settings).unwrap();
     assert_eq!(table.bad_rows()[0].reason, "a cell is over 64 MiB");
     assert_eq!(table.bad_rows()[0].raw.len(), 1_000);
@@ -215,9 +282,10 @@ fn truncated_packed_files_say_so() {
     for row in 0..10_000 {
         text += &format!("{row},{}\n", row * 7_919 % 10_007);
     }
-    for (name, packed) in
-        [("a.csv.gz", gzip(text.as_bytes())), ("a.csv.zst", zstd::encode_all(text.as_bytes(), 3).unwrap())]
-    {
+    for (name, packed) in [
+        ("a.csv.gz", gzip(text.as_bytes())),
+        ("a.csv.zst", zstd::encode_all(text.as_bytes(), 3).unwrap()),
+    ] {
         let error = error(name, &packed[..packed.len() / 2]);
         assert!(matches!(error, SourceError::Truncated { .. }), "{error:?}");
         assert!(error.to_string().contains(name), "{error}");
@@ -226,7 +294,13 @@ fn truncated_packed_files_say_so() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0xff;
     let error = error("a.csv.gz", damaged);
-    assert!(matches!(error, SourceError::Corrupt { .. } | SourceError::Truncated { .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            SourceError::Corrupt { .. } | SourceError::Truncated { .. }
+        ),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -234,8 +308,14 @@ fn kinds_do_not_mix() {
     let folder = Folder::with("a.csv", "a,b\n1,2\n");
     folder.add("b.jsonl", "{\"a\":1,\"b\":2}\n");
     let error = folder.open("").unwrap_err();
-    assert!(error.to_string().contains("CSV") && error.to_string().contains("JSON Lines"), "{error}");
-    let chosen = SourceSettings { format: Some(Format::Csv), ..folder.settings(&[""]) };
+    assert!(
+        error.to_string().contains("CSV") && error.to_string().contains("JSON Lines"),
+        "{error}"
+    );
+    let chosen = SourceSettings {
+        format: Some(Format::Csv),
+        ..folder.settings(&[""])
+    };
     let table = open(&chosen).unwrap();
     assert_eq!(table.n_rows(), 1);
     assert!(table.warnings()[0].contains("skipped b.jsonl"));
@@ -246,7 +326,10 @@ fn files_with_other_columns_are_refused_by_name() {
     let folder = Folder::with("a.csv", "a,b\n1,2\n");
     folder.add("b.csv", "a,c\n1,2\n");
     let error = folder.open("*.csv").unwrap_err();
-    assert!(error.to_string().contains("it has 'c' and lacks 'b'"), "{error}");
+    assert!(
+        error.to_string().contains("it has 'c' and lacks 'b'"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -268,13 +351,26 @@ fn a_file_that_changes_between_the_passes_is_refused() {
 
 #[test]
 fn a_bad_json_line_is_kept_aside() {
-    let folder = Folder::with("a.jsonl", "{\"a\":1}\n[2]\n{\"a\":}\n\n{\"a\":3,\"b\":\"x\"}\n");
-    let settings = SourceSettings { max_bad_rows: BadRowLimit::Count(2), ..folder.settings(&["a.jsonl"]) };
+    let folder = Folder::with(
+        "a.jsonl",
+        "{\"a\":1}\n[2]\n{\"a\":}\n\n{\"a\":3,\"b\":\"x\"}\n",
+    );
+    let settings = SourceSettings {
+        max_bad_rows: BadRowLimit::Count(2),
+        ..folder.settings(&["a.jsonl"])
+    };
     let table = open(&settings).unwrap();
     assert_eq!(cells(&table), vec![row(&["1", ""]), row(&["3", "x"])]);
     let bad = table.bad_rows();
-    assert_eq!((bad[0].line, bad[0].reason.as_str()), (2, "not a JSON object"));
-    assert!(bad[1].reason.starts_with("not valid JSON: expected value"), "{}", bad[1].reason);
+    assert_eq!(
+        (bad[0].line, bad[0].reason.as_str()),
+        (2, "not a JSON object")
+    );
+    assert!(
+        bad[1].reason.starts_with("not valid JSON: expected value"),
+        "{}",
+        bad[1].reason
+    );
 }
 
 #[test]
@@ -296,5 +392,8 @@ fn work_stops_when_it_is_cancelled() {
 #[test]
 fn a_column_that_is_not_there_cannot_be_read() {
     let table = Folder::with("a.csv", "a,b\n1,2\n").open("a.csv").unwrap();
-    assert!(matches!(table.batches(Some(&[2])), Err(SourceError::NoSuchColumn { column: 2, .. })));
+    assert!(matches!(
+        table.batches(Some(&[2])),
+        Err(SourceError::NoSuchColumn { column: 2, .. })
+    ));
 }

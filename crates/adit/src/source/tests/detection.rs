@@ -37,12 +37,14 @@ fn encoded(text: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 => text.as_bytes().to_vec(),
         Encoding::Utf8Marked => [b"\xef\xbb\xbf", text.as_bytes()].concat(),
-        Encoding::Utf16Le => {
-            [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
-        }
-        Encoding::Utf16Be => {
-            [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect()
-        }
+        Encoding::Utf16Le => [0xff, 0xfe]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+            .collect(),
+        Encoding::Utf16Be => [0xfe, 0xff]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_be_bytes))
+            .collect(),
         Encoding::Windows1252 => WINDOWS_1252.encode(text).0.into_owned(),
     }
 }
@@ -85,14 +87,16 @@ fn table() -> impl Strategy<Value = Written> {
         encoding,
         0u8..3,
     )
-        .prop_map(|(rows, delimiter, quote_all, line_end, encoding, packing)| Written {
-            rows,
-            delimiter,
-            quote_all,
-            line_end,
-            encoding,
-            packing,
-        })
+        .prop_map(
+            |(rows, delimiter, quote_all, line_end, encoding, packing)| Written {
+                rows,
+                delimiter,
+                quote_all,
+                line_end,
+                encoding,
+                packing,
+            },
+        )
 }
 
 proptest! {
@@ -148,13 +152,19 @@ fn everything_can_be_forced() {
     let table = open(&settings).unwrap();
     assert_eq!(names(&table), ["column_1", "column_2"]);
     assert_eq!(cells(&table), vec![row(&["1", "a:b"]), row(&["2", "c"])]);
-    let headed = SourceSettings { header: Some(true), ..settings };
+    let headed = SourceSettings {
+        header: Some(true),
+        ..settings
+    };
     assert_eq!(names(&open(&headed).unwrap()), ["1", "a:b"]);
 }
 
 #[test]
 fn utf16_without_a_mark_is_found() {
-    let text: Vec<u8> = "name,age\nJos\u{e9},1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let text: Vec<u8> = "name,age\nJos\u{e9},1\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     let table = Folder::with("a.csv", text).open("a.csv").unwrap();
     assert_eq!(cells(&table), vec![row(&["José", "1"])]);
 }
@@ -168,7 +178,10 @@ fn many_files_are_read_in_the_order_of_their_names() {
     for inputs in [vec![""], vec!["*.[ct]sv*"]] {
         let table = open(&folder.settings(&inputs)).unwrap();
         assert_eq!(types(&table), [ColumnType::Float, ColumnType::Text]);
-        let second: Vec<_> = cells(&table).into_iter().map(|row| row[1].clone().unwrap()).collect();
+        let second: Vec<_> = cells(&table)
+            .into_iter()
+            .map(|row| row[1].clone().unwrap())
+            .collect();
         assert_eq!(second, ["a", "b", "c", "d"]);
         let rows: Vec<u64> = table.origins().iter().map(|origin| origin.rows).collect();
         assert_eq!(rows, [2, 1, 1]);
@@ -182,19 +195,31 @@ fn the_origin_holds_the_hash_of_the_bytes_on_disk() {
     let table = Folder::with("a.csv", "a,b\n1,2\n").open("a.csv").unwrap();
     let origin = &table.origins()[0];
     assert_eq!(origin.bytes, 8);
-    assert_eq!(origin.sha256, "492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470");
+    assert_eq!(
+        origin.sha256,
+        "492d5ea496056f1a6a6592241032fab764c321596317930b4fa0e1e8bc3b7470"
+    );
 }
 
 #[test]
 fn dates_and_booleans_are_typed() {
-    let text = "when,day,flag,code\n2020-02-29T12:00:00Z,31.12.1999,true,007\n,01.01.2000,FALSE,123\n";
+    let text =
+        "when,day,flag,code\n2020-02-29T12:00:00Z,31.12.1999,true,007\n,01.01.2000,FALSE,123\n";
     let table = Folder::with("a.csv", text).open("a.csv").unwrap();
     assert_eq!(
         types(&table),
-        [ColumnType::Time, ColumnType::Time, ColumnType::Boolean, ColumnType::Text]
+        [
+            ColumnType::Time,
+            ColumnType::Time,
+            ColumnType::Boolean,
+            ColumnType::Text
+        ]
     );
     let rows = cells(&table);
-    assert_eq!(rows[0], row(&["2020-02-29T12:00:00", "1999-12-31T00:00:00", "true", "007"]));
+    assert_eq!(
+        rows[0],
+        row(&["2020-02-29T12:00:00", "1999-12-31T00:00:00", "true", "007"])
+    );
     assert_eq!(rows[1], row(&["", "2000-01-01T00:00:00", "false", "123"]));
 }
 
@@ -205,8 +230,15 @@ fn a_large_file_comes_in_many_batches_in_order() {
         text += &format!("{row};{}\n", row * 2);
     }
     let table = Folder::with("a.csv", text).open("a.csv").unwrap();
-    let batches: Vec<Batch> = table.batches(Some(&[0])).unwrap().collect::<Result<_, _>>().unwrap();
+    let batches: Vec<Batch> = table
+        .batches(Some(&[0]))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
     assert_eq!(batches.len(), 4);
     assert_eq!(batches[3].first_row, 3 * 8_192);
-    assert_eq!(cell(batches[3].columns.column(0), 0), Some((3 * 8_192).to_string()));
+    assert_eq!(
+        cell(batches[3].columns.column(0), 0),
+        Some((3 * 8_192).to_string())
+    );
 }

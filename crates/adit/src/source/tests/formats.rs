@@ -1,10 +1,8 @@
 //! The same table in every format gives the same batches.
 
-use std::sync::Arc;
-
 use arrow::array::{
-    BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int32Array, Int64Array,
-    ListArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
+    BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int32Array,
+    Int64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{Field, Int32Type, Schema};
 use parquet::arrow::ArrowWriter;
@@ -35,7 +33,11 @@ const CSV: &str = "id,score,name,ok,when\n\
     3,-1e-3,,,1969-12-31T23:59:59.5Z\n";
 
 fn all_batches(table: &Table) -> Vec<RecordBatch> {
-    table.batches(None).unwrap().map(|batch| batch.unwrap().columns).collect()
+    table
+        .batches(None)
+        .unwrap()
+        .map(|batch| batch.unwrap().columns)
+        .collect()
 }
 
 #[test]
@@ -44,7 +46,10 @@ fn every_format_gives_the_same_batches() {
     let reference = all_batches(&folder.open("t.csv").unwrap());
     assert_eq!(reference.len(), 1);
     let batch = &reference[0];
-    let tsv = CSV.replace("\"B, b\"", "B; b").replace(',', "\t").replace("B; b", "B, b");
+    let tsv = CSV
+        .replace("\"B, b\"", "B; b")
+        .replace(',', "\t")
+        .replace("B; b", "B, b");
     folder.add("t.tsv", &tsv);
     folder.add(
         "t.jsonl",
@@ -55,7 +60,14 @@ fn every_format_gives_the_same_batches() {
     folder.add("t.parquet", parquet(batch));
     folder.add("t.arrow", arrow_file(batch));
     folder.add("stream", arrow_stream(batch));
-    for name in ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.arrow", "stream"] {
+    for name in [
+        "t.csv",
+        "t.tsv",
+        "t.jsonl",
+        "t.parquet",
+        "t.arrow",
+        "stream",
+    ] {
         let plain = std::fs::read(folder.path().join(name)).unwrap();
         folder.add("packed.gz", gzip(&plain));
         folder.add("packed.zst", zstd::encode_all(plain.as_slice(), 3).unwrap());
@@ -63,7 +75,11 @@ fn every_format_gives_the_same_batches() {
             let table = folder.open(file).unwrap();
             assert_eq!(all_batches(&table), reference, "{name} as {file}");
             assert_eq!(table.n_rows(), 3);
-            let some: Vec<_> = table.batches(Some(&[4, 0])).unwrap().map(Result::unwrap).collect();
+            let some: Vec<_> = table
+                .batches(Some(&[4, 0]))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(some[0].columns, batch.project(&[4, 0]).unwrap());
         }
     }
@@ -76,7 +92,10 @@ fn two_passes_at_once_do_not_disturb_each_other() {
     folder.add("t.parquet.gz", gzip(&parquet(&batch)));
     let table = folder.open("t.parquet.gz").unwrap();
     let (mut a, mut b) = (table.batches(None).unwrap(), table.batches(None).unwrap());
-    assert_eq!(a.next().unwrap().unwrap().columns, b.next().unwrap().unwrap().columns);
+    assert_eq!(
+        a.next().unwrap().unwrap().columns,
+        b.next().unwrap().unwrap().columns
+    );
     assert!(a.next().is_none() && b.next().is_none());
 }
 
@@ -96,24 +115,40 @@ fn the_spool_is_gone_with_the_table() {
 
 #[test]
 fn foreign_types_become_the_five_of_the_room() {
-    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([
-        Some(vec![Some(1), None]),
-        None,
-    ]);
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
     let dictionary: DictionaryArray<Int32Type> = ["a", "b"].into_iter().collect();
     let columns: Vec<(&str, ArrayRef, ColumnType, [&str; 2])> = vec![
-        ("i", Arc::new(Int32Array::from(vec![Some(1), None])), ColumnType::Integer, ["1", ""]),
-        ("u", Arc::new(UInt64Array::from(vec![1, 2])), ColumnType::Integer, ["1", "2"]),
+        (
+            "i",
+            Arc::new(Int32Array::from(vec![Some(1), None])),
+            ColumnType::Integer,
+            ["1", ""],
+        ),
+        (
+            "u",
+            Arc::new(UInt64Array::from(vec![1, 2])),
+            ColumnType::Integer,
+            ["1", "2"],
+        ),
         (
             "big",
             Arc::new(UInt64Array::from(vec![u64::MAX, 2])),
             ColumnType::Float,
             ["1.8446744073709552e19", "2.0"],
         ),
-        ("nan", Arc::new(Float32Array::from(vec![f32::NAN, 2.5])), ColumnType::Float, ["", "2.5"]),
+        (
+            "nan",
+            Arc::new(Float32Array::from(vec![f32::NAN, 2.5])),
+            ColumnType::Float,
+            ["", "2.5"],
+        ),
         (
             "decimal",
-            Arc::new(Decimal128Array::from(vec![150, -25]).with_precision_and_scale(9, 2).unwrap()),
+            Arc::new(
+                Decimal128Array::from(vec![150, -25])
+                    .with_precision_and_scale(9, 2)
+                    .unwrap(),
+            ),
             ColumnType::Float,
             ["1.5", "-0.25"],
         ),
@@ -131,15 +166,28 @@ fn foreign_types_become_the_five_of_the_room() {
             ColumnType::Time,
             ["1970-01-01T00:00:00", "1970-01-01T00:00:01.500"],
         ),
-        ("dictionary", Arc::new(dictionary), ColumnType::Text, ["a", "b"]),
+        (
+            "dictionary",
+            Arc::new(dictionary),
+            ColumnType::Text,
+            ["a", "b"],
+        ),
         ("list", Arc::new(list), ColumnType::Text, ["[1,null]", ""]),
-        ("bytes", Arc::new(BinaryArray::from_vec(vec![b"\x01\xff", b""])), ColumnType::Text, ["01ff", " "]),
+        (
+            "bytes",
+            Arc::new(BinaryArray::from_vec(vec![b"\x01\xff", b""])),
+            ColumnType::Text,
+            ["01ff", " "],
+        ),
     ];
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, array, _, _)| Field::new(*name, array.data_type().clone(), true))
         .collect();
-    let arrays = columns.iter().map(|(_, array, _, _)| Arc::clone(array)).collect();
+    let arrays = columns
+        .iter()
+        .map(|(_, array, _, _)| Arc::clone(array))
+        .collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
     let folder = Folder::with("t.parquet", parquet(&batch));
     folder.add("t.arrow", arrow_file(&batch));
@@ -167,16 +215,23 @@ fn truncated_parquet_and_arrow_say_so_with_the_path() {
     let batch =
         RecordBatch::try_from_iter([("a", Arc::new(values) as ArrayRef), ("b", Arc::new(text))])
             .unwrap();
-    for (name, bytes) in [("t.parquet", parquet(&batch)), ("t.arrow", arrow_file(&batch))] {
+    for (name, bytes) in [
+        ("t.parquet", parquet(&batch)),
+        ("t.arrow", arrow_file(&batch)),
+    ] {
         for end in [6, bytes.len() / 2, bytes.len() - 1] {
             let error = Folder::with(name, &bytes[..end]).open(name).unwrap_err();
-            let known =
-                matches!(error, SourceError::Truncated { .. } | SourceError::Corrupt { .. });
+            let known = matches!(
+                error,
+                SourceError::Truncated { .. } | SourceError::Corrupt { .. }
+            );
             assert!(known, "{name} cut at {end}: {error:?}");
             assert!(error.to_string().contains(name), "{error}");
         }
         let packed = gzip(&bytes);
-        let error = Folder::with("t.gz", &packed[..packed.len() - 20]).open("t.gz").unwrap_err();
+        let error = Folder::with("t.gz", &packed[..packed.len() - 20])
+            .open("t.gz")
+            .unwrap_err();
         assert!(matches!(error, SourceError::Truncated { .. }), "{error:?}");
     }
 }
@@ -190,7 +245,9 @@ fn damaged_parquet_never_loses_rows_in_silence() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x55;
         let folder = Folder::with("t.parquet", damaged);
-        let Ok(table) = folder.open("t.parquet") else { continue };
+        let Ok(table) = folder.open("t.parquet") else {
+            continue;
+        };
         let mut n_read = 0;
         let mut failed = false;
         for batch in table.batches(None).unwrap() {
@@ -206,7 +263,10 @@ fn damaged_parquet_never_loses_rows_in_silence() {
 #[test]
 fn a_csv_that_is_called_parquet_is_refused() {
     let folder = Folder::with("t.bin", "a,b\n1,2\n");
-    let settings = SourceSettings { format: Some(Format::Parquet), ..folder.settings(&["t.bin"]) };
+    let settings = SourceSettings {
+        format: Some(Format::Parquet),
+        ..folder.settings(&["t.bin"])
+    };
     assert!(matches!(open(&settings), Err(SourceError::Corrupt { .. })));
 }
 
@@ -215,12 +275,26 @@ fn whole_and_broken_numbers_of_two_files_are_floats() {
     let folder = Folder::new();
     let whole: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let broken: ArrayRef = Arc::new(Float32Array::from(vec![2.5]));
-    folder.add("a.parquet", parquet(&RecordBatch::try_from_iter([("x", whole)]).unwrap()));
-    folder.add("b.parquet", parquet(&RecordBatch::try_from_iter([("x", broken)]).unwrap()));
+    folder.add(
+        "a.parquet",
+        parquet(&RecordBatch::try_from_iter([("x", whole)]).unwrap()),
+    );
+    folder.add(
+        "b.parquet",
+        parquet(&RecordBatch::try_from_iter([("x", broken)]).unwrap()),
+    );
     let table = folder.open("").unwrap();
     assert_eq!(cells(&table), vec![row(&["1.0"]), row(&["2.5"])]);
     let words: ArrayRef = Arc::new(StringArray::from(vec!["w"]));
-    folder.add("c.parquet", parquet(&RecordBatch::try_from_iter([("x", words)]).unwrap()));
+    folder.add(
+        "c.parquet",
+        parquet(&RecordBatch::try_from_iter([("x", words)]).unwrap()),
+    );
     let error = folder.open("").unwrap_err();
-    assert!(error.to_string().contains("'x' is of type text instead of float"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("'x' is of type text instead of float"),
+        "{error}"
+    );
 }
