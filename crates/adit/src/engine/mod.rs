@@ -12,4 +12,5 @@ mod stream;
 
 pub use error::EngineError;
 pub use session::{Aggregate, Rows, Session};
+pub(crate) use stream::unpanicked;
 pub use stream::{BoxError, Scan, ScanRows};

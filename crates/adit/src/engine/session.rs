@@ -15,8 +15,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use tokio::runtime::Runtime;
 
-use super::stream::{Scan, ScanStream};
 use super::EngineError;
+use super::stream::{Scan, ScanStream};
 
 /// Rows in one batch, at most.
 const BATCH_ROWS: usize = 8_192;
@@ -57,10 +57,14 @@ impl Session {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             environment = environment.with_memory_limit(bytes, 1.0);
         }
-        let config =
-            SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_batch_size(BATCH_ROWS);
         let context = SessionContext::new_with_config_rt(config, environment.build_arc()?);
-        Ok(Session { context, runtime: Arc::new(runtime) })
+        Ok(Session {
+            context,
+            runtime: Arc::new(runtime),
+        })
     }
 
     /// Streams `columns` (all when `None`) of a scan in the order of its rows.
@@ -73,7 +77,10 @@ impl Session {
             let frame = self.frame(scan, columns)?;
             self.runtime.block_on(frame.execute_stream())?
         };
-        Ok(Rows { stream, session: self.clone() })
+        Ok(Rows {
+            stream,
+            session: self.clone(),
+        })
     }
 
     /// Computes one number or value per `(column, aggregate)`, as the columns of a one-row batch.
@@ -99,7 +106,9 @@ impl Session {
             };
             expressions.push(expression.alias(format!("value_{position}")));
         }
-        let frame = self.frame(scan, Some(&columns))?.aggregate(vec![], expressions)?;
+        let frame = self
+            .frame(scan, Some(&columns))?
+            .aggregate(vec![], expressions)?;
         let batches = self.runtime.block_on(frame.collect())?;
         batches
             .into_iter()
@@ -119,10 +128,16 @@ impl Session {
             None => (0..all.fields().len()).collect(),
         };
         let schema: SchemaRef = Arc::new(
-            all.project(&columns).map_err(|error| EngineError::Query(error.to_string()))?,
+            all.project(&columns)
+                .map_err(|error| EngineError::Query(error.to_string()))?,
         );
         let runtime = self.runtime.handle().clone();
-        let stream = ScanStream { scan, columns, schema: Arc::clone(&schema), runtime };
+        let stream = ScanStream {
+            scan,
+            columns,
+            schema: Arc::clone(&schema),
+            runtime,
+        };
         let table = StreamingTable::try_new(schema, vec![Arc::new(stream)])?;
         Ok(self.context.read_table(Arc::new(table))?)
     }
@@ -130,9 +145,16 @@ impl Session {
 
 /// The name of a column by its position.
 fn field_name(schema: &Schema, column: usize) -> Result<&str, EngineError> {
-    schema.fields().get(column).map(|field| field.name().as_str()).ok_or_else(|| {
-        EngineError::Query(format!("no column {column} among {}", schema.fields().len()))
-    })
+    schema
+        .fields()
+        .get(column)
+        .map(|field| field.name().as_str())
+        .ok_or_else(|| {
+            EngineError::Query(format!(
+                "no column {column} among {}",
+                schema.fields().len()
+            ))
+        })
 }
 
 /// Batches of a running plan, in order; dropping it stops the plan and its reader.
@@ -195,12 +217,21 @@ mod tests {
     }
 
     fn counting(batches: usize, fails_at: Option<usize>) -> Arc<Counting> {
-        Arc::new(Counting { batches, fails_at, opened: Arc::new(AtomicUsize::new(0)) })
+        Arc::new(Counting {
+            batches,
+            fails_at,
+            opened: Arc::new(AtomicUsize::new(0)),
+        })
     }
 
     fn values(rows: Rows) -> Vec<i64> {
         rows.flat_map(|batch| {
-            batch.unwrap().column(0).as_primitive::<Int64Type>().values().to_vec()
+            batch
+                .unwrap()
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
         })
         .collect()
     }
@@ -220,7 +251,10 @@ mod tests {
     fn only_the_wanted_columns_are_read() {
         let session = Session::new(1, None).unwrap();
         let rows = session.rows(counting(3, None), Some(&[1])).unwrap();
-        assert_eq!(values(rows), (0..30).map(|value| value * 2).collect::<Vec<i64>>());
+        assert_eq!(
+            values(rows),
+            (0..30).map(|value| value * 2).collect::<Vec<i64>>()
+        );
     }
 
     #[test]
@@ -247,7 +281,11 @@ mod tests {
     #[test]
     fn aggregates_are_those_of_all_rows() {
         let session = Session::new(2, None).unwrap();
-        let wanted = [(0, Aggregate::Count), (1, Aggregate::Sum), (1, Aggregate::Max)];
+        let wanted = [
+            (0, Aggregate::Count),
+            (1, Aggregate::Sum),
+            (1, Aggregate::Max),
+        ];
         let answer = session.aggregate(counting(10, None), &wanted).unwrap();
         let at = |column: usize| answer.column(column).as_primitive::<Int64Type>().value(0);
         assert_eq!((at(0), at(1), at(2)), (100, 9_900, 198));

@@ -1,6 +1,7 @@
 //! Blocking readers as DataFusion streams.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -40,7 +41,9 @@ pub(super) struct ScanStream {
 
 impl fmt::Debug for ScanStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScanStream").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("ScanStream")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,13 +56,31 @@ impl PartitionStream for ScanStream {
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         let scan = Arc::clone(&self.scan);
         let columns = self.columns.clone();
-        self.runtime.spawn_blocking(move || feed(scan.as_ref(), &columns, &sender));
+        self.runtime.spawn_blocking(move || {
+            // A reader that panics must not look like one that has come to its end.
+            if let Err(reason) = unpanicked(|| feed(scan.as_ref(), &columns, &sender)) {
+                let error = DataFusionError::External(format!("the reader broke: {reason}").into());
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
         let batches = futures::stream::unfold(receiver, |mut receiver| async move {
             let batch = receiver.recv().await?;
             Some((batch, receiver))
         });
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        ))
     }
+}
+
+/// Runs foreign code that may panic on damaged input; gives the panic's message instead.
+pub(crate) fn unpanicked<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
+        let text = cause.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| cause.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "an unknown failure".to_string())
+    })
 }
 
 /// Sends every batch until the reader ends, fails, or nobody listens any more.

@@ -27,7 +27,10 @@ pub(super) enum Cell {
     /// ISO 8601, milliseconds since 1970-01-01 UTC.
     Time(i64),
     /// `dd.mm.yyyy`, `dd/mm/yyyy`, `mm/dd/yyyy`: valid day first, month first, or both.
-    Date { day_first: Option<i64>, month_first: Option<i64> },
+    Date {
+        day_first: Option<i64>,
+        month_first: Option<i64>,
+    },
     /// Anything else.
     Word,
 }
@@ -55,7 +58,12 @@ pub(super) fn classify(cell: &str) -> Cell {
 fn number(text: &str) -> Option<Cell> {
     let bytes = text.as_bytes();
     let signed = usize::from(matches!(bytes[0], b'+' | b'-'));
-    let digits_from = |start: usize| bytes[start..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits_from = |start: usize| {
+        bytes[start..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+    };
     let whole = digits_from(signed);
     let mut at = signed + whole;
     let mut fraction = 0;
@@ -124,7 +132,10 @@ fn time(text: &str) -> Option<Cell> {
     if day_first.is_none() && month_first.is_none() {
         return None;
     }
-    Some(Cell::Date { day_first, month_first })
+    Some(Cell::Date {
+        day_first,
+        month_first,
+    })
 }
 
 /// Milliseconds of a day's start.
@@ -163,7 +174,10 @@ fn thousandths(digits: &str) -> Option<i64> {
     if digits.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let padded = digits.bytes().map(|byte| i64::from(byte - b'0')).chain([0, 0, 0]);
+    let padded = digits
+        .bytes()
+        .map(|byte| i64::from(byte - b'0'))
+        .chain([0, 0, 0]);
     Some(padded.take(3).fold(0, |sum, digit| sum * 10 + digit))
 }
 
@@ -178,7 +192,10 @@ fn zone_millis(zone: &str) -> Option<i64> {
     let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
     let (hours, minutes) = match digits.len() {
         2 => (small_number(&digits, 2)?, 0),
-        4 => (small_number(&digits[..2], 2)?, small_number(&digits[2..], 2)?),
+        4 => (
+            small_number(&digits[..2], 2)?,
+            small_number(&digits[2..], 2)?,
+        ),
         _ => return None,
     };
     (hours <= 18 && minutes <= 59).then(|| sign * i64::from(hours * 60 + minutes) * 60_000)
@@ -206,12 +223,18 @@ mod tests {
         assert_eq!(classify(".5"), Cell::Float(0.5));
         assert_eq!(classify("5."), Cell::Float(5.0));
         assert_eq!(classify("1e-3"), Cell::Float(0.001));
-        assert_eq!(classify("9223372036854775808"), Cell::Float(9_223_372_036_854_775_808.0));
+        assert_eq!(
+            classify("9223372036854775808"),
+            Cell::Float(9_223_372_036_854_775_808.0)
+        );
     }
 
     #[test]
     fn what_only_looks_like_a_number_is_none() {
-        for word in ["0x1F", "1_000", "1,5", "1e", "e5", "-", "+", ".", "1.2.3", "inf", "1e999", "--1", "5 kg"] {
+        for word in [
+            "0x1F", "1_000", "1,5", "1e", "e5", "-", "+", ".", "1.2.3", "inf", "1e999", "--1",
+            "5 kg",
+        ] {
             assert_eq!(classify(word), Cell::Word, "{word}");
         }
         for code in ["00123", "007", "-01", "00.5"] {
@@ -239,7 +262,14 @@ mod tests {
         assert_eq!(classify("1970-01-01 02:00:00+02:00"), Cell::Time(0));
         assert_eq!(classify("1970-01-01 00:01"), Cell::Time(60_000));
         assert_eq!(classify("1969-12-31T23:59:59.9999"), Cell::Time(-1));
-        for word in ["1970-02-30", "1970-13-01", "1970-01-01 25:00", "12:30", "1970-1", "2020-01-01T"] {
+        for word in [
+            "1970-02-30",
+            "1970-13-01",
+            "1970-01-01 25:00",
+            "12:30",
+            "1970-1",
+            "2020-01-01T",
+        ] {
             assert_eq!(classify(word), Cell::Word, "{word}");
         }
     }
@@ -249,10 +279,31 @@ mod tests {
         let day = 86_400_000;
         assert_eq!(
             classify("02/01/1970"),
-            Cell::Date { day_first: Some(day), month_first: Some(31 * day) }
+            Cell::Date {
+                day_first: Some(day),
+                month_first: Some(31 * day)
+            }
         );
-        assert_eq!(classify("13/01/1970"), Cell::Date { day_first: Some(12 * day), month_first: None });
-        assert_eq!(classify("01/13/1970"), Cell::Date { day_first: None, month_first: Some(12 * day) });
-        assert_eq!(classify("02.01.1970"), Cell::Date { day_first: Some(day), month_first: None });
+        assert_eq!(
+            classify("13/01/1970"),
+            Cell::Date {
+                day_first: Some(12 * day),
+                month_first: None
+            }
+        );
+        assert_eq!(
+            classify("01/13/1970"),
+            Cell::Date {
+                day_first: None,
+                month_first: Some(12 * day)
+            }
+        );
+        assert_eq!(
+            classify("02.01.1970"),
+            Cell::Date {
+                day_first: Some(day),
+                month_first: None
+            }
+        );
     }
 }

@@ -13,15 +13,17 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use adit_nn::watch::Watch;
 
-use crate::engine::{BoxError, EngineError, Scan, ScanRows};
+use crate::engine::{self, BoxError, EngineError, Scan, ScanRows};
 
 use super::build::arrow_schema;
 use super::convert::{convert, kind_of};
-use super::input::Input;
+use super::input::{Input, Packing, Tap};
 use super::text::difference;
 use super::{ColumnSchema, ColumnType, Format, Origin, SourceError};
 
 const BATCH_ROWS: usize = 8_192;
+/// The first bytes of a Parquet file.
+const PARQUET_FILE: &[u8] = b"PAR1";
 /// The first bytes of an Arrow file; a stream starts without them.
 const ARROW_FILE: &[u8] = b"ARROW1";
 
@@ -58,13 +60,23 @@ impl ColumnarFile {
         if input.bytes == 0 {
             return Err(SourceError::Empty { path: input.path });
         }
+        let head = input.head()?;
         let kind = match format {
-            Format::Parquet => Kind::Parquet,
-            _ if input.head()?.starts_with(ARROW_FILE) => Kind::ArrowFile,
+            Format::Parquet if head.starts_with(PARQUET_FILE) => Kind::Parquet,
+            Format::Parquet => {
+                let reason = "they do not start as Parquet files do";
+                return Err(damaged(&input.path, Kind::Parquet, reason));
+            }
+            _ if head.starts_with(ARROW_FILE) => Kind::ArrowFile,
             _ => Kind::ArrowStream,
         };
         let schema = Arc::new(Schema::empty());
-        let mut file = ColumnarFile { input, kind, schema, n_rows: 0 };
+        let mut file = ColumnarFile {
+            input,
+            kind,
+            schema,
+            n_rows: 0,
+        };
         if kind == Kind::Parquet {
             let builder = ParquetRecordBatchReaderBuilder::try_new(file.input.open_file()?)
                 .map_err(|error| damaged(&file.input.path, kind, &error.to_string()))?;
@@ -123,8 +135,12 @@ impl ColumnarFile {
 
     /// The type of every column; `None` where there is not one value.
     fn column_types(&self) -> Result<Vec<Option<ColumnType>>, SourceError> {
-        let mut types: Vec<Option<ColumnType>> =
-            self.schema.fields().iter().map(|field| kind_of(field.data_type())).collect();
+        let mut types: Vec<Option<ColumnType>> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| kind_of(field.data_type()))
+            .collect();
         // Unsigned numbers beyond 64 signed bits make a column one of floats.
         let unsigned: Vec<usize> = (0..types.len())
             .filter(|at| *self.schema.field(*at).data_type() == DataType::UInt64)
@@ -137,7 +153,11 @@ impl ColumnarFile {
             let batch = batch.map_err(|error| self.broken(&error))?;
             for (column, at) in batch.columns().iter().zip(&unsigned) {
                 let values = column.as_primitive::<UInt64Type>();
-                if values.iter().flatten().any(|value| i64::try_from(value).is_err()) {
+                if values
+                    .iter()
+                    .flatten()
+                    .any(|value| i64::try_from(value).is_err())
+                {
                     types[*at] = Some(ColumnType::Float);
                 }
             }
@@ -149,11 +169,26 @@ impl ColumnarFile {
 fn damaged(path: &Path, kind: Kind, reason: &str) -> SourceError {
     let path = path.to_path_buf();
     let lower = reason.to_lowercase();
-    let cut = ["eof", "truncat", "footer", "smaller than", "too small", "unexpected end", "failed to fill"];
+    let cut = [
+        "eof",
+        "truncat",
+        "footer",
+        "smaller than",
+        "too small",
+        "unexpected end",
+        "failed to fill",
+    ];
     if cut.iter().any(|word| lower.contains(word)) {
-        return SourceError::Truncated { path, what: kind.name() };
+        return SourceError::Truncated {
+            path,
+            what: kind.name(),
+        };
     }
-    SourceError::Corrupt { path, what: kind.name(), reason: reason.to_string() }
+    SourceError::Corrupt {
+        path,
+        what: kind.name(),
+        reason: reason.to_string(),
+    }
 }
 
 /// What looking at all files gave.
@@ -192,8 +227,17 @@ impl ColumnarSurvey {
             survey.add_file(input, format, spool, &mut types)?;
         }
         watch.progress("reading", all_bytes, all_bytes, "");
-        survey.types = types.into_iter().map(|kind| kind.unwrap_or(ColumnType::Text)).collect();
-        let path = || survey.origins.first().map(|origin| origin.path.clone()).unwrap_or_default();
+        survey.types = types
+            .into_iter()
+            .map(|kind| kind.unwrap_or(ColumnType::Text))
+            .collect();
+        let path = || {
+            survey
+                .origins
+                .first()
+                .map(|origin| origin.path.clone())
+                .unwrap_or_default()
+        };
         if survey.names.is_empty() {
             return Err(SourceError::NoColumns { path: path() });
         }
@@ -210,13 +254,31 @@ impl ColumnarSurvey {
         spool: &Path,
         types: &mut Vec<Option<ColumnType>>,
     ) -> Result<(), SourceError> {
-        let (sha256, bytes, packing) = (input.sha256()?, input.bytes, input.packing);
-        let file = ColumnarFile::look(input.unpacked(spool)?, format)?;
-        let names: Vec<String> =
-            file.schema.fields().iter().map(|field| field.name().clone()).collect();
-        let file_types = file.column_types()?;
+        let (sha256, bytes, packing) = (input.sha256(&Tap::default())?, input.bytes, input.packing);
+        let path = input.path.clone();
+        let unpacked = input.unpacked(spool)?;
+        // The readers of damaged files have been seen to panic.
+        let looked = engine::unpanicked(move || {
+            let file = ColumnarFile::look(unpacked, format)?;
+            let types = file.column_types()?;
+            Ok((file, types))
+        });
+        let (file, file_types) = looked.unwrap_or_else(|reason| {
+            Err(SourceError::Corrupt {
+                path,
+                what: format.name(),
+                reason,
+            })
+        })?;
+        let names: Vec<String> = file
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         if let Some(first) = self.files.first() {
-            let differs = difference(&self.names, &names).or_else(|| unify(types, &file_types, &names));
+            let differs =
+                difference(&self.names, &names).or_else(|| unify(types, &file_types, &names));
             if let Some(difference) = differs {
                 return Err(SourceError::DifferentColumns {
                     first: first.input.path.clone(),
@@ -229,7 +291,7 @@ impl ColumnarSurvey {
             *types = file_types;
         }
         let packed = match packing {
-            super::input::Packing::Plain => String::new(),
+            Packing::Plain => String::new(),
             packing => format!(" ({})", packing.name()),
         };
         self.n_rows += file.n_rows;
@@ -246,7 +308,11 @@ impl ColumnarSurvey {
 
     /// The pass over the values, under the names of `schema`.
     pub fn into_scan(self, schema: &[ColumnSchema]) -> ColumnarScan {
-        ColumnarScan { files: self.files.into(), columns: schema.to_vec(), schema: arrow_schema(schema) }
+        ColumnarScan {
+            files: self.files.into(),
+            columns: schema.to_vec(),
+            schema: arrow_schema(schema),
+        }
     }
 }
 
@@ -321,7 +387,9 @@ impl ColumnarBatches {
                 }
                 return self.typed(&batch.slice(0, n)).map(Some);
             }
-            let Some(file) = self.files.get(self.next_file) else { return Ok(None) };
+            let Some(file) = self.files.get(self.next_file) else {
+                return Ok(None);
+            };
             let Some(reader) = &mut self.reader else {
                 let mut sorted = self.columns.clone();
                 sorted.sort_unstable();
@@ -340,7 +408,11 @@ impl ColumnarBatches {
                     self.reader = None;
                     self.next_file += 1;
                 }
-                None => return Err(SourceError::Changed { path: file.input.path.clone() }),
+                None => {
+                    return Err(SourceError::Changed {
+                        path: file.input.path.clone(),
+                    });
+                }
             }
         }
     }

@@ -57,7 +57,10 @@ fn without_nan(floats: &Float64Array) -> ArrayRef {
     if !floats.values().iter().any(|value| value.is_nan()) {
         return Arc::new(floats.clone());
     }
-    let kept: Float64Array = floats.iter().map(|value| value.filter(|value| !value.is_nan())).collect();
+    let kept: Float64Array = floats
+        .iter()
+        .map(|value| value.filter(|value| !value.is_nan()))
+        .collect();
     Arc::new(kept)
 }
 
@@ -78,9 +81,7 @@ fn text(array: &ArrayRef) -> Result<ArrayRef, String> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
             plain_cast(array, &DataType::Utf8)
         }
-        DataType::Dictionary(_, values) if !values.is_nested() => {
-            text(&plain_cast(array, values)?)
-        }
+        DataType::Dictionary(_, values) if !values.is_nested() => text(&plain_cast(array, values)?),
         DataType::RunEndEncoded(_, values) => text(&plain_cast(array, values.data_type())?),
         nested if nested.is_nested() => json(array),
         _ => displayed(array),
@@ -97,7 +98,10 @@ fn displayed(array: &ArrayRef) -> Result<ArrayRef, String> {
         if array.is_null(row) {
             builder.append_null();
         } else {
-            let shown = formatter.value(row).try_to_string().map_err(|error| error.to_string())?;
+            let shown = formatter
+                .value(row)
+                .try_to_string()
+                .map_err(|error| error.to_string())?;
             builder.append_value(shown);
         }
     }
@@ -117,7 +121,9 @@ fn json(array: &ArrayRef) -> Result<ArrayRef, String> {
     let written = String::from_utf8(writer.into_inner()).map_err(|error| error.to_string())?;
     let mut builder = StringBuilder::new();
     for (row, line) in written.lines().enumerate() {
-        let value = line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
+        let value = line
+            .strip_prefix("{\"v\":")
+            .and_then(|rest| rest.strip_suffix('}'));
         builder.append_option(value.filter(|_| array.is_valid(row)));
     }
     let text = builder.finish();

@@ -70,9 +70,20 @@ impl Sample {
             records.pop();
         }
         let width = records.first().map_or(0, Vec::len);
-        let same = records.iter().filter(|record| record.len() == width).count();
-        let even = if records.is_empty() { 0.0 } else { same as f64 / records.len() as f64 };
-        Ok(Sample { marks, records, even })
+        let same = records
+            .iter()
+            .filter(|record| record.len() == width)
+            .count();
+        let even = if records.is_empty() {
+            0.0
+        } else {
+            same as f64 / records.len() as f64
+        };
+        Ok(Sample {
+            marks,
+            records,
+            even,
+        })
     }
 
     fn width(&self) -> usize {
@@ -89,8 +100,7 @@ impl Sample {
 
 fn is_decimal_comma(cell: &str) -> bool {
     let text = cell.trim();
-    text.matches(',').count() == 1
-        && matches!(classify(&text.replace(',', ".")), Cell::Float(_))
+    text.matches(',').count() == 1 && matches!(classify(&text.replace(',', ".")), Cell::Float(_))
 }
 
 /// Reads the sample that detection looks at; true when it is the entire input.
@@ -122,18 +132,23 @@ pub(super) fn detect(
         }
     }
     let header = settings.header.unwrap_or_else(|| has_header(&best.records));
-    Ok(Dialect { marks: best.marks, header })
+    Ok(Dialect {
+        marks: best.marks,
+        header,
+    })
 }
 
-fn best_delimiter(
-    text: &[u8],
-    whole: bool,
-    delimiters: &[u8],
-    quote: u8,
-) -> io::Result<Sample> {
+fn best_delimiter(text: &[u8], whole: bool, delimiters: &[u8], quote: u8) -> io::Result<Sample> {
     let mut best: Option<Sample> = None;
     for delimiter in delimiters {
-        let next = Sample::read(text, whole, Marks { delimiter: *delimiter, quote })?;
+        let next = Sample::read(
+            text,
+            whole,
+            Marks {
+                delimiter: *delimiter,
+                quote,
+            },
+        )?;
         let better = match &best {
             None => true,
             Some(best) => is_better(&next, best),
@@ -144,7 +159,14 @@ fn best_delimiter(
     }
     match best {
         Some(best) => Ok(best),
-        None => Sample::read(text, whole, Marks { delimiter: b',', quote }),
+        None => Sample::read(
+            text,
+            whole,
+            Marks {
+                delimiter: b',',
+                quote,
+            },
+        ),
     }
 }
 
@@ -205,10 +227,10 @@ struct Below {
 
 /// True when the first record holds names.
 fn has_header(records: &[Vec<String>]) -> bool {
-    let Some((first, rest)) = records.split_first() else { return false };
-    let is_typed = |cell: &str| {
-        !matches!(classify(cell), Cell::Word | Cell::Blank | Cell::Missing)
+    let Some((first, rest)) = records.split_first() else {
+        return false;
     };
+    let is_typed = |cell: &str| !matches!(classify(cell), Cell::Word | Cell::Blank | Cell::Missing);
     let mut below: Vec<Below> = first.iter().map(|_| Below::default()).collect();
     for record in rest.iter().filter(|record| record.len() == first.len()) {
         for ((cell, name), column) in record.iter().zip(first).zip(&mut below) {
@@ -229,7 +251,10 @@ fn has_header(records: &[Vec<String>]) -> bool {
     if over_typed {
         // Numbers over numbers beside it (`country,2001,2002`) are names as well only when
         // they do not repeat; a data row under a word column would have a number there too.
-        return !below.iter().zip(first).any(|(column, name)| is_typed(name) && column.repeats_first);
+        return !below
+            .iter()
+            .zip(first)
+            .any(|(column, name)| is_typed(name) && column.repeats_first);
     }
     if any_typed {
         return false;
@@ -239,7 +264,9 @@ fn has_header(records: &[Vec<String>]) -> bool {
     unique.len() == n_named
         && n_named * 2 >= first.len().max(1)
         && n_named > 0
-        && first.iter().all(|name| name.chars().count() <= NAME_CHARS && !name.contains('\n'))
+        && first
+            .iter()
+            .all(|name| name.chars().count() <= NAME_CHARS && !name.contains('\n'))
         && !below.iter().any(|column| column.repeats_first)
 }
 
@@ -270,7 +297,10 @@ mod tests {
 
     #[test]
     fn single_quotes_are_found_and_apostrophes_are_not() {
-        assert_eq!(detected("'a','b'\n'1, 2','x'\n'3','y'\n").marks.quote, b'\'');
+        assert_eq!(
+            detected("'a','b'\n'1, 2','x'\n'3','y'\n").marks.quote,
+            b'\''
+        );
         assert_eq!(detected("a,b\n'tis,1\nit's,2\n").marks.quote, b'"');
         assert_eq!(detected("a,b\n\"it's, so\",1\n").marks.quote, b'"');
     }

@@ -32,30 +32,46 @@ impl TextEncoding {
     pub fn of(head: &[u8], forced: Option<&str>) -> Result<TextEncoding, SourceError> {
         let mark = Encoding::for_bom(head);
         if let Some(label) = forced {
-            let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(|| {
-                SourceError::BadSetting {
+            let encoding =
+                Encoding::for_label(label.as_bytes()).ok_or_else(|| SourceError::BadSetting {
                     name: "encoding",
-                    reason: format!("'{label}' is not a known encoding, such as utf-8, utf-16le or windows-1252"),
-                }
-            })?;
+                    reason: format!(
+                        "'{label}' is not a known encoding, such as utf-8, utf-16le or windows-1252"
+                    ),
+                })?;
             // `utf-16` alone means little-endian; a mark knows better.
             let (encoding, mark_bytes) = match mark {
                 Some((marked, bytes)) if marked == encoding => (encoding, bytes),
                 Some((marked, bytes)) if label.eq_ignore_ascii_case("utf-16") => (marked, bytes),
                 _ => (encoding, 0),
             };
-            return Ok(TextEncoding { encoding, mark_bytes, declared: true });
+            return Ok(TextEncoding {
+                encoding,
+                mark_bytes,
+                declared: true,
+            });
         }
         if let Some((encoding, mark_bytes)) = mark {
-            return Ok(TextEncoding { encoding, mark_bytes, declared: true });
+            return Ok(TextEncoding {
+                encoding,
+                mark_bytes,
+                declared: true,
+            });
         }
         let encoding = unmarked_utf16(head).unwrap_or(UTF_8);
-        Ok(TextEncoding { encoding, mark_bytes: 0, declared: encoding != UTF_8 })
+        Ok(TextEncoding {
+            encoding,
+            mark_bytes: 0,
+            declared: encoding != UTF_8,
+        })
     }
 
     /// A UTF-8 stream of what `from` holds, without its mark.
     pub fn decode(self, from: impl Read + Send + 'static) -> Box<dyn Read + Send> {
-        let skipped = SkipStart { inner: from, left: self.mark_bytes };
+        let skipped = SkipStart {
+            inner: from,
+            left: self.mark_bytes,
+        };
         if self.encoding == UTF_8 {
             return Box::new(skipped);
         }
@@ -79,7 +95,12 @@ fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
         return None;
     }
     let zeros = |first: usize| {
-        head.iter().skip(first).step_by(2).take(pairs).filter(|byte| **byte == 0).count()
+        head.iter()
+            .skip(first)
+            .step_by(2)
+            .take(pairs)
+            .filter(|byte| **byte == 0)
+            .count()
     };
     let (even, odd) = (zeros(0), zeros(1));
     let (few, many) = (pairs / 20, pairs * 2 / 5);

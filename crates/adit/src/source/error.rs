@@ -24,10 +24,19 @@ pub enum SourceError {
     BadPattern { pattern: String, reason: String },
     /// The system refused a file or folder.
     #[error("{}: cannot be read: {error}", .path.display())]
-    Io { path: PathBuf, #[source] error: io::Error },
+    Io {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
     /// The temporary copy of an input could not be written.
     #[error("{}: cannot be copied to a temporary file in {}: {error}", .path.display(), .folder.display())]
-    Spool { path: PathBuf, folder: PathBuf, #[source] error: io::Error },
+    Spool {
+        path: PathBuf,
+        folder: PathBuf,
+        #[source]
+        error: io::Error,
+    },
     /// A folder without a readable table.
     #[error("{}: the folder holds no table{}", .path.display(), skipped_note(.skipped))]
     EmptyFolder { path: PathBuf, skipped: Vec<String> },
@@ -45,13 +54,21 @@ pub enum SourceError {
     NoColumns { path: PathBuf },
     /// A file of a kind that is known but not read.
     #[error("{}: this is {what}, which is not read", .path.display())]
-    UnknownKind { path: PathBuf, what: &'static str, instead: &'static str },
+    UnknownKind {
+        path: PathBuf,
+        what: &'static str,
+        instead: &'static str,
+    },
     /// A compressed or columnar file that ends too early.
     #[error("{}: the {what} data end too early: the file is truncated", .path.display())]
     Truncated { path: PathBuf, what: &'static str },
     /// A file whose bytes are not what they claim to be.
     #[error("{}: the {what} data are damaged: {reason}", .path.display())]
-    Corrupt { path: PathBuf, what: &'static str, reason: String },
+    Corrupt {
+        path: PathBuf,
+        what: &'static str,
+        reason: String,
+    },
     /// A setting that cannot be used.
     #[error("{name}: {reason}")]
     BadSetting { name: &'static str, reason: String },
@@ -60,16 +77,30 @@ pub enum SourceError {
         "{n_bad} of {n_all} rows are bad, more than {limit}; the first is in {} at line {}: {}",
         .first.path.display(), .first.line, .first.reason
     )]
-    TooManyBadRows { n_bad: u64, n_all: u64, limit: BadRowLimit, first: Box<BadRow> },
+    TooManyBadRows {
+        n_bad: u64,
+        n_all: u64,
+        limit: BadRowLimit,
+        first: Box<BadRow>,
+    },
     /// Files that do not hold the same columns.
     #[error(
         "{} does not hold the same columns as {}: {difference}",
         .second.display(), .first.display()
     )]
-    DifferentColumns { first: PathBuf, second: PathBuf, difference: String },
+    DifferentColumns {
+        first: PathBuf,
+        second: PathBuf,
+        difference: String,
+    },
     /// A column that cannot be read as one of the five types.
     #[error("{}: column '{column}' of type {arrow_type} cannot be read: {reason}", .path.display())]
-    UnreadableColumn { path: PathBuf, column: String, arrow_type: String, reason: String },
+    UnreadableColumn {
+        path: PathBuf,
+        column: String,
+        arrow_type: String,
+        reason: String,
+    },
     /// More columns than can be held.
     #[error("{}: more than {limit} columns", .path.display())]
     TooManyColumns { path: PathBuf, limit: usize },
@@ -79,6 +110,9 @@ pub enum SourceError {
     /// A file that is not the one it was when the table was opened.
     #[error("{}: the file changed while it was read", .path.display())]
     Changed { path: PathBuf },
+    /// The rows ended before their number was reached.
+    #[error("only {n_read} of {n_rows} rows came back from the engine")]
+    Short { n_read: u64, n_rows: u64 },
     /// The engine failed.
     #[error(transparent)]
     Engine(EngineError),
@@ -107,10 +141,10 @@ impl SourceError {
             SourceError::EmptyFolder { .. } => {
                 "put .csv, .tsv, .jsonl, .parquet or .arrow files there (also .gz or .zst), or name a file"
             }
-            SourceError::MixedKinds { .. } => "name one kind, for example with a pattern such as '*.csv'",
-            SourceError::NoRows { .. } => {
-                "if the first row is data, say that there is no header"
+            SourceError::MixedKinds { .. } => {
+                "name one kind, for example with a pattern such as '*.csv'"
             }
+            SourceError::NoRows { .. } => "if the first row is data, say that there is no header",
             SourceError::UnknownKind { instead, .. } => instead,
             SourceError::Truncated { .. } | SourceError::Corrupt { .. } => {
                 "copy or download the file again"
@@ -122,7 +156,9 @@ impl SourceError {
                 "name the right encoding, mend the rows, or bear more with --max-bad-rows"
             }
             SourceError::TooManyBadRows { .. } => "mend the rows, or bear more with --max-bad-rows",
-            SourceError::DifferentColumns { .. } => "read them one by one, or give them the same columns",
+            SourceError::DifferentColumns { .. } => {
+                "read them one by one, or give them the same columns"
+            }
             SourceError::Spool { .. } => "make room there, or choose another output folder",
             SourceError::Changed { .. } => "run again once nothing writes to the file",
             SourceError::Engine(error) => return error.hint(),

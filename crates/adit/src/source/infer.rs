@@ -83,7 +83,10 @@ impl Tally {
             Cell::Code => self.codes += 1,
             Cell::Boolean(_) => self.booleans += 1,
             Cell::Time(_) => self.iso_times += 1,
-            Cell::Date { day_first, month_first } => {
+            Cell::Date {
+                day_first,
+                month_first,
+            } => {
                 self.day_first += u64::from(day_first.is_some());
                 self.month_first += u64::from(month_first.is_some());
             }
@@ -107,12 +110,15 @@ impl Tally {
 
     /// How the column is read.
     pub fn reading(&self) -> Reading {
-        let bears_words =
-            self.codes == 0 && self.non_numbers() * NUMBERS_PER_WORD <= self.present;
+        let bears_words = self.codes == 0 && self.non_numbers() * NUMBERS_PER_WORD <= self.present;
         if self.present == 0 {
             Reading::Text
         } else if self.numbers() > 0 && bears_words {
-            if self.floats == 0 { Reading::Integer } else { Reading::Float }
+            if self.floats == 0 {
+                Reading::Integer
+            } else {
+                Reading::Float
+            }
         } else if self.booleans == self.present {
             Reading::Boolean
         } else if self.iso_times == self.present {
@@ -129,7 +135,11 @@ impl Tally {
     /// The non-numeric cells of a column that is, or almost is, one of numbers.
     pub fn non_numeric(&self) -> Vec<(u64, String)> {
         let almost = self.numbers() > 0 && self.numbers() * 10 >= self.present * 9;
-        if almost && self.codes == 0 { self.kept_words.clone() } else { Vec::new() }
+        if almost && self.codes == 0 {
+            self.kept_words.clone()
+        } else {
+            Vec::new()
+        }
     }
 
     /// What a person should know about how the column `name` is read.
@@ -181,19 +191,31 @@ mod tests {
     fn a_type_fits_all_cells() {
         assert_eq!(tally(&["1", "", "-2"]).reading(), Reading::Integer);
         assert_eq!(tally(&["1", "NA", "2.5"]).reading(), Reading::Float);
-        assert_eq!(tally(&["1", "99999999999999999999"]).reading(), Reading::Float);
+        assert_eq!(
+            tally(&["1", "99999999999999999999"]).reading(),
+            Reading::Float
+        );
         assert_eq!(tally(&["true", "FALSE", "?"]).reading(), Reading::Boolean);
         assert_eq!(tally(&["yes", "no"]).reading(), Reading::Text);
         assert_eq!(tally(&["00123", "90210"]).reading(), Reading::Text);
-        assert_eq!(tally(&["2020-01-01", "2020-01-01T10:00:00Z"]).reading(), Reading::IsoTime);
+        assert_eq!(
+            tally(&["2020-01-01", "2020-01-01T10:00:00Z"]).reading(),
+            Reading::IsoTime
+        );
         assert_eq!(tally(&["2020-01-01", "1"]).reading(), Reading::Text);
         assert_eq!(tally(&["", "NA"]).reading(), Reading::Text);
     }
 
     #[test]
     fn the_column_decides_between_day_first_and_month_first() {
-        assert_eq!(tally(&["01/02/2020", "13/02/2020"]).reading(), Reading::DayFirst);
-        assert_eq!(tally(&["01/02/2020", "02/13/2020"]).reading(), Reading::MonthFirst);
+        assert_eq!(
+            tally(&["01/02/2020", "13/02/2020"]).reading(),
+            Reading::DayFirst
+        );
+        assert_eq!(
+            tally(&["01/02/2020", "02/13/2020"]).reading(),
+            Reading::MonthFirst
+        );
         let unclear = tally(&["01/02/2020", "03/04/2020"]);
         assert_eq!(unclear.reading(), Reading::Text);
         assert!(unclear.warning("when").is_some());

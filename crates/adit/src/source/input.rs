@@ -65,26 +65,44 @@ pub(super) struct Input {
     pub bytes: u64,
 }
 
-/// Counts and hashes the bytes on disk while they pass.
+/// Counts and hashes the bytes on disk while they pass; an empty one lets them pass unseen.
 #[derive(Clone, Default)]
-pub(super) struct Tap(Arc<Mutex<(Sha256, u64)>>);
+pub(super) struct Tap(Option<Arc<Mutex<(Sha256, u64)>>>);
 
 impl Tap {
+    /// A tap that counts and hashes.
+    pub fn hashing() -> Tap {
+        Tap(Some(Arc::default()))
+    }
+
     /// Bytes that have passed.
     pub fn bytes(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        let state = self.0.as_ref();
+        state.map_or(0, |state| {
+            state.lock().unwrap_or_else(PoisonError::into_inner).1
+        })
     }
 
     /// Hex SHA-256 of the bytes that have passed.
-    pub fn sha256(&self) -> String {
-        let digest = self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone().finalize();
+    fn sha256(&self) -> String {
+        let Some(state) = &self.0 else {
+            return String::new();
+        };
+        let digest = state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
+            .finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn add(&self, bytes: &[u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0.update(bytes);
-        state.1 += bytes.len() as u64;
+        if let Some(state) = &self.0 {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0.update(bytes);
+            state.1 += bytes.len() as u64;
+        }
     }
 }
 
@@ -113,11 +131,7 @@ impl Input {
     }
 
     /// Copies a stream (standard input) to a temporary file in `folder`.
-    pub fn spooled(
-        path: &Path,
-        mut from: impl Read,
-        folder: &Path,
-    ) -> Result<Input, SourceError> {
+    pub fn spooled(path: &Path, mut from: impl Read, folder: &Path) -> Result<Input, SourceError> {
         let spool_error = |error| SourceError::Spool {
             path: path.to_path_buf(),
             folder: folder.to_path_buf(),
@@ -133,7 +147,12 @@ impl Input {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(SourceError::Io { path: path.to_path_buf(), error }),
+                Err(error) => {
+                    return Err(SourceError::Io {
+                        path: path.to_path_buf(),
+                        error,
+                    });
+                }
             };
             file.write_all(&buffer[..n]).map_err(spool_error)?;
         }
@@ -142,7 +161,12 @@ impl Input {
     }
 
     fn new(path: PathBuf, place: Place) -> Result<Input, SourceError> {
-        let mut input = Input { path, packing: Packing::Plain, place, bytes: 0 };
+        let mut input = Input {
+            path,
+            packing: Packing::Plain,
+            place,
+            bytes: 0,
+        };
         input.bytes = match &input.place {
             Place::File(path) => std::fs::metadata(path).map(|meta| meta.len()),
             Place::Spool(file) => file.as_file().metadata().map(|meta| meta.len()),
@@ -151,7 +175,8 @@ impl Input {
         .map_err(|error| input.io_error(error))?;
         let mut head = Vec::new();
         let mut raw = input.open_raw()?.take(4);
-        raw.read_to_end(&mut head).map_err(|error| input.io_error(error))?;
+        raw.read_to_end(&mut head)
+            .map_err(|error| input.io_error(error))?;
         input.packing = Packing::of(&head);
         Ok(input)
     }
@@ -168,7 +193,10 @@ impl Input {
 
     /// The bytes unpacked; `tap` sees them as they lie on disk.
     pub fn open(&self, tap: &Tap) -> Result<Reader, SourceError> {
-        let raw = Tapped { inner: self.open_raw()?, tap: tap.clone() };
+        let raw = Tapped {
+            inner: self.open_raw()?,
+            tap: tap.clone(),
+        };
         let raw = BufReader::with_capacity(READ_BYTES, raw);
         Ok(match self.packing {
             Packing::Plain => Box::new(raw),
@@ -209,16 +237,28 @@ impl Input {
     pub fn head(&self) -> Result<Vec<u8>, SourceError> {
         let mut head = Vec::new();
         let mut reader = self.open(&Tap::default())?.take(MAGIC_BYTES);
-        reader.read_to_end(&mut head).map_err(|error| self.io_error(error))?;
+        reader
+            .read_to_end(&mut head)
+            .map_err(|error| self.io_error(error))?;
         Ok(head)
     }
 
-    /// Hex SHA-256 of the bytes on disk.
-    pub fn sha256(&self) -> Result<String, SourceError> {
-        let tap = Tap::default();
-        let mut raw = Tapped { inner: self.open_raw()?, tap: tap.clone() };
+    /// Hex SHA-256 of the bytes on disk; those that passed `tap` are not read again.
+    pub fn sha256(&self, tap: &Tap) -> Result<String, SourceError> {
+        if tap.0.is_some() && tap.bytes() == self.bytes {
+            return Ok(tap.sha256());
+        }
+        let tap = Tap::hashing();
+        let mut raw = Tapped {
+            inner: self.open_raw()?,
+            tap: tap.clone(),
+        };
         let mut buffer = vec![0; READ_BYTES];
-        while raw.read(&mut buffer).map_err(|error| self.io_error(error))? > 0 {}
+        while raw
+            .read(&mut buffer)
+            .map_err(|error| self.io_error(error))?
+            > 0
+        {}
         Ok(tap.sha256())
     }
 
@@ -230,15 +270,21 @@ impl Input {
             (Packing::Plain, _) | (_, io::ErrorKind::PermissionDenied) => {
                 SourceError::Io { path, error }
             }
-            (packing, io::ErrorKind::UnexpectedEof) => {
-                SourceError::Truncated { path, what: packing.name() }
-            }
+            (packing, io::ErrorKind::UnexpectedEof) => SourceError::Truncated {
+                path,
+                what: packing.name(),
+            },
             (packing, _) if error.to_string().contains("incomplete frame") => {
-                SourceError::Truncated { path, what: packing.name() }
+                SourceError::Truncated {
+                    path,
+                    what: packing.name(),
+                }
             }
-            (packing, _) => {
-                SourceError::Corrupt { path, what: packing.name(), reason: error.to_string() }
-            }
+            (packing, _) => SourceError::Corrupt {
+                path,
+                what: packing.name(),
+                reason: error.to_string(),
+            },
         }
     }
 }

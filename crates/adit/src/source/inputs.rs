@@ -16,15 +16,43 @@ pub(super) struct Inputs {
 
 /// Kinds of files that are known, but not read.
 const OTHERS: [(&[u8], &str, &str); 11] = [
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "save it as CSV, or unpack it"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV"),
-    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (
+        b"PK\x03\x04",
+        "a zip archive or an Excel workbook",
+        "save it as CSV, or unpack it",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel workbook",
+        "save it as CSV",
+    ),
+    (
+        b"SQLite format 3",
+        "an SQLite database",
+        "export the table as CSV",
+    ),
     (b"%PDF", "a PDF document", "export its table as CSV"),
-    (b"BZh", "a bzip2 file", "unpack it, or pack it with gzip or zstd"),
-    (b"\xfd7zXZ\x00", "an xz file", "unpack it, or pack it with gzip or zstd"),
+    (
+        b"BZh",
+        "a bzip2 file",
+        "unpack it, or pack it with gzip or zstd",
+    ),
+    (
+        b"\xfd7zXZ\x00",
+        "an xz file",
+        "unpack it, or pack it with gzip or zstd",
+    ),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it"),
-    (b"FEA1", "a Feather file of version 1", "write it as Feather version 2 or Parquet"),
-    (b"\x89HDF", "an HDF5 file", "export the table as CSV or Parquet"),
+    (
+        b"FEA1",
+        "a Feather file of version 1",
+        "write it as Feather version 2 or Parquet",
+    ),
+    (
+        b"\x89HDF",
+        "an HDF5 file",
+        "export the table as CSV or Parquet",
+    ),
     (b"\x89PNG", "a picture", "name a table"),
     (b"ORC", "an ORC file", "convert it to Parquet"),
 ];
@@ -51,7 +79,11 @@ impl Inputs {
             Some(format) => format,
             None => common_format(&files)?,
         };
-        Ok(Inputs { files, format, warnings })
+        Ok(Inputs {
+            files,
+            format,
+            warnings,
+        })
     }
 }
 
@@ -66,10 +98,17 @@ fn expand(
         Ok(meta) if meta.is_dir() => return folder(path, format, warnings),
         Ok(_) => return Ok(vec![path.to_path_buf()]),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(SourceError::Io { path: path.to_path_buf(), error }),
+        Err(error) => {
+            return Err(SourceError::Io {
+                path: path.to_path_buf(),
+                error,
+            });
+        }
     }
     if !name.contains(['*', '?', '[']) {
-        return Err(SourceError::NotFound { path: path.to_path_buf() });
+        return Err(SourceError::NotFound {
+            path: path.to_path_buf(),
+        });
     }
     let matches = glob::glob(name).map_err(|error| SourceError::BadPattern {
         pattern: name.to_string(),
@@ -79,7 +118,7 @@ fn expand(
     for entry in matches {
         let found = entry.map_err(|error| SourceError::Io {
             path: error.path().to_path_buf(),
-            error: error.into_error(),
+            error: error.into(),
         })?;
         if found.is_file() {
             paths.push(found);
@@ -87,7 +126,9 @@ fn expand(
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(SourceError::NoMatch { pattern: name.to_string() });
+        return Err(SourceError::NoMatch {
+            pattern: name.to_string(),
+        });
     }
     Ok(paths)
 }
@@ -98,12 +139,19 @@ fn folder(
     format: Option<Format>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<PathBuf>, SourceError> {
-    let io_error = |error| SourceError::Io { path: path.to_path_buf(), error };
+    let io_error = |error| SourceError::Io {
+        path: path.to_path_buf(),
+        error,
+    };
     let mut tables = Vec::new();
     let mut skipped = BTreeSet::new();
     for entry in std::fs::read_dir(path).map_err(io_error)? {
         let found = entry.map_err(io_error)?.path();
-        let name = found.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = found
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let hidden = name.starts_with(['.', '_']);
         let kind = by_name(&found);
         let wanted = match (kind, format) {
@@ -120,13 +168,24 @@ fn folder(
     tables.sort();
     if tables.is_empty() {
         let skipped = skipped.into_iter().collect();
-        return Err(SourceError::EmptyFolder { path: path.to_path_buf(), skipped });
+        return Err(SourceError::EmptyFolder {
+            path: path.to_path_buf(),
+            skipped,
+        });
     }
     if !skipped.is_empty() {
         let names: Vec<&str> = skipped.iter().map(String::as_str).take(10).collect();
         let more = skipped.len() - names.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        warnings.push(format!("{}: skipped {}{more}", path.display(), names.join(", ")));
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        warnings.push(format!(
+            "{}: skipped {}{more}",
+            path.display(),
+            names.join(", ")
+        ));
     }
     Ok(tables)
 }
@@ -163,7 +222,9 @@ fn common_format(files: &[Input]) -> Result<Format, SourceError> {
                 .iter()
                 .map(|(format, path)| format!("{} ({})", format.name(), path.display()))
                 .collect();
-            Err(SourceError::MixedKinds { found: found.join(", ") })
+            Err(SourceError::MixedKinds {
+                found: found.join(", "),
+            })
         }
     }
 }
@@ -177,7 +238,10 @@ fn same_kind(a: Format, b: Format) -> bool {
 /// The format that a name promises, without its ending of compression.
 fn by_name(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
-    let name = name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".zstd");
+    let name = name
+        .trim_end_matches(".gz")
+        .trim_end_matches(".zst")
+        .trim_end_matches(".zstd");
     match name.rsplit_once('.')?.1 {
         "csv" => Some(Format::Csv),
         "tsv" | "tab" => Some(Format::Tsv),
@@ -201,10 +265,16 @@ fn format_of(input: &Input) -> Result<Format, SourceError> {
         // Short plain-text marks could begin a table as well: those need a telling name.
         let binary = magic.iter().any(|byte| !byte.is_ascii_graphic()) || magic.len() > 3;
         if head.starts_with(magic) && (binary || by_name(&input.path).is_none()) {
-            return Err(SourceError::UnknownKind { path: input.path.clone(), what, instead });
+            return Err(SourceError::UnknownKind {
+                path: input.path.clone(),
+                what,
+                instead,
+            });
         }
     }
-    let first = head.iter().find(|byte| !byte.is_ascii_whitespace() && byte.is_ascii());
+    let first = head
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace() && byte.is_ascii());
     let named = by_name(&input.path);
     let is_json_name = named == Some(Format::JsonLines);
     if first == Some(&b'[') && is_json_name {
@@ -217,17 +287,27 @@ fn format_of(input: &Input) -> Result<Format, SourceError> {
     if let Some(format) = named {
         return Ok(format);
     }
-    let line: Vec<u8> = head.iter().copied().take_while(|byte| *byte != b'\n').collect();
+    let line: Vec<u8> = head
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != b'\n')
+        .collect();
     let object = serde_json::from_slice::<serde_json::Value>(&line);
     let is_object = object.is_ok_and(|value| value.is_object());
     let cut_object = first == Some(&b'{') && line.len() == head.len();
-    Ok(if is_object || cut_object { Format::JsonLines } else { Format::Csv })
+    Ok(if is_object || cut_object {
+        Format::JsonLines
+    } else {
+        Format::Csv
+    })
 }
 
 /// Checks that an input can be read at all, before anything else is done with it.
 pub(super) fn check_readable(input: &Input) -> Result<(), SourceError> {
     if input.bytes == 0 {
-        return Err(SourceError::Empty { path: input.path.clone() });
+        return Err(SourceError::Empty {
+            path: input.path.clone(),
+        });
     }
     input.open(&Tap::default()).map(|_| ())
 }

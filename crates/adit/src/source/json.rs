@@ -34,8 +34,11 @@ pub(super) struct JsonRows<R: Read> {
 impl<R: Read> JsonRows<R> {
     /// Reads objects whose keys are `names`, and more when `grows`.
     pub fn new(input: R, names: Vec<String>, grows: bool, encoding: &'static str) -> Self {
-        let positions =
-            names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let positions = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (name.clone(), at))
+            .collect();
         JsonRows {
             input: BufReader::new(input),
             names,
@@ -78,7 +81,13 @@ impl<R: Read> JsonRows<R> {
             Err(reason) => {
                 let raw = lossy(&self.bytes[..self.bytes.len().min(4_000)]);
                 let undecodable = std::str::from_utf8(&self.bytes).is_err();
-                Ok(Row::Bad(Bad { line: self.line, reason, raw, n_rows: 1, undecodable }))
+                Ok(Row::Bad(Bad {
+                    line: self.line,
+                    reason,
+                    raw,
+                    n_rows: 1,
+                    undecodable,
+                }))
             }
         }
     }

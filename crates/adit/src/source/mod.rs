@@ -32,3 +32,6 @@ pub use error::SourceError;
 pub use profile::{ColumnProfile, Profile};
 pub use settings::{BadRowLimit, Format, SourceSettings};
 pub use table::*;
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::{ColumnProfile, ColumnSchema, ColumnType, Profile};
 const ALL_DISTINCT: usize = 4_000_000;
 /// Distinct values that one column may keep: at most, and at least.
 const MOST_DISTINCT: usize = 100_000;
-const LEAST_DISTINCT: usize = 1_000;
+const LEAST_DISTINCT: usize = 256;
 /// Row hashes that are kept before duplicates are estimated.
 const ROW_HASHES: usize = 4_000_000;
 /// Rows of the sample from which quantiles are taken once a column is full.
@@ -36,10 +36,17 @@ pub(super) struct Profiler {
 impl Profiler {
     pub fn new(schema: &[ColumnSchema]) -> Profiler {
         let limit = (ALL_DISTINCT / schema.len().max(1)).clamp(LEAST_DISTINCT, MOST_DISTINCT);
-        let columns =
-            schema.iter().map(|column| ColumnSketch::new(column.column_type, limit)).collect();
+        let columns = schema
+            .iter()
+            .map(|column| ColumnSketch::new(column.column_type, limit))
+            .collect();
         let rows = DistinctSet::new(ROW_HASHES);
-        Profiler { schema: schema.to_vec(), columns, rows, n_rows: 0 }
+        Profiler {
+            schema: schema.to_vec(),
+            columns,
+            rows,
+            n_rows: 0,
+        }
     }
 
     pub fn n_rows(&self) -> u64 {
@@ -217,7 +224,13 @@ impl ColumnSketch {
         let beyond = self.overflow.as_ref().map_or(0, DistinctSet::distinct);
         let (sorted, weights) = self.sorted_numbers();
         let has_numbers = is_numeric && self.moments.n > 0;
-        let per_value = |sum: u64| if present == 0 { 0.0 } else { sum as f64 / present as f64 };
+        let per_value = |sum: u64| {
+            if present == 0 {
+                0.0
+            } else {
+                sum as f64 / present as f64
+            }
+        };
         let is_text = self.column_type == ColumnType::Text;
         ColumnProfile {
             missing: self.missing,
@@ -235,7 +248,11 @@ impl ColumnSketch {
             } else {
                 Vec::new()
             },
-            mean_chars: if is_text { per_value(self.n_chars) } else { 0.0 },
+            mean_chars: if is_text {
+                per_value(self.n_chars)
+            } else {
+                0.0
+            },
             max_chars: self.max_chars,
             mean_words: per_value(self.n_words),
             whole_numbers: has_numbers && self.whole,
@@ -252,7 +269,10 @@ impl ColumnSketch {
         let mut pairs: Vec<(f64, u64)> = if self.overflow.is_some() {
             self.sample.values().map(|value| (value, 1)).collect()
         } else {
-            let pairs = self.numbers.iter().map(|(key, n)| (as_number(self.column_type, *key), *n));
+            let pairs = self
+                .numbers
+                .iter()
+                .map(|(key, n)| (as_number(self.column_type, *key), *n));
             pairs.filter(|(value, _)| value.is_finite()).collect()
         };
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -265,12 +285,17 @@ impl ColumnSketch {
             let value = |key| as_number(self.column_type, key);
             top.sort_by(|a, b| b.1.cmp(&a.1).then(value(a.0).total_cmp(&value(b.0))));
             top.truncate(TOP_VALUES);
-            return top.into_iter().map(|(key, n)| (shown(self.column_type, key), n)).collect();
+            return top
+                .into_iter()
+                .map(|(key, n)| (shown(self.column_type, key), n))
+                .collect();
         }
         let mut top: Vec<(&String, u64)> = self.words.iter().map(|(word, n)| (word, *n)).collect();
         top.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         top.truncate(TOP_VALUES);
-        top.into_iter().map(|(word, n)| (shortened(word, TOP_CHARS), n)).collect()
+        top.into_iter()
+            .map(|(word, n)| (shortened(word, TOP_CHARS), n))
+            .collect()
     }
 }
 
@@ -335,7 +360,11 @@ struct Sample {
 
 impl Sample {
     fn new(limit: usize) -> Sample {
-        Sample { limit, kept: Vec::new(), bound: u64::MAX }
+        Sample {
+            limit,
+            kept: Vec::new(),
+            bound: u64::MAX,
+        }
     }
 
     fn add(&mut self, row: u64, value: f64) {
@@ -372,7 +401,11 @@ fn quantiles(sorted: &[f64], weights: &[u64]) -> Vec<(f64, f64)> {
         sum += weight;
         upto.push(sum);
     }
-    let at = |rank: u64| sorted[upto.partition_point(|upto| *upto <= rank).min(sorted.len() - 1)];
+    let at = |rank: u64| {
+        sorted[upto
+            .partition_point(|upto| *upto <= rank)
+            .min(sorted.len() - 1)]
+    };
     QUANTILES
         .iter()
         .map(|p| {
@@ -390,7 +423,11 @@ fn histogram(sorted: &[f64], weights: &[u64], moments: &Moments) -> Vec<u64> {
     // Halves, so that the range of the largest doubles is still a number.
     let width = moments.max / 2.0 - moments.min / 2.0;
     for (value, weight) in sorted.iter().zip(weights) {
-        let share = if width > 0.0 { (value / 2.0 - moments.min / 2.0) / width } else { 0.0 };
+        let share = if width > 0.0 {
+            (value / 2.0 - moments.min / 2.0) / width
+        } else {
+            0.0
+        };
         bins[((share * BINS as f64) as usize).min(BINS - 1)] += weight;
     }
     let n: u64 = bins.iter().sum();

@@ -117,7 +117,10 @@ impl<R: Read> Records<R> {
         let mut body = read;
         if !begun {
             // Line ends left from before belong to no record.
-            let blank = read.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            let blank = read
+                .iter()
+                .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+                .count();
             self.next_line += count(&read[..blank], b'\n');
             body = &read[blank..];
             begun = !body.is_empty();
@@ -133,7 +136,11 @@ impl<R: Read> Records<R> {
 
     /// Makes room, or gives the record up and lets the rest of it run through.
     fn grow_fields(&mut self) {
-        let cell_start = if self.n_fields == 0 { 0 } else { self.ends[self.n_fields - 1] };
+        let cell_start = if self.n_fields == 0 {
+            0
+        } else {
+            self.ends[self.n_fields - 1]
+        };
         let cell = self.n_bytes.saturating_sub(cell_start);
         if self.too_large || cell > MAX_CELL_BYTES || self.n_bytes > MAX_RECORD_BYTES {
             self.too_large = true;
@@ -155,7 +162,10 @@ impl<R: Read> Records<R> {
 
     /// The start of the record as it was written, without its line end.
     pub fn raw(&self) -> &[u8] {
-        let end = self.raw.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+        let end = self
+            .raw
+            .iter()
+            .rposition(|byte| !matches!(byte, b'\n' | b'\r'));
         &self.raw[..end.map_or(0, |last| last + 1)]
     }
 

@@ -23,7 +23,11 @@ impl<'a> Cells<'a> {
         if self.present.is_some_and(|present| !present[column]) {
             return None;
         }
-        let start = if column == 0 { 0 } else { self.ends[column - 1] };
+        let start = if column == 0 {
+            0
+        } else {
+            self.ends[column - 1]
+        };
         self.text.get(start..end)
     }
 }
@@ -87,13 +91,25 @@ impl<R: Read> DelimitedRows<R> {
             let (bytes, ends) = records.fields();
             let mut start = 0;
             for end in ends {
-                first.push(String::from_utf8_lossy(&bytes[start..*end]).trim().to_string());
+                first.push(
+                    String::from_utf8_lossy(&bytes[start..*end])
+                        .trim()
+                        .to_string(),
+                );
                 start = *end;
             }
         }
         let n_columns = first.len();
         let first_waits = any && !header;
-        Ok((DelimitedRows { records, n_columns, encoding, first_waits }, first))
+        Ok((
+            DelimitedRows {
+                records,
+                n_columns,
+                encoding,
+                first_waits,
+            },
+            first,
+        ))
     }
 
     /// True when the bytes of the record just read are not of the encoding.
@@ -124,7 +140,11 @@ impl<R: Read> DelimitedRows<R> {
         let (bytes, ends) = self.records.fields();
         // Checked by `fault`, so the empty text never shows.
         let text = std::str::from_utf8(bytes).unwrap_or_default();
-        Ok(Row::Good(Cells { text, ends, present: None }))
+        Ok(Row::Good(Cells {
+            text,
+            ends,
+            present: None,
+        }))
     }
 
     /// Why the record just read is bad, and how many rows are lost with it.
@@ -133,13 +153,17 @@ impl<R: Read> DelimitedRows<R> {
             return Some((format!("a cell is over {} MiB", MAX_CELL_BYTES >> 20), 1));
         }
         if let Some(lines) = self.records.runaway_lines() {
-            let reason = format!("a quote is never closed: {lines} lines up to the end of the file");
+            let reason =
+                format!("a quote is never closed: {lines} lines up to the end of the file");
             return Some((reason, lines));
         }
         let (bytes, ends) = self.records.fields();
         if ends.len() != self.n_columns {
             let s = if ends.len() == 1 { "" } else { "s" };
-            return Some((format!("{} field{s} instead of {}", ends.len(), self.n_columns), 1));
+            return Some((
+                format!("{} field{s} instead of {}", ends.len(), self.n_columns),
+                1,
+            ));
         }
         if bytes.contains(&0) {
             let at = column_of(bytes.iter().position(|byte| *byte == 0).unwrap_or(0), ends);
@@ -151,16 +175,24 @@ impl<R: Read> DelimitedRows<R> {
             Err(error) => error.valid_up_to(),
         };
         let at = column_of(broken, ends);
-        Some((format!("bytes that are not valid {} in column {at}", self.encoding), 1))
+        Some((
+            format!("bytes that are not valid {} in column {at}", self.encoding),
+            1,
+        ))
     }
 }
 
 /// 1-based column that holds the byte at `position`.
 fn column_of(position: usize, ends: &[usize]) -> usize {
-    ends.partition_point(|end| *end <= position).min(ends.len().saturating_sub(1)) + 1
+    ends.partition_point(|end| *end <= position)
+        .min(ends.len().saturating_sub(1))
+        + 1
 }
 
 /// Raw bytes as text that can be shown.
 pub(super) fn lossy(raw: &[u8]) -> String {
-    String::from_utf8_lossy(raw).chars().take(RAW_CHARS).collect()
+    String::from_utf8_lossy(raw)
+        .chars()
+        .take(RAW_CHARS)
+        .collect()
 }

@@ -23,7 +23,10 @@ pub(super) struct Hash128 {
 
 impl Default for Hash128 {
     fn default() -> Self {
-        Hash128 { a: FIRST, b: SECOND }
+        Hash128 {
+            a: FIRST,
+            b: SECOND,
+        }
     }
 }
 
@@ -31,7 +34,8 @@ impl Hash128 {
     /// Takes in a number.
     pub fn number(&mut self, value: u64) {
         self.a = fold(self.a ^ value, FIRST).wrapping_add(self.b);
-        self.b = fold(self.b ^ value.rotate_left(29) ^ THIRD, SECOND).wrapping_add(self.a.rotate_left(17));
+        self.b = fold(self.b ^ value.rotate_left(29) ^ THIRD, SECOND)
+            .wrapping_add(self.a.rotate_left(17));
     }
 
     /// Takes in bytes and their length.
@@ -103,7 +107,11 @@ pub(super) struct DistinctSet {
 
 impl DistinctSet {
     pub fn new(limit: usize) -> DistinctSet {
-        DistinctSet { counts: HashMap::default(), limit: limit.max(16), level: 0 }
+        DistinctSet {
+            counts: HashMap::default(),
+            limit: limit.max(16),
+            level: 0,
+        }
     }
 
     /// Counts one value by its hash.
@@ -156,7 +164,9 @@ mod tests {
 
     #[test]
     fn a_million_neighbours_have_a_million_hashes() {
-        let upper: HashSet<u64> = (0..1_000_000).map(|value| (hash(value) >> 64) as u64).collect();
+        let upper: HashSet<u64> = (0..1_000_000)
+            .map(|value| (hash(value) >> 64) as u64)
+            .collect();
         let lower: HashSet<u64> = (0..1_000_000).map(|value| hash(value) as u64).collect();
         assert_eq!((upper.len(), lower.len()), (1_000_000, 1_000_000));
     }

@@ -127,11 +127,7 @@ impl Table {
         }
     }
 
-    fn columnar(
-        mut survey: ColumnarSurvey,
-        mut warnings: Vec<String>,
-        session: &Session,
-    ) -> Table {
+    fn columnar(mut survey: ColumnarSurvey, mut warnings: Vec<String>, session: &Session) -> Table {
         let (names, renamed) = unique_names(&survey.names);
         warnings.extend(renamed);
         let types = survey.types.iter().copied();
@@ -189,10 +185,18 @@ impl Table {
     pub fn batches(&self, columns: Option<&[usize]>) -> Result<Batches, SourceError> {
         let n_columns = self.schema.len();
         if let Some(column) = columns.unwrap_or(&[]).iter().find(|at| **at >= n_columns) {
-            return Err(SourceError::NoSuchColumn { column: *column, n_columns });
+            return Err(SourceError::NoSuchColumn {
+                column: *column,
+                n_columns,
+            });
         }
         let rows = self.session.rows(Arc::clone(&self.scan), columns)?;
-        Ok(Batches { rows, next_row: 0 })
+        Ok(Batches {
+            rows,
+            next_row: 0,
+            n_rows: self.n_rows,
+            ended: false,
+        })
     }
 
     /// Describes every column, in one pass over the rows.
@@ -215,6 +219,18 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Table {
+    /// Count, least, greatest, mean and distinct values of a column, by the engine.
+    pub(super) fn aggregates_for_tests(&self, column: usize) -> RecordBatch {
+        use crate::engine::Aggregate::{Count, CountDistinct, Max, Mean, Min};
+        let wanted = [Count, Min, Max, Mean, CountDistinct].map(|aggregate| (column, aggregate));
+        self.session
+            .aggregate(Arc::clone(&self.scan), &wanted)
+            .unwrap()
+    }
+}
+
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Table")
@@ -229,18 +245,38 @@ impl std::fmt::Debug for Table {
 pub struct Batches {
     rows: Rows,
     next_row: u64,
+    n_rows: u64,
+    ended: bool,
 }
 
 impl Iterator for Batches {
     type Item = Result<Batch, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.rows.next()?;
-        Some(batch.map_err(SourceError::from).map(|columns| {
-            let first_row = self.next_row;
-            self.next_row += columns.num_rows() as u64;
-            Batch { first_row, columns }
-        }))
+        if self.ended {
+            return None;
+        }
+        match self.rows.next() {
+            Some(Ok(columns)) => {
+                let first_row = self.next_row;
+                self.next_row += columns.num_rows() as u64;
+                Some(Ok(Batch { first_row, columns }))
+            }
+            Some(Err(error)) => {
+                self.ended = true;
+                Some(Err(SourceError::from(error)))
+            }
+            None => {
+                self.ended = true;
+                let (next, all) = (self.next_row, self.n_rows);
+                (next != all).then(|| {
+                    Err(SourceError::Short {
+                        n_read: next,
+                        n_rows: all,
+                    })
+                })
+            }
+        }
     }
 }
 
@@ -264,10 +300,20 @@ fn describe(survey: &Survey) -> Described {
     let mut notes = Vec::with_capacity(names.len());
     for (name, tally) in names.into_iter().zip(survey.tallies()) {
         warnings.extend(tally.warning(&name));
-        notes.push(ColumnNotes { blanks: tally.blanks, non_numeric: tally.non_numeric() });
-        schema.push(ColumnSchema { name, column_type: tally.reading().column_type() });
+        notes.push(ColumnNotes {
+            blanks: tally.blanks,
+            non_numeric: tally.non_numeric(),
+        });
+        schema.push(ColumnSchema {
+            name,
+            column_type: tally.reading().column_type(),
+        });
     }
-    Described { schema, notes, warnings }
+    Described {
+        schema,
+        notes,
+        warnings,
+    }
 }
 
 /// Names that are there once each: `a, a` become `a, a_2`, an empty one `column_3`.
@@ -290,8 +336,14 @@ fn unique_names(raw: &[String]) -> (Vec<String>, Vec<String>) {
         }
         if unique != *name {
             warnings.push(match name.trim() {
-                "" => format!("column {} has no name; it is called '{unique}'", position + 1),
-                _ => format!("column {}: '{name}' is there before; it is called '{unique}'", position + 1),
+                "" => format!(
+                    "column {} has no name; it is called '{unique}'",
+                    position + 1
+                ),
+                _ => format!(
+                    "column {}: '{name}' is there before; it is called '{unique}'",
+                    position + 1
+                ),
             });
         }
         taken.insert(unique.clone());
@@ -304,7 +356,10 @@ fn unique_names(raw: &[String]) -> (Vec<String>, Vec<String>) {
 fn check(settings: &SourceSettings) -> Result<(), SourceError> {
     let mark = |name, byte: Option<u8>| match byte {
         Some(byte) if !byte.is_ascii() || matches!(byte, b'\n' | b'\r' | 0) => {
-            Err(SourceError::BadSetting { name, reason: "must be one ASCII character".to_string() })
+            Err(SourceError::BadSetting {
+                name,
+                reason: "must be one ASCII character".to_string(),
+            })
         }
         _ => Ok(()),
     };
@@ -312,12 +367,18 @@ fn check(settings: &SourceSettings) -> Result<(), SourceError> {
     mark("quote", settings.quote)?;
     if settings.delimiter.is_some() && settings.delimiter == settings.quote {
         let reason = "must differ from the delimiter".to_string();
-        return Err(SourceError::BadSetting { name: "quote", reason });
+        return Err(SourceError::BadSetting {
+            name: "quote",
+            reason,
+        });
     }
     if let BadRowLimit::Share(share) = settings.max_bad_rows {
         if !(0.0..=1.0).contains(&share) {
             let reason = format!("a share of {share} is not between 0 and 1");
-            return Err(SourceError::BadSetting { name: "max_bad_rows", reason });
+            return Err(SourceError::BadSetting {
+                name: "max_bad_rows",
+                reason,
+            });
         }
     }
     Ok(())
@@ -338,6 +399,9 @@ pub fn read_text_bytes(
     let schema = describe(&survey).schema;
     let bad_rows = std::mem::take(&mut survey.bad_rows);
     let columns: Vec<usize> = (0..schema.len()).collect();
-    let batches = survey.into_scan(&schema).batches(&columns)?.collect::<Result<_, _>>()?;
+    let batches = survey
+        .into_scan(&schema)
+        .batches(&columns)?
+        .collect::<Result<_, _>>()?;
     Ok((schema, batches, bad_rows))
 }

@@ -61,14 +61,22 @@ impl TextFile {
             Layout::Json => {
                 let rows = JsonRows::new(decoded, keys.to_vec(), grows, encoding);
                 let rows = TextRows::Json(Box::new(rows));
-                Ok(Opened { rows, first: Vec::new(), first_undecodable: false })
+                Ok(Opened {
+                    rows,
+                    first: Vec::new(),
+                    first_undecodable: false,
+                })
             }
             Layout::Delimited(dialect) => {
                 let records = Records::new(decoded, dialect.marks);
                 let (rows, first) = DelimitedRows::start(records, dialect.header, encoding)
                     .map_err(|error| self.input.io_error(error))?;
                 let first_undecodable = rows.is_undecodable();
-                Ok(Opened { rows: TextRows::Delimited(rows), first, first_undecodable })
+                Ok(Opened {
+                    rows: TextRows::Delimited(rows),
+                    first,
+                    first_undecodable,
+                })
             }
         }
     }
@@ -83,7 +91,11 @@ impl TextFile {
         match self.layout {
             Layout::Json => format!("{}{packing}, {encoding}", format.name()),
             Layout::Delimited(dialect) => {
-                format!("{}{packing}, {encoding}, {}", format.name(), dialect.describe())
+                format!(
+                    "{}{packing}, {encoding}, {}",
+                    format.name(),
+                    dialect.describe()
+                )
             }
         }
     }
@@ -122,7 +134,13 @@ impl Survey {
         watch: &dyn Watch,
     ) -> Result<Survey, SourceError> {
         let all_bytes = inputs.iter().map(|input| input.bytes).sum();
-        let mut pass = FirstPass { format, settings, watch, all_bytes, done_bytes: 0 };
+        let mut pass = FirstPass {
+            format,
+            settings,
+            watch,
+            all_bytes,
+            done_bytes: 0,
+        };
         let mut survey = Survey::default();
         for input in inputs {
             let bytes = input.bytes;
@@ -143,8 +161,7 @@ impl Survey {
                 return Ok(attempt);
             }
             let bytes = input.open(&Tap::default())?;
-            encoding.encoding =
-                encoding::guess(bytes).map_err(|error| input.io_error(error))?;
+            encoding.encoding = encoding::guess(bytes).map_err(|error| input.io_error(error))?;
         }
         let mut survey = self;
         if encoding.encoding != UTF_8 && !encoding.declared {
@@ -167,8 +184,13 @@ impl Survey {
         pass: &FirstPass,
     ) -> Result<bool, SourceError> {
         let layout = layout(&input, encoding, pass)?;
-        let mut file = TextFile { input, encoding, layout, n_rows: 0 };
-        let tap = Tap::default();
+        let mut file = TextFile {
+            input,
+            encoding,
+            layout,
+            n_rows: 0,
+        };
+        let tap = Tap::hashing();
         let mut opened = file.open(&self.keys, true, &tap)?;
         if strict && opened.first_undecodable {
             return Ok(false);
@@ -177,7 +199,10 @@ impl Survey {
             self.take_names(&file, dialect, &opened.first)?;
         }
         loop {
-            let row = opened.rows.next_row().map_err(|error| file.input.io_error(error))?;
+            let row = opened
+                .rows
+                .next_row()
+                .map_err(|error| file.input.io_error(error))?;
             match row {
                 Row::End => break,
                 Row::Bad(bad) if strict && bad.undecodable => return Ok(false),
@@ -201,7 +226,7 @@ impl Survey {
         self.origins.push(Origin {
             path: file.input.path.clone(),
             bytes: file.input.bytes,
-            sha256: file.input.sha256()?,
+            sha256: file.input.sha256(&tap)?,
             read_as: file.describe(pass.format),
             rows: file.n_rows,
         });
@@ -222,7 +247,12 @@ impl Survey {
         self.n_bad_rows += bad.n_rows;
         if self.bad_rows.len() < KEPT_BAD_ROWS {
             let path = input.path.clone();
-            self.bad_rows.push(BadRow { path, line: bad.line, reason: bad.reason, raw: bad.raw });
+            self.bad_rows.push(BadRow {
+                path,
+                line: bad.line,
+                reason: bad.reason,
+                raw: bad.raw,
+            });
         }
     }
 
@@ -240,7 +270,9 @@ impl Survey {
         let names: Vec<String> = if dialect.header {
             first.to_vec()
         } else {
-            (1..=first.len()).map(|column| format!("column_{column}")).collect()
+            (1..=first.len())
+                .map(|column| format!("column_{column}"))
+                .collect()
         };
         let Some(other) = self.files.first() else {
             self.tallies.resize_with(names.len(), Tally::default);
@@ -270,7 +302,12 @@ impl Survey {
                 });
             }
         }
-        let path = || self.origins.first().map(|origin| origin.path.clone()).unwrap_or_default();
+        let path = || {
+            self.origins
+                .first()
+                .map(|origin| origin.path.clone())
+                .unwrap_or_default()
+        };
         if self.n_rows == 0 {
             return Err(SourceError::NoRows { path: path() });
         }
@@ -307,22 +344,25 @@ impl FirstPass<'_> {
             return Err(SourceError::Cancelled);
         }
         let done = self.done_bytes + tap.bytes();
-        self.watch.progress("reading", done, self.all_bytes, &input.path.to_string_lossy());
+        self.watch.progress(
+            "reading",
+            done,
+            self.all_bytes,
+            &input.path.to_string_lossy(),
+        );
         Ok(())
     }
 }
 
 /// Finds out how the rows of a file are told apart.
-fn layout(
-    input: &Input,
-    encoding: TextEncoding,
-    pass: &FirstPass,
-) -> Result<Layout, SourceError> {
+fn layout(input: &Input, encoding: TextEncoding, pass: &FirstPass) -> Result<Layout, SourceError> {
     let io_error = |error| input.io_error(error);
     let decoded = encoding.decode(input.open(&Tap::default())?);
     let (sample, whole) = dialect::sample(decoded).map_err(io_error)?;
     if whole && sample.iter().all(u8::is_ascii_whitespace) {
-        return Err(SourceError::Empty { path: input.path.clone() });
+        return Err(SourceError::Empty {
+            path: input.path.clone(),
+        });
     }
     if pass.format == Format::JsonLines {
         return Ok(Layout::Json);
@@ -348,7 +388,11 @@ pub(super) fn difference(first: &[String], second: &[String]) -> Option<String> 
         return Some(format!("it lacks '{name}'"));
     }
     if first.len() != second.len() {
-        return Some(format!("it has {} columns instead of {}", second.len(), first.len()));
+        return Some(format!(
+            "it has {} columns instead of {}",
+            second.len(),
+            first.len()
+        ));
     }
     Some("they stand in another order".to_string())
 }
@@ -364,15 +408,21 @@ pub(super) struct TextScan {
 impl TextScan {
     /// Opens a pass with errors of this room.
     pub fn batches(&self, columns: &[usize]) -> Result<TextBatches, SourceError> {
-        let schema = self.schema.project(columns).map_err(|_| SourceError::NoSuchColumn {
-            column: columns.iter().copied().max().unwrap_or(0),
-            n_columns: self.readings.len(),
-        })?;
+        let schema = self
+            .schema
+            .project(columns)
+            .map_err(|_| SourceError::NoSuchColumn {
+                column: columns.iter().copied().max().unwrap_or(0),
+                n_columns: self.readings.len(),
+            })?;
         Ok(TextBatches {
             files: Arc::clone(&self.files),
             keys: self.keys.clone(),
             columns: columns.to_vec(),
-            builders: columns.iter().map(|at| ColumnBuilder::new(self.readings[*at])).collect(),
+            builders: columns
+                .iter()
+                .map(|at| ColumnBuilder::new(self.readings[*at]))
+                .collect(),
             schema: Arc::new(schema),
             next_file: 0,
             rows: None,
@@ -430,37 +480,52 @@ impl TextBatches {
         if n_rows == 0 {
             return Ok(None);
         }
-        let arrays = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let arrays = self
+            .builders
+            .iter_mut()
+            .map(ColumnBuilder::finish)
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map(Some)
-            .map_err(|error| SourceError::Engine(crate::engine::EngineError::Query(error.to_string())))
+            .map_err(|error| {
+                SourceError::Engine(crate::engine::EngineError::Query(error.to_string()))
+            })
     }
 
     /// Reads one row, or opens the next file.
     fn step(&mut self) -> Result<Step, SourceError> {
         let Some(rows) = &mut self.rows else {
-            let Some(file) = self.files.get(self.next_file) else { return Ok(Step::End) };
+            let Some(file) = self.files.get(self.next_file) else {
+                return Ok(Step::End);
+            };
             self.rows = Some(file.open(&self.keys, false, &Tap::default())?.rows);
             self.n_file_rows = 0;
             return Ok(Step::Nothing);
         };
         let file = &self.files[self.next_file];
-        match rows.next_row().map_err(|error: io::Error| file.input.io_error(error))? {
+        match rows
+            .next_row()
+            .map_err(|error: io::Error| file.input.io_error(error))?
+        {
             Row::Bad(_) => Ok(Step::Nothing),
             Row::Good(cells) => {
                 for (builder, column) in self.builders.iter_mut().zip(&self.columns) {
                     builder.push(cells.get(*column));
                 }
                 self.n_file_rows += 1;
-                Ok(Step::Row { bytes: cells.text.len() })
+                Ok(Step::Row {
+                    bytes: cells.text.len(),
+                })
             }
             Row::End if self.n_file_rows == file.n_rows => {
                 self.rows = None;
                 self.next_file += 1;
                 Ok(Step::Nothing)
             }
-            Row::End => Err(SourceError::Changed { path: file.input.path.clone() }),
+            Row::End => Err(SourceError::Changed {
+                path: file.input.path.clone(),
+            }),
         }
     }
 }
