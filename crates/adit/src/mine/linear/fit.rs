@@ -95,7 +95,7 @@ impl LinearSettings {
         Lbfgs {
             max_iterations: self.max_iterations,
             gradient_tolerance: self.tolerance,
-            value_tolerance: self.tolerance * 1e-3,
+            value_tolerance: self.tolerance * self.tolerance,
         }
     }
 
