@@ -1,0 +1,292 @@
+//! Element by element: activations, dropout, sums, products.
+
+use super::maths;
+use super::parallel::{BLOCK, rows_mut, sum_blocks};
+use super::simd::vectorised;
+
+vectorised! {
+    fn add_block(out: &mut [f32], other: &[f32]) {
+        for (a, b) in out.iter_mut().zip(other) {
+            *a += b;
+        }
+    }
+}
+
+vectorised! {
+    fn axpy_block(out: &mut [f32], other: &[f32], factor: f32) {
+        for (a, b) in out.iter_mut().zip(other) {
+            *a = b.mul_add(factor, *a);
+        }
+    }
+}
+
+vectorised! {
+    fn scale_block(out: &mut [f32], factor: f32) {
+        for a in out {
+            *a *= factor;
+        }
+    }
+}
+
+vectorised! {
+    fn mul_block(out: &mut [f32], other: &[f32]) {
+        for (a, b) in out.iter_mut().zip(other) {
+            *a *= b;
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_block(out: &mut [f32]) {
+        for a in out {
+            *a = maths::gelu(*a);
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_back_block(grad: &mut [f32], x: &[f32]) {
+        for (g, &x) in grad.iter_mut().zip(x) {
+            *g *= maths::gelu_slope(x);
+        }
+    }
+}
+
+vectorised! {
+    fn tanh_block(out: &mut [f32]) {
+        for a in out {
+            *a = maths::tanh(*a);
+        }
+    }
+}
+
+vectorised! {
+    fn squares_block(values: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; 8];
+        let chunks = values.chunks_exact(8);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, &v) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(v) * f64::from(v);
+            }
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
+    }
+}
+
+vectorised! {
+    /// The dot product of two rows, in eight fixed lanes.
+    pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let mut lanes = [0.0f32; 8];
+        let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
+        let tail: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
+        for (x, y) in left.zip(right) {
+            for lane in 0..8 {
+                lanes[lane] = x[lane].mul_add(y[lane], lanes[lane]);
+            }
+        }
+        lanes.iter().sum::<f32>() + tail
+    }
+}
+
+vectorised! {
+    fn dropout_block(data: &mut [f32], first: u64, key: u64, keep: f32) {
+        // 32-bit counters vectorise; a block never crosses 2³² because blocks are short.
+        let start = first as u32;
+        let key = crate::random::mix(key, first >> 32);
+        let (salt, pepper) = (key as u32, (key >> 32) as u32);
+        let limit = (f64::from(keep) * 4_294_967_296.0).min(4_294_967_295.0) as u32;
+        let factor = 1.0 / keep;
+        for (at, value) in data.iter_mut().enumerate() {
+            let mut h = start.wrapping_add(at as u32) ^ salt;
+            h = (h ^ (h >> 16)).wrapping_mul(0x7feb_352d);
+            h = (h ^ (h >> 15)).wrapping_mul(0x846c_a68b);
+            h = (h ^ (h >> 16)).wrapping_add(pepper);
+            h = (h ^ (h >> 16)).wrapping_mul(0x7feb_352d);
+            h = h ^ (h >> 15);
+            let factor = if h < limit { factor } else { 0.0 };
+            *value *= factor;
+        }
+    }
+}
+
+/// The numbers of one AdamW step.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// The rate over the correction of the first moment.
+    pub rate: f32,
+    /// One over the root of the correction of the second moment.
+    pub root: f32,
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// The share of the weights that weight decay leaves.
+    pub shrink: f32,
+}
+
+vectorised! {
+    /// One AdamW step on a block of weights; on this thread.
+    pub fn adam_block(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: AdamStep) {
+        for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+            *m = m.mul_add(step.beta1, (1.0 - step.beta1) * g);
+            *v = v.mul_add(step.beta2, (1.0 - step.beta2) * g * g);
+            let change = *m / v.sqrt().mul_add(step.root, step.eps);
+            *p = p.mul_add(step.shrink, -step.rate * change);
+        }
+    }
+}
+
+/// `out += other`.
+pub fn add_assign(out: &mut [f32], other: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        add_block(out, &other[first..first + out.len()])
+    });
+}
+
+/// `out += factor · other` on this thread; for rows.
+pub fn axpy(out: &mut [f32], other: &[f32], factor: f32) {
+    axpy_block(out, other, factor);
+}
+
+/// `out += factor · other`.
+pub fn add_scaled(out: &mut [f32], other: &[f32], factor: f32) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        axpy_block(out, &other[first..first + out.len()], factor)
+    });
+}
+
+/// `out *= factor`.
+pub fn scale(out: &mut [f32], factor: f32) {
+    rows_mut(out, 1, BLOCK, |_, out| scale_block(out, factor));
+}
+
+/// `out *= other`.
+pub fn mul_assign(out: &mut [f32], other: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        mul_block(out, &other[first..first + out.len()])
+    });
+}
+
+/// Adds `bias` to every row of `block`; on this thread.
+pub fn bias_rows(block: &mut [f32], bias: &[f32]) {
+    for row in block.chunks_exact_mut(bias.len().max(1)) {
+        add_block(row, bias);
+    }
+}
+
+/// GELU in place; on this thread.
+pub fn gelu_in(block: &mut [f32]) {
+    gelu_block(block);
+}
+
+/// GELU in place.
+pub fn gelu(out: &mut [f32]) {
+    rows_mut(out, 1, BLOCK, |_, out| gelu_block(out));
+}
+
+/// `grad *= gelu'(x)`.
+pub fn gelu_back(grad: &mut [f32], x: &[f32]) {
+    rows_mut(grad, 1, BLOCK, |first, grad| {
+        gelu_back_block(grad, &x[first..first + grad.len()])
+    });
+}
+
+/// The hyperbolic tangent in place.
+pub fn tanh(out: &mut [f32]) {
+    rows_mut(out, 1, BLOCK, |_, out| tanh_block(out));
+}
+
+/// Dropout in place: keeps each value with probability `keep`, scaled by `1/keep`.
+///
+/// The mask is a function of `key` and the position alone, so the same call on a gradient applies
+/// the same mask.
+pub fn dropout(data: &mut [f32], key: u64, keep: f32) {
+    rows_mut(data, 1, BLOCK, |first, block| {
+        dropout_at(block, first as u64, key, keep)
+    });
+}
+
+/// [`dropout`] of a block that starts at position `first`; on this thread.
+pub fn dropout_at(block: &mut [f32], first: u64, key: u64, keep: f32) {
+    dropout_block(block, first, key, keep);
+}
+
+/// The sum of squares in f64, in a fixed order.
+pub fn sum_of_squares(values: &[f32]) -> f64 {
+    use rayon::prelude::*;
+    let parts: Vec<f64> = values.par_chunks(4 * BLOCK).map(squares_block).collect();
+    parts.iter().sum()
+}
+
+/// The sum over rows, `[cols]`.
+pub fn sum_rows(data: &[f32], cols: usize) -> Vec<f32> {
+    let rows = data.len() / cols.max(1);
+    sum_blocks(rows, 128, cols, |first, count, out| {
+        for row in data[first * cols..(first + count) * cols].chunks_exact(cols) {
+            add_block(out, row);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropout_keeps_the_stated_share_and_the_mean() {
+        let mut data = vec![1.0f32; 1 << 18];
+        dropout(&mut data, 7, 0.9);
+        let kept = data.iter().filter(|&&v| v != 0.0).count() as f64 / data.len() as f64;
+        assert!((kept - 0.9).abs() < 0.003, "{kept}");
+        let mean = data.iter().map(|&v| f64::from(v)).sum::<f64>() / data.len() as f64;
+        assert!((mean - 1.0).abs() < 0.004, "{mean}");
+    }
+
+    #[test]
+    fn dropout_masks_of_two_keys_are_unrelated() {
+        let draw = |key| {
+            let mut data = vec![1.0f32; 1 << 16];
+            dropout(&mut data, key, 0.5);
+            data
+        };
+        let (a, b) = (
+            draw(crate::random::mix(1, 1)),
+            draw(crate::random::mix(1, 2)),
+        );
+        let same = a.iter().zip(&b).filter(|(x, y)| x == y).count() as f64 / a.len() as f64;
+        assert!((same - 0.5).abs() < 0.01, "{same}");
+        assert_eq!(a, draw(crate::random::mix(1, 1)));
+        let runs = a.windows(2).filter(|w| w[0] == w[1]).count() as f64 / a.len() as f64;
+        assert!((runs - 0.5).abs() < 0.01, "neighbours are related: {runs}");
+    }
+
+    #[test]
+    fn a_dropout_block_equals_its_part_of_the_whole() {
+        let mut whole = vec![1.0f32; 70_000];
+        dropout(&mut whole, 3, 0.7);
+        let mut part = vec![1.0f32; 1000];
+        dropout_at(&mut part, 40_000, 3, 0.7);
+        assert_eq!(part, whole[40_000..41_000]);
+    }
+
+    #[test]
+    fn sums_equal_the_plain_loop() {
+        let data: Vec<f32> = (0..300 * 7)
+            .map(|i| ((i * 37) % 101) as f32 - 50.0)
+            .collect();
+        let got = sum_rows(&data, 7);
+        for (col, got) in got.iter().enumerate() {
+            let want: f32 = data.iter().skip(col).step_by(7).sum();
+            assert_eq!(*got, want);
+        }
+        let want: f64 = data.iter().map(|&v| f64::from(v * v)).sum();
+        assert_eq!(sum_of_squares(&data), want);
+        assert_eq!(
+            dot(&data[..21], &data[21..42]),
+            (0..21).map(|i| data[i] * data[21 + i]).sum::<f32>()
+        );
+    }
+}

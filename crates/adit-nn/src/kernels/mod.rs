@@ -1,0 +1,15 @@
+//! The arithmetic, and the only place for `unsafe`.
+//!
+//! Every reduction has a fixed order and every partition a fixed size, so results do not depend on
+//! the number of threads. Not here: gradients (see [`crate::ops`]), shapes beyond plain lengths.
+
+pub mod attention;
+pub mod bytes;
+pub mod elementwise;
+pub mod embedding;
+pub mod loss;
+pub mod maths;
+pub mod matmul;
+pub mod norm;
+pub mod parallel;
+pub mod simd;

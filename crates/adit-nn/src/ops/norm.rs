@@ -1,0 +1,138 @@
+//! Normalisation of rows.
+
+use crate::kernels::{elementwise, norm};
+use crate::tape::{Pass, Rule, Tape, Var};
+use crate::tensor::Tensor;
+
+struct LayerNorm {
+    x: Var,
+    residual: Option<Var>,
+    /// `x + residual`, where there is a residual.
+    sum: Option<Tensor>,
+    gamma: Var,
+    beta: Var,
+    eps: f32,
+}
+
+struct L2Normalise(Var);
+
+impl Tape<'_> {
+    /// Layer normalisation of `x + residual` over the last dimension, times `gamma`, plus `beta`.
+    pub fn layer_norm(
+        &mut self,
+        x: Var,
+        residual: Option<Var>,
+        gamma: Var,
+        beta: Var,
+        eps: f32,
+    ) -> Var {
+        let mut out = self.value(x).clone();
+        let cols = out.cols();
+        assert_eq!(
+            self.value(gamma).len(),
+            cols,
+            "layer_norm: gamma does not fit"
+        );
+        assert_eq!(
+            self.value(beta).len(),
+            cols,
+            "layer_norm: beta does not fit"
+        );
+        if let Some(residual) = residual {
+            assert_eq!(
+                self.value(residual).len(),
+                out.len(),
+                "layer_norm: residual does not fit"
+            );
+            elementwise::add_assign(&mut out.data, &self.value(residual).data);
+        }
+        let sum = (residual.is_some() && self.is_training()).then(|| out.clone());
+        norm::layer_norm(
+            &mut out.data,
+            &self.value(gamma).data,
+            &self.value(beta).data,
+            eps,
+        );
+        let inputs: Vec<Var> = [Some(x), residual, Some(gamma), Some(beta)]
+            .into_iter()
+            .flatten()
+            .collect();
+        self.push(out, &inputs, || LayerNorm {
+            x,
+            residual,
+            sum,
+            gamma,
+            beta,
+            eps,
+        })
+    }
+
+    /// Scales every row to the Euclidean length 1; a row of zeros stays (PyTorch's `normalize`, eps 1e-12).
+    pub fn l2_normalise(&mut self, x: Var) -> Var {
+        let mut out = self.value(x).clone();
+        let cols = out.cols().max(1);
+        for row in out.data.chunks_exact_mut(cols) {
+            let factor = 1.0 / length(row);
+            for v in row {
+                *v *= factor;
+            }
+        }
+        self.push(out, &[x], || L2Normalise(x))
+    }
+}
+
+fn length(row: &[f32]) -> f32 {
+    (elementwise::sum_of_squares(row).sqrt() as f32).max(1e-12)
+}
+
+impl Rule for LayerNorm {
+    fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
+        let cols = grad.cols();
+        let x = self.sum.as_ref().unwrap_or_else(|| pass.value(self.x));
+        let (d_gamma, d_beta) = norm::layer_norm_params_back(&grad.data, &x.data, cols, self.eps);
+        norm::layer_norm_back(
+            &mut grad.data,
+            &x.data,
+            &pass.value(self.gamma).data,
+            self.eps,
+        );
+        pass.add(
+            self.gamma,
+            Tensor {
+                shape: vec![cols],
+                data: d_gamma,
+            },
+        );
+        pass.add(
+            self.beta,
+            Tensor {
+                shape: vec![cols],
+                data: d_beta,
+            },
+        );
+        if let Some(residual) = self.residual.filter(|&r| pass.needs(r)) {
+            pass.add(residual, grad.clone());
+        }
+        pass.add(self.x, grad);
+    }
+}
+
+impl Rule for L2Normalise {
+    fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
+        let cols = grad.cols().max(1);
+        let (x, y) = (pass.value(self.0), pass.output());
+        for ((g, x), y) in grad
+            .data
+            .chunks_exact_mut(cols)
+            .zip(x.data.chunks_exact(cols))
+            .zip(y.data.chunks_exact(cols))
+        {
+            let factor = 1.0 / length(x);
+            let along = elementwise::dot(g, y);
+            for (g, &y) in g.iter_mut().zip(y) {
+                *g = (*g - along * y) * factor;
+            }
+        }
+        pass.add(self.0, grad);
+    }
+}
