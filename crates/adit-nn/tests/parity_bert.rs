@@ -18,9 +18,14 @@ fn check(name: &str) {
     let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
     let wanted = recorded.tensor("logits");
     let mut params = Params::new();
-    let model = BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
-    let tokens = PackedTokens::new(recorded.ids("ids"), recorded.ids("types"), recorded.indices("offsets"))
-        .expect("packed tokens");
+    let model =
+        BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
+    let tokens = PackedTokens::new(
+        recorded.ids("ids"),
+        recorded.ids("types"),
+        recorded.indices("offsets"),
+    )
+    .expect("packed tokens");
 
     let mut worst = Worst::new(TOLERANCE);
     let mut tape = Tape::new(&params, Mode::Train { seed: 0 });
@@ -29,20 +34,36 @@ fn check(name: &str) {
     worst.see("logits", &tape.value(logits).data, &wanted.data);
     let mut quick = Tape::new(&params, Mode::Inference);
     let again = model.logits(&mut quick, &tokens).expect("logits");
-    worst.see("logits without gradients", &quick.value(again).data, &wanted.data);
+    worst.see(
+        "logits without gradients",
+        &quick.value(again).data,
+        &wanted.data,
+    );
 
     let loss = match recorded.find("target") {
         Some(target) => tape.mean_squared_error(logits, &target.data),
         None => tape.cross_entropy(logits, &recorded.ids("target"), None),
     };
-    worst.see("loss", &tape.value(loss).data, &recorded.tensor("loss").data);
+    worst.see(
+        "loss",
+        &tape.value(loss).data,
+        &recorded.tensor("loss").data,
+    );
     let gradients = tape.backward(loss);
     let names = recorded.names("grad.");
-    assert_eq!(names.len(), params.len(), "a gradient was recorded for every parameter");
+    assert_eq!(
+        names.len(),
+        params.len(),
+        "a gradient was recorded for every parameter"
+    );
     for name in names {
-        let id = params.by_name(&name).unwrap_or_else(|| panic!("no parameter {name}"));
+        let id = params
+            .by_name(&name)
+            .unwrap_or_else(|| panic!("no parameter {name}"));
         let wanted = recorded.tensor(&format!("grad.{name}"));
-        let found = gradients.get(id).unwrap_or_else(|| panic!("no gradient of {name}"));
+        let found = gradients
+            .get(id)
+            .unwrap_or_else(|| panic!("no gradient of {name}"));
         assert_eq!(found.shape, wanted.shape, "{name}");
         worst.see(format!("gradient of {name}"), &found.data, &wanted.data);
     }
@@ -79,15 +100,25 @@ fn a_sequence_does_not_see_its_neighbours() {
     let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
     let wanted = recorded.tensor("logits");
     let mut params = Params::new();
-    let model = BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
-    let (ids, types, offsets) = (recorded.ids("ids"), recorded.ids("types"), recorded.indices("offsets"));
+    let model =
+        BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
+    let (ids, types, offsets) = (
+        recorded.ids("ids"),
+        recorded.ids("types"),
+        recorded.indices("offsets"),
+    );
     let mut worst = Worst::new(TOLERANCE);
     for (row, range) in offsets.windows(2).enumerate() {
         let part = range[0]..range[1];
-        let alone = PackedTokens::pack([(&ids[part.clone()], &types[part])]).expect("packed tokens");
+        let alone =
+            PackedTokens::pack([(&ids[part.clone()], &types[part])]).expect("packed tokens");
         let mut tape = Tape::new(&params, Mode::Inference);
         let logits = model.logits(&mut tape, &alone).expect("logits");
-        worst.see(format!("sequence {row}"), &tape.value(logits).data, wanted.row(row));
+        worst.see(
+            format!("sequence {row}"),
+            &tape.value(logits).data,
+            wanted.row(row),
+        );
     }
     worst.done("sequences alone");
 }

@@ -11,7 +11,8 @@ const TOLERANCE: f64 = 1e-5;
 
 /// The recorded model, its weights in `params`.
 fn model(name: &str, recorded: &Golden, params: &mut Params) -> RowTransformer {
-    let text = std::fs::read_to_string(golden::folder().join(format!("row/{name}.json"))).expect("a configuration");
+    let text = std::fs::read_to_string(golden::folder().join(format!("row/{name}.json")))
+        .expect("a configuration");
     let config: RowTransformerConfig = serde_json::from_str(&text).expect("a valid configuration");
     let model = RowTransformer::new(config, params, 1).expect("a configuration that fits");
     let names: Vec<String> = params.iter().map(|(_, name, _)| name.to_owned()).collect();
@@ -47,20 +48,30 @@ fn check(name: &str) {
 
     let mut quick = Tape::new(&params, Mode::Inference);
     let again = model.outputs(&mut quick, &batch).expect("outputs");
-    worst.see("outputs without gradients", &quick.value(again).data, &wanted.data);
+    worst.see(
+        "outputs without gradients",
+        &quick.value(again).data,
+        &wanted.data,
+    );
 
     let loss = match recorded.find("target") {
         Some(target) => tape.mean_squared_error(outputs, &target.data),
         None => tape.cross_entropy(outputs, &recorded.ids("target"), None),
     };
-    worst.see("loss", &tape.value(loss).data, &recorded.tensor("loss").data);
+    worst.see(
+        "loss",
+        &tape.value(loss).data,
+        &recorded.tensor("loss").data,
+    );
     let gradients = tape.backward(loss);
     let names = recorded.names("grad.");
     assert!(names.len() > 10);
     for name in names {
         let wanted = recorded.tensor(&format!("grad.{name}"));
         let id = params.by_name(&name).expect("a parameter");
-        let found = gradients.get(id).map_or_else(|| vec![0.0; wanted.len()], |g| g.data.clone());
+        let found = gradients
+            .get(id)
+            .map_or_else(|| vec![0.0; wanted.len()], |g| g.data.clone());
         worst.see(format!("gradient of {name}"), &found, &wanted.data);
     }
     worst.done(&format!("row transformer, {name}"));
