@@ -123,6 +123,17 @@ impl Worst {
         self.seen.push((distance(found, wanted), name.into()));
     }
 
+    /// Compares one set of values by the size of the largest wanted one, so that small ones count too.
+    ///
+    /// Values that are zero but for rounding (all below 1e-5) are compared as if the largest were 1e-5.
+    pub fn see_relative(&mut self, name: impl Into<String>, found: &[f32], wanted: &[f32]) {
+        let largest = wanted
+            .iter()
+            .fold(1e-5f64, |top, &v| top.max(f64::from(v).abs()));
+        self.seen
+            .push((distance(found, wanted) / largest, name.into()));
+    }
+
     /// Prints the worst difference; fails when any is above the tolerance.
     pub fn done(mut self, subject: &str) {
         self.seen.sort_by(|a, b| b.0.total_cmp(&a.0));
