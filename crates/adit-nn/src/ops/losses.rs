@@ -11,6 +11,11 @@ struct CrossEntropy {
     shares: Vec<f32>,
 }
 
+struct WeightedSum {
+    x: Var,
+    weights: Vec<f32>,
+}
+
 struct MeanSquaredError {
     x: Var,
     targets: Vec<f32>,
@@ -47,6 +52,29 @@ impl Tape<'_> {
             logits,
             labels,
             shares,
+        })
+    }
+
+    /// The sum of `x · weights` over all values, for losses of one's own; gives a scalar.
+    pub fn weighted_sum(&mut self, x: Var, weights: &[f32]) -> Var {
+        let value = self.value(x);
+        assert_eq!(
+            value.len(),
+            weights.len(),
+            "weighted_sum: {:?}, {} weights",
+            value.shape,
+            weights.len()
+        );
+        let sum: f64 = value
+            .data
+            .iter()
+            .zip(weights)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum();
+        let weights = weights.to_vec();
+        self.push(Tensor::scalar(sum as f32), &[x], || WeightedSum {
+            x,
+            weights,
         })
     }
 
@@ -89,6 +117,14 @@ impl Rule for CrossEntropy {
             }
         }
         pass.add(self.logits, out);
+    }
+}
+
+impl Rule for WeightedSum {
+    fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
+        let shape = pass.value(self.x).shape.clone();
+        let data = self.weights.iter().map(|w| w * grad.item()).collect();
+        pass.add(self.x, Tensor { shape, data });
     }
 }
 
