@@ -18,15 +18,25 @@ struct Cases {
 
 impl Cases {
     fn new() -> Self {
-        Self { recorded: Golden::read("ops.safetensors"), worst: Worst::new(TOLERANCE) }
+        Self {
+            recorded: Golden::read("ops.safetensors"),
+            worst: Worst::new(TOLERANCE),
+        }
     }
 
     /// Runs `op` on the inputs of `case`, takes it to a scalar and back, and compares everything.
-    fn check(&mut self, case: &str, inputs: &[&str], op: impl Fn(&mut Tape<'_>, &[Var], &Golden) -> Var) {
+    fn check(
+        &mut self,
+        case: &str,
+        inputs: &[&str],
+        op: impl Fn(&mut Tape<'_>, &[Var], &Golden) -> Var,
+    ) {
         let recorded = &self.recorded;
         let mut params = Params::new();
-        let ids: Vec<_> =
-            inputs.iter().map(|n| params.add(*n, recorded.tensor(&format!("{case}.in.{n}")))).collect();
+        let ids: Vec<_> = inputs
+            .iter()
+            .map(|n| params.add(*n, recorded.tensor(&format!("{case}.in.{n}"))))
+            .collect();
         let mut tape = Tape::new(&params, Mode::Train { seed: 0 });
         let vars: Vec<Var> = ids.iter().map(|&id| tape.param(id)).collect();
         let out = op(&mut tape, &vars, recorded);
@@ -34,19 +44,30 @@ impl Cases {
         if let Some(target) = recorded.find(&format!("{case}.in.target")) {
             let y = recorded.tensor(&format!("{case}.out.y"));
             assert_eq!(tape.value(out).shape, y.shape, "{case}");
-            self.worst.see(format!("{case} y"), &tape.value(out).data, &y.data);
+            self.worst
+                .see(format!("{case} y"), &tape.value(out).data, &y.data);
             loss = tape.mean_squared_error(out, &target.data);
         }
         let wanted = recorded.tensor(&format!("{case}.out.loss"));
         // Losses are compared by their own size; gradients and values by that of their inputs, near 1.
         let size = wanted.item().abs().max(1.0);
-        self.worst.see(format!("{case} loss"), &[tape.value(loss).item() / size], &[wanted.item() / size]);
+        self.worst.see(
+            format!("{case} loss"),
+            &[tape.value(loss).item() / size],
+            &[wanted.item() / size],
+        );
         let gradients = tape.backward(loss);
         for (name, id) in inputs.iter().zip(ids) {
             let wanted = recorded.tensor(&format!("{case}.grad.{name}"));
-            let found = gradients.get(id).unwrap_or_else(|| panic!("{case}: no gradient of {name}"));
+            let found = gradients
+                .get(id)
+                .unwrap_or_else(|| panic!("{case}: no gradient of {name}"));
             assert_eq!(found.shape, wanted.shape, "{case} {name}");
-            self.worst.see(format!("{case} gradient of {name}"), &found.data, &wanted.data);
+            self.worst.see(
+                format!("{case} gradient of {name}"),
+                &found.data,
+                &wanted.data,
+            );
         }
     }
 }
@@ -55,13 +76,23 @@ impl Cases {
 fn products_agree_with_pytorch() {
     let mut cases = Cases::new();
     for case in ["linear", "linear_one_row", "linear_wide"] {
-        cases.check(case, &["input", "weight", "bias"], |t, v, _| t.linear(v[0], v[1], Some(v[2])));
+        cases.check(case, &["input", "weight", "bias"], |t, v, _| {
+            t.linear(v[0], v[1], Some(v[2]))
+        });
     }
-    cases.check("linear_no_bias", &["input", "weight"], |t, v, _| t.linear(v[0], v[1], None));
-    cases.check("gelu_of_linear", &["input", "weight", "bias"], |t, v, _| t.linear_gelu(v[0], v[1], Some(v[2])));
+    cases.check("linear_no_bias", &["input", "weight"], |t, v, _| {
+        t.linear(v[0], v[1], None)
+    });
+    cases.check("gelu_of_linear", &["input", "weight", "bias"], |t, v, _| {
+        t.linear_gelu(v[0], v[1], Some(v[2]))
+    });
     cases.check("embedding_sum", &["words", "places", "kinds"], |t, v, g| {
         let ids = |name: &str| g.ids(&format!("embedding_sum.in.{name}_ids"));
-        t.embedding_sum(vec![(v[0], ids("word")), (v[1], ids("place")), (v[2], ids("kind"))])
+        t.embedding_sum(vec![
+            (v[0], ids("word")),
+            (v[1], ids("place")),
+            (v[2], ids("kind")),
+        ])
     });
     cases.worst.done("products");
 }
@@ -91,9 +122,19 @@ fn norms_agree_with_pytorch() {
             t.layer_norm(v[0], None, v[1], v[2], g.scalar(&format!("{case}.in.eps")))
         });
     }
-    cases.check("add_layer_norm", &["x", "residual", "gain", "bias"], |t, v, g| {
-        t.layer_norm(v[0], Some(v[1]), v[2], v[3], g.scalar("add_layer_norm.in.eps"))
-    });
+    cases.check(
+        "add_layer_norm",
+        &["x", "residual", "gain", "bias"],
+        |t, v, g| {
+            t.layer_norm(
+                v[0],
+                Some(v[1]),
+                v[2],
+                v[3],
+                g.scalar("add_layer_norm.in.eps"),
+            )
+        },
+    );
     cases.check("normalise", &["x"], |t, v, _| t.l2_normalise(v[0]));
     cases.worst.done("norms");
 }
@@ -103,16 +144,30 @@ fn attention_agrees_with_pytorch() {
     let check = |cases: &mut Cases, case: &str| {
         cases.check(case, &["q", "k", "v"], |t, v, g| {
             let heads = g.indices(&format!("{case}.in.heads"))[0];
-            t.attention([v[0], v[1], v[2]], &g.indices(&format!("{case}.in.offsets")), heads, 0.0)
+            t.attention(
+                [v[0], v[1], v[2]],
+                &g.indices(&format!("{case}.in.offsets")),
+                heads,
+                0.0,
+            )
         });
     };
     let mut cases = Cases::new();
-    for case in ["attention", "attention_odd", "attention_head16", "attention_head32", "attention_head64"] {
+    for case in [
+        "attention",
+        "attention_odd",
+        "attention_head16",
+        "attention_head32",
+        "attention_head64",
+    ] {
         check(&mut cases, case);
     }
     cases.worst.done("attention");
     // Scores in the hundreds are themselves only known to some 1e-5 in f32.
-    let mut sharp = Cases { worst: Worst::new(1e-4), ..Cases::new() };
+    let mut sharp = Cases {
+        worst: Worst::new(1e-4),
+        ..Cases::new()
+    };
     check(&mut sharp, "attention_sharp");
     sharp.worst.done("attention with scores far apart");
 }
@@ -121,8 +176,12 @@ fn attention_agrees_with_pytorch() {
 fn pooling_agrees_with_pytorch() {
     let mut cases = Cases::new();
     let offsets = |g: &Golden, case: &str| g.indices(&format!("{case}.in.offsets"));
-    cases.check("mean_pool", &["x"], |t, v, g| t.mean_pool(v[0], &offsets(g, "mean_pool")));
-    cases.check("max_pool", &["x"], |t, v, g| t.max_pool(v[0], &offsets(g, "max_pool")));
+    cases.check("mean_pool", &["x"], |t, v, g| {
+        t.mean_pool(v[0], &offsets(g, "mean_pool"))
+    });
+    cases.check("max_pool", &["x"], |t, v, g| {
+        t.max_pool(v[0], &offsets(g, "max_pool"))
+    });
     cases.check("first_token", &["x"], |t, v, g| {
         let starts = offsets(g, "first_token");
         t.select_rows(v[0], &starts[..starts.len() - 1])
@@ -147,11 +206,17 @@ fn row_tokens_agree_with_pytorch() {
                 starts: g.indices(&format!("{case}.in.starts")),
                 n: components.rows(),
                 components: components.data,
-                missing: g.ids(&format!("{case}.in.missing")).iter().map(|&m| m != 0).collect(),
+                missing: g
+                    .ids(&format!("{case}.in.missing"))
+                    .iter()
+                    .map(|&m| m != 0)
+                    .collect(),
                 codes: g.ids(&format!("{case}.in.codes")),
                 relu,
             };
-            let [cls, weight, bias, missing, table, table_bias] = v else { panic!("six inputs") };
+            let [cls, weight, bias, missing, table, table_bias] = v else {
+                panic!("six inputs")
+            };
             let vars = RowTokenVars {
                 cls: *cls,
                 weight: *weight,
@@ -176,9 +241,15 @@ fn losses_agree_with_pytorch() {
     }
     cases.check("cross_entropy_weighted", &["logits"], |t, v, g| {
         let weights = g.tensor("cross_entropy_weighted.in.weights").data;
-        t.cross_entropy(v[0], &g.ids("cross_entropy_weighted.in.labels"), Some(&weights))
+        t.cross_entropy(
+            v[0],
+            &g.ids("cross_entropy_weighted.in.labels"),
+            Some(&weights),
+        )
     });
-    cases.check("mse", &["y"], |t, v, g| t.mean_squared_error(v[0], &g.tensor("mse.in.wanted").data));
+    cases.check("mse", &["y"], |t, v, g| {
+        t.mean_squared_error(v[0], &g.tensor("mse.in.wanted").data)
+    });
     cases.worst.done("losses");
 }
 
@@ -201,7 +272,10 @@ fn five_steps_of_adamw_agree_with_pytorch() {
     let mut worst = Worst::new(TOLERANCE);
     let mut params = Params::new();
     let ids = ["w", "b"].map(|n| params.add(n, recorded.tensor(&format!("adamw.in.{n}"))));
-    let adam = AdamW { weight_decay: 0.1, ..AdamW::default() };
+    let adam = AdamW {
+        weight_decay: 0.1,
+        ..AdamW::default()
+    };
     let mut state = AdamWState::default();
     for (at, &rate) in recorded.tensor("adamw.in.lr").data.iter().enumerate() {
         let of = |name: &str| recorded.tensor(&format!("adamw.in.grad_{name}{at}"));
@@ -209,7 +283,11 @@ fn five_steps_of_adamw_agree_with_pytorch() {
         adam.step(&mut params, &step, &mut state, rate, &|name| name == "b");
         for (name, id) in ["w", "b"].into_iter().zip(ids) {
             let wanted = recorded.tensor(&format!("adamw.out.{name}{at}"));
-            worst.see(format!("{name} after step {at}"), &params.get(id).data, &wanted.data);
+            worst.see(
+                format!("{name} after step {at}"),
+                &params.get(id).data,
+                &wanted.data,
+            );
         }
     }
     worst.done("AdamW");
@@ -228,7 +306,11 @@ fn clipping_agrees_with_pytorch() {
         worst.see(format!("{case} norm"), &[norm as f32], &of("out.norm").data);
         for (name, id) in ["a", "b"].into_iter().zip(ids) {
             let clipped = found.get(id).expect("a gradient");
-            worst.see(format!("{case} {name}"), &clipped.data, &of(&format!("out.{name}")).data);
+            worst.see(
+                format!("{case} {name}"),
+                &clipped.data,
+                &of(&format!("out.{name}")).data,
+            );
         }
     }
     worst.done("clipping");

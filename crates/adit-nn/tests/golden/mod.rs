@@ -28,7 +28,10 @@ impl Golden {
         let file = SafeTensors::deserialize(&bytes).expect("valid safetensors");
         let (mut floats, mut ints) = (BTreeMap::new(), BTreeMap::new());
         for (name, view) in file.tensors() {
-            let words = view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+            let words = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| [b[0], b[1], b[2], b[3]]);
             match view.dtype() {
                 Dtype::F32 => {
                     let data = words.map(f32::from_le_bytes).collect();
@@ -45,7 +48,10 @@ impl Golden {
 
     /// The float tensor of that name.
     pub fn tensor(&self, name: &str) -> Tensor {
-        self.floats.get(name).unwrap_or_else(|| panic!("no float tensor {name}")).clone()
+        self.floats
+            .get(name)
+            .unwrap_or_else(|| panic!("no float tensor {name}"))
+            .clone()
     }
 
     /// The float tensor of that name, if it was recorded.
@@ -60,18 +66,30 @@ impl Golden {
 
     /// The integers of that name as indices.
     pub fn indices(&self, name: &str) -> Vec<usize> {
-        let ints = self.ints.get(name).unwrap_or_else(|| panic!("no integer tensor {name}"));
-        ints.iter().map(|&i| usize::try_from(i).expect("an index")).collect()
+        let ints = self
+            .ints
+            .get(name)
+            .unwrap_or_else(|| panic!("no integer tensor {name}"));
+        ints.iter()
+            .map(|&i| usize::try_from(i).expect("an index"))
+            .collect()
     }
 
     /// The integers of that name as ids.
     pub fn ids(&self, name: &str) -> Vec<u32> {
-        self.indices(name).into_iter().map(|i| u32::try_from(i).expect("an id")).collect()
+        self.indices(name)
+            .into_iter()
+            .map(|i| u32::try_from(i).expect("an id"))
+            .collect()
     }
 
     /// The names of all float tensors that start with `prefix`, with the prefix taken off.
     pub fn names(&self, prefix: &str) -> Vec<String> {
-        self.floats.keys().filter_map(|k| k.strip_prefix(prefix)).map(str::to_owned).collect()
+        self.floats
+            .keys()
+            .filter_map(|k| k.strip_prefix(prefix))
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -94,7 +112,10 @@ pub struct Worst {
 impl Worst {
     /// Nothing seen yet.
     pub fn new(tolerance: f64) -> Self {
-        Self { tolerance, seen: Vec::new() }
+        Self {
+            tolerance,
+            seen: Vec::new(),
+        }
     }
 
     /// Compares one set of values.
@@ -102,12 +123,35 @@ impl Worst {
         self.seen.push((distance(found, wanted), name.into()));
     }
 
+    /// Compares a gradient by the size of its largest entry, so that small ones count too.
+    ///
+    /// Those of key biases are left out: softmax does not change when all scores of a query shift,
+    /// so they are zero but for rounding.
+    pub fn see_relative(&mut self, name: impl Into<String>, found: &[f32], wanted: &[f32]) {
+        let name = name.into();
+        if name.ends_with("key.bias") {
+            return;
+        }
+        let largest = wanted
+            .iter()
+            .fold(1e-5f64, |top, &v| top.max(f64::from(v).abs()));
+        self.seen
+            .push((distance(found, wanted) / largest, name.into()));
+    }
+
     /// Prints the worst difference; fails when any is above the tolerance.
     pub fn done(mut self, subject: &str) {
         self.seen.sort_by(|a, b| b.0.total_cmp(&a.0));
         let (worst, name) = self.seen.first().expect("something was compared");
-        println!("{subject}: {} compared, worst {worst:.2e} at {name}", self.seen.len());
+        println!(
+            "{subject}: {} compared, worst {worst:.2e} at {name}",
+            self.seen.len()
+        );
         let above: Vec<_> = self.seen.iter().filter(|s| s.0 > self.tolerance).collect();
-        assert!(above.is_empty(), "{subject}: above {:e}: {above:?}", self.tolerance);
+        assert!(
+            above.is_empty(),
+            "{subject}: above {:e}: {above:?}",
+            self.tolerance
+        );
     }
 }
