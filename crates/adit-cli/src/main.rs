@@ -21,10 +21,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             if error.is_interrupted() {
-                eprintln!("interrupted; nothing was left behind");
-                if let Some(again) = error.hint() {
-                    eprintln!("hint: {again}");
-                }
+                eprintln!("interrupted: nothing was left behind; the same command starts again");
                 return ExitCode::from(3);
             }
             eprintln!("error: {error}");

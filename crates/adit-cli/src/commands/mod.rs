@@ -52,15 +52,12 @@ pub enum CliError {
     Run(Box<RunError>),
     /// A message and how to mend it.
     Usage(String, Option<String>),
-    /// Interrupted, with the command that starts again.
-    Interrupted(Option<String>),
 }
 
 impl CliError {
     pub fn is_interrupted(&self) -> bool {
         match self {
             CliError::Run(e) => e.is_interrupted(),
-            CliError::Interrupted(_) => true,
             CliError::Usage(..) => false,
         }
     }
@@ -68,7 +65,7 @@ impl CliError {
     pub fn hint(&self) -> Option<String> {
         match self {
             CliError::Run(e) => e.hint(),
-            CliError::Usage(_, hint) | CliError::Interrupted(hint) => hint.clone(),
+            CliError::Usage(_, hint) => hint.clone(),
         }
     }
 }
@@ -78,7 +75,6 @@ impl fmt::Display for CliError {
         match self {
             CliError::Run(e) => e.fmt(f),
             CliError::Usage(message, _) => f.write_str(message),
-            CliError::Interrupted(_) => f.write_str("interrupted"),
         }
     }
 }

@@ -165,6 +165,9 @@ impl PrepareError {
             Self::UnknownColumn { .. } => {
                 "names are matched exactly, capitals and spaces included".into()
             }
+            Self::ColumnsDiffer { column, .. } => format!(
+                "give `{column}` in every file, with the same kind of values, or ignore it"
+            ),
             Self::TwoTargets { .. } => "run once for each target and set the other to `ignore`".into(),
             Self::TwoRoles { .. } => "give each column one role".into(),
             Self::WrongType { column, .. } => {

@@ -57,7 +57,7 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
     let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
     predictor.preparation.check_schema(table.schema())?;
-    let roles = predictor.preparation.roles_for(table.schema());
+    let roles = predictor.preparation.roles_for(table.schema(), false);
     let mut writer = Output::open(&job.output, job.overwrite)?;
     let mut pending: Option<Rows> = None;
     let mut done = 0u64;

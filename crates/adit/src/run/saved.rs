@@ -138,11 +138,6 @@ impl Predictor {
         })
     }
 
-    /// Where the model lies.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
         self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
