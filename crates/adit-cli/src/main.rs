@@ -1,1 +1,58 @@
-fn main(){}
+//! The command line of Adit: the only code that prints or exits.
+
+mod args;
+mod commands;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, ModelVerb, Verb};
+use commands::{CliError, Session};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    progress::catch_interrupts();
+    let session = Session::new(cli.threads, cli.quiet);
+    let done = run(cli.verb, &session);
+    session.progress.finish();
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            if error.is_interrupted() {
+                eprintln!("interrupted; nothing was left behind");
+                if let Some(again) = error.hint() {
+                    eprintln!("hint: {again}");
+                }
+                return ExitCode::from(3);
+            }
+            eprintln!("error: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
+    match verb {
+        Verb::Run(args) => commands::learn::run_job(&args, session),
+        Verb::Classify(args) => {
+            commands::learn::learn(args, adit::prepare::Task::Classify, session)
+        }
+        Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
+        Verb::Profile(args) => commands::profile::profile(&args, session),
+        Verb::Predict(args) => commands::predict::predict(args, session),
+        Verb::Model(ModelVerb::Add { source, name, force }) => {
+            commands::model::add(&source, name, force, session)
+        }
+        Verb::Model(ModelVerb::List { json }) => commands::model::list(json, session),
+        Verb::Model(ModelVerb::Remove { name }) => commands::model::remove(&name, session),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "adit", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -151,7 +151,7 @@ pub struct MemberCurves {
 pub struct Scatter {
     pub truth: Vec<f64>,
     pub predicted: Vec<f64>,
-    /// Rows left out to keep the plot light.
+    /// Rows before some were left out to keep the plot light.
     pub thinned_from: u64,
 }
 

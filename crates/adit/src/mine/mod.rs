@@ -1,3 +1,13 @@
 //! Finds patterns: the members of the scoreboard.
+mod cross_validation;
+mod error;
+mod lbfgs;
+pub mod linear;
 mod predictions;
+pub mod row_transformer;
+pub mod text_transformer;
+pub mod training;
+pub mod trivial;
+pub use error::MineError;
 pub use predictions::Predictions;
+pub use predictions::PredictionsError;

@@ -94,9 +94,182 @@ pub struct Dataset {
     pub target: Option<Target>,
 }
 
+impl Rows {
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.row_ids.len()
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&RowColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column to be predicted.
+    pub fn target(&self) -> Option<&RowColumn> {
+        self.columns
+            .iter()
+            .find(|column| column.role == super::Role::Target)
+    }
+}
+
+impl Rows {
+    /// Adds rows below these; their columns may stand in another order, and lack ids and entities.
+    ///
+    /// # Errors
+    /// Names the column that is absent or of another kind.
+    pub fn append(&mut self, more: Rows) -> Result<(), super::PrepareError> {
+        let n_more = more.n_rows();
+        let mut others = more.columns;
+        for own in &mut self.columns {
+            let place = others.iter().position(|other| other.name == own.name);
+            let values = place.map(|at| others.swap_remove(at).values);
+            own.extend(values, n_more)?;
+        }
+        self.row_ids.extend(more.row_ids);
+        Ok(())
+    }
+
+    /// The first `n` rows, and the rest.
+    pub fn split_at(self, n: usize) -> (Rows, Rows) {
+        let all: Vec<usize> = (0..self.n_rows()).collect();
+        let (head, tail) = all.split_at(n.min(all.len()));
+        (subset(&self, head), subset(&self, tail))
+    }
+}
+
+impl RowColumn {
+    /// Adds `values`, or `n_more` missing ones where an id or an entity is absent.
+    fn extend(&mut self, values: Option<Values>, n_more: usize) -> Result<(), super::PrepareError> {
+        match (&mut self.values, values) {
+            (Values::Numbers(own), Some(Values::Numbers(more))) => own.extend(more),
+            (Values::Strings(own), Some(Values::Strings(more))) => own.extend(more),
+            (Values::Times(own), Some(Values::Times(more))) => own.extend(more),
+            (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => match own {
+                Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
+                Values::Strings(own) => own.extend(std::iter::repeat_n(None, n_more)),
+                Values::Times(own) => own.extend(std::iter::repeat_n(None, n_more)),
+            },
+            (_, found) => {
+                return Err(super::PrepareError::ColumnsDiffer {
+                    column: self.name.clone(),
+                    found: if found.is_some() { "of another kind" } else { "absent" },
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    /// The target of the given rows, in their order.
+    pub fn select(&self, rows: &[usize]) -> Target {
+        match self {
+            Target::Classes { codes, names } => Target::Classes {
+                codes: rows.iter().map(|&i| codes[i]).collect(),
+                names: names.clone(),
+            },
+            Target::Numbers(values) => Target::Numbers(rows.iter().map(|&i| values[i]).collect()),
+        }
+    }
+}
+
 impl Dataset {
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.row_ids.len()
+    }
+}
+
+/// The rows at `indices`, in that order; indices outside are left out.
+pub fn subset(rows: &Rows, indices: &[usize]) -> Rows {
+    fn pick<T: Clone>(values: &[T], indices: &[usize]) -> Vec<T> {
+        indices
+            .iter()
+            .filter_map(|&index| values.get(index).cloned())
+            .collect()
+    }
+    let columns = rows.columns.iter().map(|column| RowColumn {
+        name: column.name.clone(),
+        role: column.role,
+        values: match &column.values {
+            Values::Numbers(values) => Values::Numbers(pick(values, indices)),
+            Values::Strings(values) => Values::Strings(pick(values, indices)),
+            Values::Times(values) => Values::Times(pick(values, indices)),
+        },
+    });
+    Rows {
+        row_ids: pick(&rows.row_ids, indices),
+        columns: columns.collect(),
+    }
+}
+
+/// Removes the rows whose target is missing or blank and says how many there were.
+pub fn drop_missing_target(rows: &mut Rows) -> u64 {
+    let Some(target) = rows.target() else {
+        return 0;
+    };
+    let kept: Vec<usize> = (0..rows.n_rows())
+        .filter(|&row| !target.values.is_missing(row))
+        .collect();
+    let dropped = rows.n_rows() - kept.len();
+    if dropped > 0 {
+        *rows = subset(rows, &kept);
+    }
+    dropped as u64
+}
+
+impl Values {
+    /// True where there is no value: NaN or infinite numbers, absent times, absent or blank strings.
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(values) => !values[row].is_finite(),
+            Self::Strings(values) => values[row]
+                .as_ref()
+                .is_none_or(|text| text.trim().is_empty()),
+            Self::Times(values) => values[row].is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Role;
+    use super::*;
+
+    fn rows(values: Values) -> Rows {
+        Rows {
+            row_ids: vec![10, 11, 12, 13],
+            columns: vec![RowColumn {
+                name: "y".into(),
+                role: Role::Target,
+                values,
+            }],
+        }
+    }
+
+    #[test]
+    fn rows_without_a_target_are_dropped_and_counted() {
+        let text = |s: &str| Some(s.to_string());
+        let mut strings = rows(Values::Strings(vec![
+            text("a"),
+            None,
+            text("  "),
+            text("b"),
+        ]));
+        assert_eq!(drop_missing_target(&mut strings), 2);
+        assert_eq!(strings.row_ids, [10, 13]);
+        let mut numbers = rows(Values::Numbers(vec![1.0, f64::NAN, 2.0, 3.0]));
+        assert_eq!(drop_missing_target(&mut numbers), 1);
+        assert_eq!(numbers.row_ids, [10, 12, 13]);
+        assert_eq!(drop_missing_target(&mut numbers), 0);
+    }
+
+    #[test]
+    fn a_subset_keeps_order_and_ids() {
+        let all = rows(Values::Numbers(vec![0.0, 1.0, 2.0, 3.0]));
+        let some = subset(&all, &[3, 1, 99]);
+        assert_eq!(some.row_ids, [13, 11]);
+        assert_eq!(some.columns[0].values, Values::Numbers(vec![3.0, 1.0]));
     }
 }

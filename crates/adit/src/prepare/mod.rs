@@ -1,5 +1,37 @@
 //! Turns a table into a dataset: roles, cleaning, encoding, splits.
+//!
+//! Enters: a [`Table`](crate::source::Table) and its profile. Leaves: a [`Dataset`], a [`Split`] and
+//! the [`Preparation`] that made them, fitted on training rows only and re-applied to any rows.
+//! Not here: reading files, features of texts and rows (`represent`), judging (`explain`).
+
+mod apply;
+mod assign;
+mod category;
 mod dataset;
+mod error;
+mod fit;
+mod load;
+mod near_copy;
+mod nearest;
+mod number;
+mod overlap;
 mod role;
+mod schema;
+mod split;
+mod suspicion;
+mod target;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use assign::{RoleSettings, assign_roles, guess_task};
 pub use dataset::*;
+pub use error::PrepareError;
+pub use fit::{Preparation, PrepareSettings};
+pub use load::{Words, WordsFound, load, load_counted, stream};
+pub use overlap::shared_rows;
 pub use role::*;
+pub use split::{SplitSettings, TestPart, split};
+pub use suspicion::{Suspicion, suspicions};
+pub use text::normalise_text;

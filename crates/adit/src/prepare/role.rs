@@ -1,7 +1,9 @@
 //! What a column is used for.
 
 /// What a column is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Target,
@@ -21,4 +23,28 @@ pub struct ColumnRole {
     pub role: Role,
     /// Why, in a few words: `given`, `12 distinct whole numbers`, `text of 21 words on average`, …
     pub reason: String,
+}
+
+impl Role {
+    /// The word for it in job files and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Number => "number",
+            Self::Category => "category",
+            Self::Text => "text",
+            Self::Time => "time",
+            Self::Entity => "entity",
+            Self::Id => "id",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// True for columns that a model learns from.
+    pub fn is_feature(self) -> bool {
+        matches!(
+            self,
+            Self::Number | Self::Category | Self::Text | Self::Time
+        )
+    }
 }

@@ -1,1 +1,25 @@
-//! Renders findings: HTML and JSON. Escaping lives here.
+//! Renders findings: HTML, JSON and a model card. Escaping lives here.
+//!
+//! Enters: [`Findings`](crate::explain::Findings) and [`Cost`](crate::explain::Cost). Leaves: the texts of `report.html`, `result.json` and
+//! `MODEL_CARD.md`. Not here: computing a metric, choosing a member, writing a file, and any
+//! script: the page is HTML, CSS and SVG, and its content security policy forbids the rest.
+
+mod card;
+mod error;
+mod escape;
+mod json;
+mod metric;
+mod numbers;
+mod page;
+mod sections;
+mod svg;
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
+
+pub use card::model_card;
+pub use error::ReportError;
+pub use json::{fingerprint, result_json};
+pub use page::html;

@@ -1,2 +1,11 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
+pub mod encoder;
+mod error;
+pub mod linear_features;
+mod pair_features;
+pub mod rows;
 pub mod sparse;
+pub mod text;
+pub mod tfidf;
+pub use error::RepresentError;
+pub use linear_features::{FeatureName, LinearFeatures, LinearFeaturesSettings};

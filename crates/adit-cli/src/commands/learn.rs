@@ -1,0 +1,202 @@
+//! `adit run`, `adit classify`, `adit regress`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use adit::explain::{Estimate, Findings, Member};
+use adit::prepare::Task;
+use adit::run::{self, DataSection, Job, Outcome, SplitSection, TransformerSection};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::{CliError, Session, bad_row_limit, format_of, role_map, usage};
+use crate::args::{LearnArgs, OutputArgs, RunArgs};
+use crate::progress::duration;
+
+pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let text = std::fs::read_to_string(&args.job).map_err(|e| {
+        usage(
+            format!("{}: cannot read the job file: {e}", args.job.display()),
+            "give the path of a job file in TOML; `adit run --help` shows one",
+        )
+    })?;
+    let mut job = Job::from_toml(&text, &args.job)?;
+    if let Some(seed) = args.seed {
+        job.seed = seed;
+    }
+    if args.seeds.is_some() {
+        job.transformer.seeds = args.seeds;
+    }
+    let base = args.job.parent().unwrap_or(Path::new("."));
+    let job = job.anchored(&absolute(base)?);
+    let name = match (args.job.file_stem(), base.file_name()) {
+        (Some(stem), Some(folder)) if stem == "job" => folder.to_string_lossy().into_owned(),
+        (Some(stem), _) => stem.to_string_lossy().into_owned(),
+        _ => "run".to_string(),
+    };
+    execute(&job, &name, &args.output, session)
+}
+
+pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode, CliError> {
+    let first = Path::new(&args.inputs[0]);
+    let stem = match first.file_name() {
+        Some(name) if args.inputs[0] != "-" => {
+            let name = name.to_string_lossy();
+            name.split('.').next().unwrap_or("data").replace('*', "all")
+        }
+        _ => "data".to_string(),
+    };
+    let name = format!("{stem}-{}", args.target.replace(['/', '\\', ' '], "_"));
+    let job = Job {
+        task,
+        title: args.title,
+        seed: args.seed,
+        out: None,
+        data: DataSection {
+            inputs: args.inputs,
+            test: args.test,
+            validation: args.validation,
+            target: args.target,
+            positive: args.positive,
+            texts: args.texts,
+            format: args.source.format.map(format_of),
+            delimiter: args.source.delimiter,
+            quote: args.source.quote,
+            header: args.source.header,
+            encoding: args.source.encoding,
+            max_bad_rows: Some(bad_row_limit(&args.source.max_bad_rows)?),
+            roles: role_map(&args.roles)?,
+        },
+        split: SplitSection {
+            test_fraction: args.test_fraction,
+            group: args.split_by_group,
+            time: args.split_by_time,
+            ..SplitSection::default()
+        },
+        transformer: TransformerSection {
+            encoder: args.encoder,
+            seeds: args.seeds,
+            learning_rates: args.learning_rates,
+            epochs: args.epochs,
+            batch_size: args.batch_size,
+            max_tokens: args.max_tokens,
+            ..TransformerSection::default()
+        },
+    };
+    job.check()?;
+    let job = job.anchored(&absolute(Path::new("."))?);
+    execute(&job, &name, &args.output, session)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let full = std::path::absolute(path).map_err(|e| {
+        usage(
+            format!("{}: cannot be made an absolute path: {e}", path.display()),
+            "run from a folder that exists",
+        )
+    })?;
+    Ok(full.components().collect())
+}
+
+fn execute(
+    job: &Job,
+    name: &str,
+    output: &OutputArgs,
+    session: &Session,
+) -> Result<ExitCode, CliError> {
+    let out = match output.out.as_ref().or(job.out.as_ref()) {
+        Some(out) => out.clone(),
+        None => unused(Path::new("runs"), name),
+    };
+    let outcome = run::learn(job, &out, output.force, &session.context())?;
+    session.progress.finish();
+    if output.json {
+        println!("{}", outcome.result_json);
+    } else {
+        show(&outcome);
+    }
+    let not_better = output.require && !outcome.findings.transformer_is_better;
+    Ok(ExitCode::from(u8::from(not_better)))
+}
+
+/// `runs/NAME`, or `runs/NAME-2` and so on where that is there.
+fn unused(parent: &Path, name: &str) -> PathBuf {
+    let plain = parent.join(name);
+    if !plain.exists() {
+        return plain;
+    }
+    (2u32..)
+        .map(|n| parent.join(format!("{name}-{n}")))
+        .find(|path| !path.exists())
+        .unwrap_or(plain)
+}
+
+fn show(outcome: &Outcome) {
+    let findings = &outcome.findings;
+    println!("{}", findings.verdict);
+    println!();
+    println!("{}", scoreboard(findings));
+    println!();
+    for warning in &findings.warnings {
+        println!("warning: {} ({})", warning.message, warning.action);
+    }
+    if !findings.warnings.is_empty() {
+        println!();
+    }
+    let folder = &outcome.folder;
+    println!("report       {}", folder.join("report.html").display());
+    println!("job          {}", folder.join("job.toml").display());
+    println!("predictions  {}", folder.join("predictions.parquet").display());
+    println!("took         {}", duration(outcome.cost.seconds));
+}
+
+/// The metrics that a person looks at first, with their intervals.
+fn scoreboard(findings: &Findings) -> Table {
+    let wanted: &[&str] = if findings.task == "regress" {
+        &["rmse", "mae", "r2"]
+    } else if findings.data.classes.len() == 2 {
+        &["roc_auc", "accuracy", "f1", "log_loss"]
+    } else {
+        &["accuracy", "f1_macro", "log_loss"]
+    };
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    let mut header = vec!["model".to_string()];
+    header.extend(wanted.iter().map(|m| m.replace('_', " ")));
+    header.push("seeds".into());
+    table.set_header(header);
+    for member in &findings.scoreboard {
+        let mark = if member.model == findings.chosen { " *" } else { "" };
+        let mut row = vec![format!("{}{mark}", member.model)];
+        row.extend(wanted.iter().map(|metric| cell(member, metric)));
+        row.push(member.seeds.to_string());
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn cell(member: &Member, metric: &str) -> String {
+    match member.metrics.get(metric) {
+        Some(Estimate { value, low, high }) => {
+            format!("{} [{}, {}]", number(*value), number(*low), number(*high))
+        }
+        None => "–".to_string(),
+    }
+}
+
+/// Four significant figures, or three places below one.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1000.0 {
+        format!("{value:.0}")
+    } else if size >= 10.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.3}")
+    }
+}

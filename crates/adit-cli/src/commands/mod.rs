@@ -1,0 +1,153 @@
+//! One module a verb, and what they share.
+
+pub mod learn;
+pub mod model;
+pub mod predict;
+pub mod profile;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use adit::prepare::Role;
+use adit::run::{Context, Limits, RunError};
+use adit::source::{BadRowLimit, Format, SourceSettings};
+use adit::store::ModelStore;
+
+use crate::args::{FormatArg, SourceArgs};
+use crate::progress::Progress;
+
+/// What every verb is given.
+pub struct Session {
+    pub progress: Progress,
+    pub limits: Limits,
+    pub model_store: PathBuf,
+}
+
+impl Session {
+    pub fn new(threads: Option<u16>, quiet: bool) -> Session {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        Session {
+            progress: Progress::new(quiet),
+            limits: Limits {
+                threads: threads.map_or(all, usize::from),
+            },
+            model_store: ModelStore::usual_root(|name| std::env::var(name).ok())
+                .unwrap_or_else(|| PathBuf::from(".adit")),
+        }
+    }
+
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            limits: self.limits,
+            model_store: &self.model_store,
+            watch: &self.progress,
+        }
+    }
+}
+
+/// What ends a verb.
+#[derive(Debug)]
+pub enum CliError {
+    Run(Box<RunError>),
+    /// A message and how to mend it.
+    Usage(String, Option<String>),
+    /// Interrupted, with the command that starts again.
+    Interrupted(Option<String>),
+}
+
+impl CliError {
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            CliError::Run(e) => e.is_interrupted(),
+            CliError::Interrupted(_) => true,
+            CliError::Usage(..) => false,
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            CliError::Run(e) => e.hint(),
+            CliError::Usage(_, hint) | CliError::Interrupted(hint) => hint.clone(),
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CliError::Run(e) => e.fmt(f),
+            CliError::Usage(message, _) => f.write_str(message),
+            CliError::Interrupted(_) => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl<E: Into<RunError>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        CliError::Run(Box::new(error.into()))
+    }
+}
+
+fn usage(message: impl Into<String>, hint: &str) -> CliError {
+    CliError::Usage(message.into(), Some(hint.to_string()))
+}
+
+/// Source settings as the flags give them.
+pub fn source_settings(inputs: &[String], args: &SourceArgs) -> Result<SourceSettings, CliError> {
+    Ok(SourceSettings {
+        inputs: inputs.to_vec(),
+        format: args.format.map(format_of),
+        delimiter: args.delimiter.map(|c| c as u8),
+        quote: args.quote.map(|c| c as u8),
+        header: args.header,
+        encoding: args.encoding.clone(),
+        max_bad_rows: bad_row_limit(&args.max_bad_rows)?,
+    })
+}
+
+pub fn format_of(format: FormatArg) -> Format {
+    match format {
+        FormatArg::Csv => Format::Csv,
+        FormatArg::Tsv => Format::Tsv,
+        FormatArg::JsonLines => Format::JsonLines,
+        FormatArg::Parquet => Format::Parquet,
+        FormatArg::Arrow => Format::Arrow,
+    }
+}
+
+/// `10` rows or `1%` of them.
+pub fn bad_row_limit(text: &str) -> Result<BadRowLimit, CliError> {
+    let wrong = || {
+        usage(
+            format!("`--max-bad-rows {text}` is neither a count nor a share"),
+            "give a count such as `10` or a share such as `1%`",
+        )
+    };
+    match text.strip_suffix('%') {
+        Some(percent) => {
+            let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+            if !(0.0..=100.0).contains(&percent) {
+                return Err(wrong());
+            }
+            Ok(BadRowLimit::Share(percent / 100.0))
+        }
+        None => Ok(BadRowLimit::Count(text.parse().map_err(|_| wrong())?)),
+    }
+}
+
+/// `COL=ROLE` pairs.
+pub fn role_map(pairs: &[String]) -> Result<BTreeMap<String, Role>, CliError> {
+    let hint = "roles are target, number, category, text, time, entity, id and ignore";
+    pairs
+        .iter()
+        .map(|pair| {
+            let (column, role) = pair
+                .rsplit_once('=')
+                .ok_or_else(|| usage(format!("`--role {pair}` is not COL=ROLE"), hint))?;
+            let role = serde_json::from_value(serde_json::Value::String(role.to_string()))
+                .map_err(|_| usage(format!("`--role {pair}`: there is no role `{role}`"), hint))?;
+            Ok((column.to_string(), role))
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! Runs the tool as a user would, in a folder of its own.
+
+#![allow(dead_code)] // each test file uses its own part
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder that the tool is run in.
+pub struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// What a run of the tool printed and how it ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("a folder");
+        }
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    /// Names of what lies in the folder, sorted.
+    pub fn entries(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
+            .expect("the folder")
+            .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+        command
+            .current_dir(self.folder.path())
+            .env("ADIT_HOME", self.path("home"))
+            .env_remove("HF_ENDPOINT")
+            .env("COLUMNS", "100");
+        command
+    }
+
+    pub fn adit(&self, args: &[&str]) -> Ended {
+        self.end(self.command().args(args).output().expect("the tool starts"))
+    }
+
+    pub fn end(&self, output: Output) -> Ended {
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace(&folder, "[folder]");
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+impl Ended {
+    /// Fails the test unless the tool ended with 0.
+    pub fn ok(self) -> Ended {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The `error:` and `hint:` lines of a run that failed with code 2.
+    pub fn error(self) -> String {
+        assert_eq!(self.code, Some(2), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        let start = self.stderr.find("error:").unwrap_or(0);
+        self.stderr[start..].trim_end().to_string()
+    }
+}
+
+/// A table that is quick to learn: `y` follows from `x1` and `colour`.
+pub fn small_table(n_rows: usize) -> String {
+    let mut text = String::from("x1,x2,colour,y\n");
+    for i in 0..n_rows {
+        let x1 = (i * 37 % 101) as f64 / 10.0;
+        let x2 = (i * 53 % 89) as f64;
+        let colour = ["red", "green", "blue"][i * 7 % 3];
+        let y = if x1 + if colour == "red" { 2.0 } else { 0.0 } + (i % 5) as f64 * 0.3 > 6.0 { "yes" } else { "no" };
+        writeln!(text, "{x1},{x2},{colour},{y}").expect("text");
+    }
+    text
+}
+
+/// Flags that make training quick where its outcome does not matter.
+pub const QUICK: [&str; 6] = ["--seeds", "1", "--epochs", "1", "--learning-rate", "1e-3"];
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

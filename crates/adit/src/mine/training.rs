@@ -1,0 +1,341 @@
+//! One training loop for every transformer: AdamW, warm-up, linear decay, clipping, early stopping.
+
+use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, linear_warmup_decay, no_decay};
+use adit_nn::watch::Watch;
+use adit_nn::{Mode, NnError, Params, Tape, Var};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{MineError, Predictions};
+use crate::prepare::Target;
+
+/// A network over rows that can be trained and asked.
+pub trait Network: Sync {
+    /// Raw outputs of the given rows on the tape. `[rows.len(), n_outputs]`
+    fn outputs(&self, tape: &mut Tape, rows: &[usize]) -> Result<Var, NnError>;
+
+    /// Number of rows that can be asked for.
+    fn n_rows(&self) -> usize;
+
+    /// Rows that are asked for together in inference; every row once.
+    fn inference_batches(&self, rows: &[usize]) -> Vec<Vec<usize>>;
+}
+
+/// What a network's raw outputs mean.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputMeaning {
+    /// Logits of the classes.
+    Classes { n_classes: usize },
+    /// The target in units of `scale` around `center`.
+    Numbers { center: f64, scale: f64 },
+}
+
+/// How a network is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingSettings {
+    pub learning_rate: f32,
+    pub epochs: usize,
+    /// Epochs without a better validation score after which training stops.
+    pub patience: usize,
+    pub batch_size: usize,
+    /// Share of all steps over which the learning rate rises.
+    pub warmup: f32,
+    /// Whether the learning rate falls to zero over the epochs, or stays.
+    pub decay: bool,
+    pub weight_decay: f32,
+    /// Largest norm of all gradients together.
+    pub clip_norm: f32,
+    pub seed: u64,
+}
+
+impl TrainingSettings {
+    /// Share of the learning rate at `step` of `total`.
+    fn factor(&self, step: usize, total: usize, warmup: usize) -> f32 {
+        if self.decay {
+            linear_warmup_decay(step, total, warmup)
+        } else {
+            ((step + 1) as f32 / (warmup + 1) as f32).min(1.0)
+        }
+    }
+}
+
+/// One epoch as it went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: usize,
+    pub train_loss: f64,
+    pub validation_loss: f64,
+    pub validation_score: f64,
+}
+
+/// A trained network's weights and how it got there.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Weights of the best epoch.
+    pub params: Params,
+    pub epochs: Vec<Epoch>,
+    /// From 1.
+    pub best_epoch: usize,
+    pub best_score: f64,
+}
+
+/// The target, and what the outputs mean for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Goal<'a> {
+    pub meaning: OutputMeaning,
+    /// One entry a row of the network's data.
+    pub target: &'a Target,
+}
+
+/// Rows to learn from and rows to stop by.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    pub train: &'a [usize],
+    pub validation: &'a [usize],
+}
+
+/// Trains on `parts.train` and keeps the weights of the epoch with the best `score` (more is
+/// better) of the predictions for `parts.validation`, in that order.
+///
+/// # Errors
+/// `Cancelled`, or a loss that is no longer finite.
+pub fn train(
+    network: &dyn Network,
+    mut params: Params,
+    goal: Goal,
+    parts: Parts,
+    settings: &TrainingSettings,
+    monitor: &Monitor,
+) -> Result<Trained, MineError> {
+    let optimiser = AdamW {
+        weight_decay: settings.weight_decay,
+        ..AdamW::default()
+    };
+    let mut state = AdamWState::default();
+    let mut order = parts.train.to_vec();
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+    let steps_per_epoch = order.len().div_ceil(settings.batch_size);
+    let total = steps_per_epoch * settings.epochs;
+    let warmup = (total as f32 * settings.warmup).ceil() as usize;
+    let mut best: Option<Trained> = None;
+    let mut epochs = Vec::new();
+    let mut step = 0;
+    for epoch in 1..=settings.epochs {
+        order.shuffle(&mut rng);
+        let mut loss_sum = 0.0;
+        for rows in order.chunks(settings.batch_size) {
+            if monitor.watch.cancelled() {
+                return Err(MineError::Cancelled);
+            }
+            let seed = settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ step as u64;
+            let (loss, mut gradients) = {
+                let mut tape = Tape::new(&params, Mode::Train { seed });
+                let outputs = network.outputs(&mut tape, rows)?;
+                let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
+                let value = f64::from(tape.value(loss).item());
+                (value, tape.backward(loss))
+            };
+            if !loss.is_finite() {
+                return Err(MineError::Diverged {
+                    model: monitor.name.to_string(),
+                    epoch,
+                    learning_rate: settings.learning_rate,
+                });
+            }
+            clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
+            let rate = settings.learning_rate * settings.factor(step, total, warmup);
+            optimiser.step(&mut params, &gradients, &mut state, rate, &no_decay);
+            loss_sum += loss * rows.len() as f64;
+            step += 1;
+            monitor.watch.progress(
+                monitor.name,
+                step as u64,
+                total as u64,
+                &format!("epoch {epoch}/{} loss {loss:.3}", settings.epochs),
+            );
+        }
+        let predictions = predict(network, &params, &goal.meaning, parts.validation, monitor.watch)?;
+        let record = Epoch {
+            epoch,
+            train_loss: loss_sum / order.len() as f64,
+            validation_loss: goal.meaning.loss_of(&predictions, goal.target, parts.validation),
+            validation_score: (monitor.score)(&predictions),
+        };
+        epochs.push(record);
+        let better = best.as_ref().is_none_or(|b| record.validation_score > b.best_score);
+        if better {
+            best = Some(Trained {
+                params: params.clone(),
+                epochs: Vec::new(),
+                best_epoch: epoch,
+                best_score: record.validation_score,
+            });
+        }
+        if best.as_ref().is_some_and(|b| epoch - b.best_epoch >= settings.patience) {
+            break;
+        }
+    }
+    let mut best = best.ok_or(MineError::Diverged {
+        model: monitor.name.to_string(),
+        epoch: 0,
+        learning_rate: settings.learning_rate,
+    })?;
+    best.epochs = epochs;
+    Ok(best)
+}
+
+/// Who looks on while a network is trained.
+pub struct Monitor<'a> {
+    /// Stage name for progress.
+    pub name: &'a str,
+    pub watch: &'a dyn Watch,
+    /// Score of the predictions for the validation rows; more is better.
+    pub score: &'a dyn Fn(&Predictions) -> f64,
+}
+
+/// Predictions of the given rows, in their order.
+pub fn predict(
+    network: &dyn Network,
+    params: &Params,
+    meaning: &OutputMeaning,
+    rows: &[usize],
+    watch: &dyn Watch,
+) -> Result<Predictions, MineError> {
+    let mut place = vec![usize::MAX; network.n_rows()];
+    for (at, &row) in rows.iter().enumerate() {
+        place[row] = at;
+    }
+    let width = meaning.n_outputs();
+    let mut out = vec![0f32; rows.len() * width];
+    for batch in network.inference_batches(rows) {
+        if watch.cancelled() {
+            return Err(MineError::Cancelled);
+        }
+        let mut tape = Tape::new(params, Mode::Inference);
+        let outputs = network.outputs(&mut tape, &batch)?;
+        let values = &tape.value(outputs).data;
+        for (k, &row) in batch.iter().enumerate() {
+            let at = place[row] * width;
+            out[at..at + width].copy_from_slice(&values[k * width..(k + 1) * width]);
+        }
+    }
+    if out.iter().any(|v| !v.is_finite()) {
+        return Err(MineError::NotFinite { rows: rows.len() });
+    }
+    Ok(meaning.predictions(out))
+}
+
+impl OutputMeaning {
+    /// Classes as they are; numbers around the mean of the training rows, in standard deviations.
+    pub fn of(target: &Target, train: &[usize]) -> OutputMeaning {
+        match target {
+            Target::Classes { names, .. } => OutputMeaning::Classes {
+                n_classes: names.len(),
+            },
+            Target::Numbers(values) => {
+                let n = train.len().max(1) as f64;
+                let center = train.iter().map(|&i| values[i]).sum::<f64>() / n;
+                let variance = train.iter().map(|&i| (values[i] - center).powi(2)).sum::<f64>() / n;
+                let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+                OutputMeaning::Numbers { center, scale }
+            }
+        }
+    }
+
+    /// Width of the network's outputs.
+    pub fn n_outputs(&self) -> usize {
+        match self {
+            OutputMeaning::Classes { n_classes } => *n_classes,
+            OutputMeaning::Numbers { .. } => 1,
+        }
+    }
+
+    /// Softmax of logits, or numbers in their own unit.
+    fn predictions(&self, mut outputs: Vec<f32>) -> Predictions {
+        match *self {
+            OutputMeaning::Classes { n_classes } => {
+                for row in outputs.chunks_exact_mut(n_classes) {
+                    softmax(row);
+                }
+                Predictions::Probabilities {
+                    n_classes,
+                    values: outputs,
+                }
+            }
+            OutputMeaning::Numbers { center, scale } => Predictions::Numbers(
+                outputs
+                    .iter()
+                    .map(|v| f64::from(*v) * scale + center)
+                    .collect(),
+            ),
+        }
+    }
+
+    fn loss(
+        &self,
+        tape: &mut Tape,
+        outputs: Var,
+        target: &Target,
+        rows: &[usize],
+    ) -> Result<Var, MineError> {
+        Ok(match (self, target) {
+            (OutputMeaning::Numbers { center, scale }, Target::Numbers(values)) => {
+                let wanted: Vec<f32> = rows
+                    .iter()
+                    .map(|&i| ((values[i] - center) / scale) as f32)
+                    .collect();
+                tape.mean_squared_error(outputs, &wanted)
+            }
+            (OutputMeaning::Classes { .. }, Target::Classes { codes, .. }) => {
+                let labels: Vec<u32> = rows.iter().map(|&i| codes[i]).collect();
+                tape.cross_entropy(outputs, &labels, None)
+            }
+            _ => return Err(MineError::WrongTarget),
+        })
+    }
+
+    /// Mean log loss, or mean squared error in units of the scale, of predictions for `rows`.
+    pub fn loss_of(&self, predictions: &Predictions, target: &Target, rows: &[usize]) -> f64 {
+        let sum: f64 = match (self, predictions, target) {
+            (
+                OutputMeaning::Classes { n_classes },
+                Predictions::Probabilities { values, .. },
+                Target::Classes { codes, .. },
+            ) => rows
+                .iter()
+                .enumerate()
+                .map(|(k, &i)| {
+                    let p = values[k * n_classes + codes[i] as usize];
+                    -f64::from(p).max(1e-15).ln()
+                })
+                .sum(),
+            (
+                OutputMeaning::Numbers { scale, .. },
+                Predictions::Numbers(found),
+                Target::Numbers(values),
+            ) => rows
+                .iter()
+                .zip(found)
+                .map(|(&i, f)| ((f - values[i]) / scale).powi(2))
+                .sum(),
+            _ => f64::NAN,
+        };
+        sum / rows.len().max(1) as f64
+    }
+}
+
+fn softmax(row: &mut [f32]) {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0f64;
+    for v in row.iter_mut() {
+        *v = (*v - top).exp();
+        sum += f64::from(*v);
+    }
+    for v in row.iter_mut() {
+        *v = (f64::from(*v) / sum) as f32;
+    }
+}

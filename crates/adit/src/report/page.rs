@@ -1,0 +1,70 @@
+//! The page: templates, escaping on.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+
+use super::{ReportError, escape, sections};
+use crate::explain::{Cost, Findings};
+
+/// Name and source of every template; the first is the page.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("page.html", include_str!("templates/page.html")),
+    ("style.css", include_str!("templates/style.css")),
+    ("macros.html", include_str!("templates/macros.html")),
+    ("verdict.html", include_str!("templates/verdict.html")),
+    ("scoreboard.html", include_str!("templates/scoreboard.html")),
+    ("data.html", include_str!("templates/data.html")),
+    ("classes.html", include_str!("templates/classes.html")),
+    ("curves.html", include_str!("templates/curves.html")),
+    ("training.html", include_str!("templates/training.html")),
+    ("errors.html", include_str!("templates/errors.html")),
+    ("foot.html", include_str!("templates/foot.html")),
+];
+
+/// Renders the findings as one self-contained HTML page without scripts and without links to
+/// anything outside it.
+///
+/// The page depends on its arguments only, so equal findings and costs give equal bytes.
+///
+/// # Errors
+/// When a template does not render, which no findings should be able to cause.
+pub fn html(findings: &Findings, cost: &Cost, adit_version: &str) -> Result<String, ReportError> {
+    let mut environment = Environment::new();
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|error| failed("syntax", &error))?,
+    );
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| {
+        let text = match value.kind() {
+            ValueKind::None => return Ok(()),
+            ValueKind::String if !value.is_safe() => {
+                escape::html(value.as_str().unwrap_or_default())
+            }
+            _ => return minijinja::escape_formatter(out, state, value),
+        };
+        out.write_str(&text).map_err(Error::from)
+    });
+    for (name, source) in TEMPLATES {
+        environment
+            .add_template(name, source)
+            .map_err(|error| failed(name, &error))?;
+    }
+    let page = environment
+        .get_template(TEMPLATES[0].0)
+        .map_err(|error| failed(TEMPLATES[0].0, &error))?;
+    page.render(sections::page(findings, cost, adit_version))
+        .map_err(|error| failed(TEMPLATES[0].0, &error))
+}
+
+fn failed(template: &str, error: &Error) -> ReportError {
+    ReportError::Template {
+        template: error.name().unwrap_or(template).to_string(),
+        reason: format!("line {}: {error:#}", error.line().unwrap_or(0)),
+    }
+}

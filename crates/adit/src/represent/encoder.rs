@@ -1,0 +1,189 @@
+//! A pretrained text encoder as it lies on disk: a Hugging Face directory.
+
+use std::path::{Path, PathBuf};
+
+use adit_nn::{Bert, BertConfig, Params, Pooling, WeightFile};
+use serde::{Deserialize, Serialize};
+
+use super::RepresentError;
+use super::text::TextTokenizer;
+
+/// How token vectors become one vector a text, from `modules.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentencePooling {
+    pub pooling: Pooling,
+    pub normalize: bool,
+}
+
+/// A Hugging Face directory with config.json, model.safetensors and tokenizer.json.
+#[derive(Clone, Debug)]
+pub struct EncoderDirectory {
+    path: PathBuf,
+    name: String,
+    config: BertConfig,
+    pooling: SentencePooling,
+    max_tokens: usize,
+}
+
+impl EncoderDirectory {
+    /// Reads the configuration; weights are read by [`EncoderDirectory::load`].
+    ///
+    /// # Errors
+    /// Names the file that is absent, unreadable or of an unknown architecture.
+    pub fn open(path: &Path, name: &str) -> Result<EncoderDirectory, RepresentError> {
+        let config = BertConfig::from_json(&read(path, "config.json")?).map_err(|source| {
+            RepresentError::Weights {
+                path: path.join("config.json"),
+                source,
+            }
+        })?;
+        let max_tokens = sentence_length(path)?
+            .unwrap_or(config.max_position_embeddings)
+            .min(config.max_position_embeddings);
+        Ok(EncoderDirectory {
+            path: path.to_path_buf(),
+            name: name.to_string(),
+            pooling: pooling(path)?,
+            config,
+            max_tokens,
+        })
+    }
+
+    /// Name that stands on the scoreboard.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The architecture's settings.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// How sentence vectors are pooled.
+    pub fn pooling(&self) -> SentencePooling {
+        self.pooling
+    }
+
+    /// Longest text in tokens that the encoder was made for.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// `config.json` and `tokenizer.json` as they are, to be kept with a model.
+    pub fn files(&self) -> Result<[(&'static str, String); 2], RepresentError> {
+        Ok([
+            ("config.json", read(&self.path, "config.json")?),
+            ("tokenizer.json", read(&self.path, "tokenizer.json")?),
+        ])
+    }
+
+    /// The tokenizer, cutting at `max_tokens`.
+    pub fn tokenizer(&self, max_tokens: usize) -> Result<TextTokenizer, RepresentError> {
+        TextTokenizer::open(&self.path.join("tokenizer.json"), max_tokens)
+    }
+
+    /// Reads the encoder's weights into `params`.
+    ///
+    /// # Errors
+    /// Names the file and the tensor that is absent, cut off or of another shape.
+    pub fn load(&self, params: &mut Params) -> Result<Bert, RepresentError> {
+        let path = self.path.join("model.safetensors");
+        let wrap = |source| RepresentError::Weights {
+            path: path.clone(),
+            source,
+        };
+        let file = WeightFile::open(&path).map_err(wrap)?;
+        Bert::load(&self.config, &file, params).map_err(wrap)
+    }
+}
+
+fn read(folder: &Path, file: &str) -> Result<String, RepresentError> {
+    let path = folder.join(file);
+    std::fs::read_to_string(&path).map_err(|e| RepresentError::Encoder {
+        reason: format!("cannot read the encoder's {file}: {e}"),
+        path,
+    })
+}
+
+/// `max_seq_length` of sentence_bert_config.json, where there is one.
+fn sentence_length(folder: &Path) -> Result<Option<usize>, RepresentError> {
+    #[derive(Deserialize)]
+    struct SentenceConfig {
+        max_seq_length: Option<usize>,
+    }
+    if !folder.join("sentence_bert_config.json").exists() {
+        return Ok(None);
+    }
+    let config: SentenceConfig = parse(folder, "sentence_bert_config.json")?;
+    Ok(config.max_seq_length)
+}
+
+/// Pooling as `modules.json` says; mean pooling without it, as sentence encoders do.
+fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
+    #[derive(Deserialize)]
+    struct Module {
+        #[serde(rename = "type")]
+        kind: String,
+        path: String,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct PoolingConfig {
+        pooling_mode_cls_token: bool,
+        pooling_mode_mean_tokens: bool,
+        pooling_mode_max_tokens: bool,
+        pooling_mode_mean_sqrt_len_tokens: bool,
+    }
+    let mut found = SentencePooling {
+        pooling: Pooling::Mean,
+        normalize: false,
+    };
+    if !folder.join("modules.json").exists() {
+        return Ok(found);
+    }
+    let modules: Vec<Module> = parse(folder, "modules.json")?;
+    for module in modules {
+        let refuse = |what: String| RepresentError::Encoder {
+            path: folder.join("modules.json"),
+            reason: what,
+        };
+        match module.kind.rsplit('.').next().unwrap_or_default() {
+            "Transformer" => {}
+            "Normalize" => found.normalize = true,
+            "Pooling" => {
+                let inside = Path::new(&module.path).components().all(|c| {
+                    matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)
+                });
+                if !inside {
+                    return Err(refuse(format!("module path `{}` climbs out of the folder", module.path)));
+                }
+                let name = format!("{}/config.json", module.path);
+                let mode: PoolingConfig = parse(folder, &name)?;
+                found.pooling = match (
+                    mode.pooling_mode_cls_token,
+                    mode.pooling_mode_mean_tokens,
+                    mode.pooling_mode_max_tokens,
+                    mode.pooling_mode_mean_sqrt_len_tokens,
+                ) {
+                    (true, false, false, false) => Pooling::Cls,
+                    (false, true, false, false) => Pooling::Mean,
+                    (false, false, true, false) => Pooling::Max,
+                    _ => {
+                        return Err(refuse(format!(
+                            "the pooling of {name} is not supported: it must be one of cls, mean and max"
+                        )));
+                    }
+                };
+            }
+            other => return Err(refuse(format!("module `{other}` is not supported"))),
+        }
+    }
+    Ok(found)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(folder: &Path, file: &str) -> Result<T, RepresentError> {
+    serde_json::from_str(&read(folder, file)?).map_err(|e| RepresentError::Encoder {
+        path: folder.join(file),
+        reason: format!("not the JSON that was expected: {e}"),
+    })
+}

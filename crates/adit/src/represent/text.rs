@@ -1,0 +1,181 @@
+//! Texts and text pairs as tokens, and tokens as packed batches.
+
+use std::path::Path;
+
+use adit_nn::PackedTokens;
+use tokenizers::{EncodeInput, Tokenizer, TruncationParams, TruncationStrategy};
+
+use super::RepresentError;
+use crate::prepare::TextColumn;
+
+/// The tokens of one text or pair, special tokens included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    pub ids: Vec<u32>,
+    pub type_ids: Vec<u32>,
+}
+
+/// A Hugging Face tokenizer that cuts at a length and never pads.
+#[derive(Clone, Debug)]
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    max_tokens: usize,
+}
+
+impl TextTokenizer {
+    /// Opens a tokenizer.json; sequences are cut at `max_tokens`, special tokens included.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read or is no tokenizer.
+    pub fn open(path: &Path, max_tokens: usize) -> Result<TextTokenizer, RepresentError> {
+        let fail = |reason: String| RepresentError::Encoder {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let bytes =
+            std::fs::read(path).map_err(|e| fail(format!("cannot read the tokenizer: {e}")))?;
+        let mut inner = Tokenizer::from_bytes(&bytes)
+            .map_err(|e| fail(format!("not a tokenizer.json that can be read: {e}")))?;
+        inner.with_padding(None);
+        inner
+            .with_truncation(Some(TruncationParams {
+                max_length: max_tokens,
+                strategy: TruncationStrategy::LongestFirst,
+                ..Default::default()
+            }))
+            .map_err(|e| fail(format!("cannot cut at {max_tokens} tokens: {e}")))?;
+        Ok(TextTokenizer { inner, max_tokens })
+    }
+
+    /// Longest sequence in tokens.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// Tokenises texts, in order. `[n_texts]`
+    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>, RepresentError> {
+        self.encode_all(texts.iter().map(|t| EncodeInput::from(*t)).collect())
+    }
+
+    /// Tokenises pairs, the second text with type id 1. `[n_pairs]`
+    pub fn encode_pairs(&self, pairs: &[(&str, &str)]) -> Result<Vec<Tokens>, RepresentError> {
+        self.encode_all(pairs.iter().map(|p| EncodeInput::from(*p)).collect())
+    }
+
+    /// Tokenises the rows of text columns: one column as it is, two as a pair, more joined by
+    /// spaces. `[n_rows]`
+    pub fn encode_columns(&self, columns: &[TextColumn]) -> Result<Vec<Tokens>, RepresentError> {
+        match columns {
+            [one] => self.encode(&one.values.iter().map(String::as_str).collect::<Vec<_>>()),
+            [a, b] => self.encode_pairs(
+                &a.values
+                    .iter()
+                    .zip(&b.values)
+                    .map(|(a, b)| (a.as_str(), b.as_str()))
+                    .collect::<Vec<_>>(),
+            ),
+            many => {
+                let n_rows = many.first().map_or(0, |c| c.values.len());
+                let joined: Vec<String> = (0..n_rows)
+                    .map(|i| {
+                        let cells: Vec<&str> = many.iter().map(|c| c.values[i].as_str()).collect();
+                        cells.join(" ")
+                    })
+                    .collect();
+                self.encode(&joined.iter().map(String::as_str).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn encode_all(&self, inputs: Vec<EncodeInput>) -> Result<Vec<Tokens>, RepresentError> {
+        let encodings = self
+            .inner
+            .encode_batch_fast(inputs, true)
+            .map_err(|e| RepresentError::Tokenize {
+                reason: e.to_string(),
+            })?;
+        Ok(encodings
+            .into_iter()
+            .map(|e| Tokens {
+                ids: e.get_ids().to_vec(),
+                type_ids: e.get_type_ids().to_vec(),
+            })
+            .collect())
+    }
+}
+
+/// Packs the chosen sequences one after another, without padding.
+pub fn pack(tokens: &[Tokens], chosen: &[usize]) -> PackedTokens {
+    let total = chosen.iter().map(|&i| tokens[i].ids.len()).sum();
+    let mut packed = PackedTokens {
+        ids: Vec::with_capacity(total),
+        type_ids: Vec::with_capacity(total),
+        offsets: Vec::with_capacity(chosen.len() + 1),
+    };
+    packed.offsets.push(0);
+    for &i in chosen {
+        packed.ids.extend_from_slice(&tokens[i].ids);
+        packed.type_ids.extend_from_slice(&tokens[i].type_ids);
+        packed.offsets.push(packed.ids.len());
+    }
+    packed
+}
+
+/// Batches of at most `token_budget` tokens, sequences of like length together; every index once.
+///
+/// A sequence longer than the budget is a batch of its own.
+pub fn batches_by_length(lengths: &[usize], token_budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&i| (lengths[i], i));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut filled = 0;
+    for i in order {
+        let length = lengths[i];
+        match batches.last_mut() {
+            Some(batch) if filled + length <= token_budget => {
+                batch.push(i);
+                filled += length;
+            }
+            _ => {
+                batches.push(vec![i]);
+                filled = length;
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_lengths(lengths: &[usize]) -> Vec<Tokens> {
+        lengths
+            .iter()
+            .map(|&n| Tokens {
+                ids: vec![1; n],
+                type_ids: vec![0; n],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn batches_hold_every_index_once_and_keep_the_budget() {
+        let lengths = [5, 1, 9, 3, 3, 30, 2];
+        let batches = batches_by_length(&lengths, 10);
+        let mut seen: Vec<usize> = batches.concat();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..7).collect::<Vec<_>>());
+        for batch in &batches {
+            let sum: usize = batch.iter().map(|&i| lengths[i]).sum();
+            assert!(sum <= 10 || batch.len() == 1, "{batch:?} holds {sum} tokens");
+        }
+    }
+
+    #[test]
+    fn packing_keeps_order_and_offsets() {
+        let packed = pack(&of_lengths(&[2, 4, 1]), &[2, 0]);
+        assert_eq!(packed.offsets, [0, 1, 3]);
+        assert_eq!(packed.ids.len(), 3);
+    }
+}

@@ -1,0 +1,207 @@
+//! Applies a finished run to new rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{Field, Schema};
+
+use super::saved::Predictor;
+use super::{Context, RunError};
+use crate::engine::Session;
+use crate::mine::Predictions;
+use crate::prepare::{self, Rows, Target};
+use crate::source::{SourceSettings, Table};
+use crate::store::{AtomicFile, StoreError, TableFormat, TableWriter};
+
+/// Rows predicted together; a fixed number, so that memory is bounded and bytes repeat.
+const CHUNK_ROWS: usize = 8_192;
+
+/// What is predicted and where it goes.
+#[derive(Clone, Debug)]
+pub struct PredictJob {
+    /// A finished run.
+    pub run: PathBuf,
+    pub source: SourceSettings,
+    /// `.parquet`, `.csv` or `.jsonl`.
+    pub output: PathBuf,
+    /// Another member than the recommended one.
+    pub member: Option<String>,
+    pub overwrite: bool,
+}
+
+/// What was predicted.
+#[derive(Clone, Debug)]
+pub struct PredictOutcome {
+    pub output: PathBuf,
+    pub rows: u64,
+    pub member: String,
+    pub n_bad_rows: u64,
+}
+
+/// Predicts every row of the source, streamed.
+///
+/// # Errors
+/// A folder that is no run, columns that do not fit (by name), or whatever is wrong with the data
+/// or the disk; no output is left behind.
+pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
+    context.limits.apply(|| predict_inner(job, context))
+}
+
+fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
+    let predictor = Predictor::open(&job.run, job.member.as_deref())?;
+    let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
+        path: std::env::temp_dir(),
+        reason: format!("cannot make a temporary folder: {e}"),
+    })?;
+    let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
+    predictor.preparation.check_schema(table.schema())?;
+    let roles = predictor.preparation.roles_for(table.schema());
+    let mut writer = Output::open(&job.output, job.overwrite)?;
+    let mut pending: Option<Rows> = None;
+    let mut done = 0u64;
+    for rows in prepare::stream(&table, &roles)? {
+        let rows = rows?;
+        let mut buffer = match pending.take() {
+            Some(mut earlier) => {
+                earlier.append(rows)?;
+                earlier
+            }
+            None => rows,
+        };
+        while buffer.row_ids.len() >= CHUNK_ROWS {
+            let (chunk, rest) = buffer.split_at(CHUNK_ROWS);
+            done += write_chunk(&predictor, &chunk, &mut writer, context)?;
+            context.watch.progress("predict", done, table.n_rows(), "");
+            buffer = rest;
+        }
+        pending = Some(buffer);
+    }
+    if let Some(rest) = pending.filter(|r| !r.row_ids.is_empty() || done == 0) {
+        done += write_chunk(&predictor, &rest, &mut writer, context)?;
+        context.watch.progress("predict", done, table.n_rows(), "");
+    }
+    if context.watch.cancelled() {
+        return Err(RunError::Interrupted);
+    }
+    writer.commit()?;
+    Ok(PredictOutcome {
+        output: job.output.clone(),
+        rows: done,
+        member: job.member.clone().unwrap_or(predictor.manifest.chosen),
+        n_bad_rows: table.n_bad_rows(),
+    })
+}
+
+fn write_chunk(
+    predictor: &Predictor,
+    rows: &Rows,
+    writer: &mut Output,
+    context: &Context,
+) -> Result<u64, RunError> {
+    let predictions = predictor.predict(rows, context.watch)?;
+    let names = predictor.preparation.class_names();
+    writer.write(&prediction_batch(&rows.row_ids, &predictions, names, None)?)?;
+    Ok(rows.row_ids.len() as u64)
+}
+
+/// The output file, begun with the first batch.
+struct Output {
+    path: PathBuf,
+    format: TableFormat,
+    writer: Option<TableWriter<AtomicFile>>,
+}
+
+impl Output {
+    fn open(path: &Path, overwrite: bool) -> Result<Output, StoreError> {
+        if !overwrite && path.is_file() {
+            return Err(StoreError::Exists {
+                path: path.to_path_buf(),
+            });
+        }
+        Ok(Output {
+            path: path.to_path_buf(),
+            format: TableFormat::of(path)?,
+            writer: None,
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            empty => {
+                let file = AtomicFile::create(&self.path)?;
+                empty.insert(TableWriter::new(file, self.format, batch.schema(), &self.path)?)
+            }
+        };
+        writer.write(batch)
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        match self.writer {
+            Some(writer) => writer.finish()?.commit(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The pieces in which rows are predicted.
+pub fn chunks(rows: &Rows) -> Vec<Rows> {
+    let n = rows.row_ids.len();
+    (0..n)
+        .step_by(CHUNK_ROWS)
+        .map(|start| {
+            let range: Vec<usize> = (start..n.min(start + CHUNK_ROWS)).collect();
+            prepare::subset(rows, &range)
+        })
+        .collect()
+}
+
+/// Columns `row`, `truth` (where known), `predicted`, and `probability_<class>` for classes.
+pub fn prediction_batch(
+    row_ids: &[u64],
+    predictions: &Predictions,
+    class_names: &[String],
+    truth: Option<&Target>,
+) -> Result<RecordBatch, RunError> {
+    let mut columns: Vec<(String, ArrayRef)> =
+        vec![("row".into(), Arc::new(UInt64Array::from(row_ids.to_vec())))];
+    match truth {
+        Some(Target::Classes { codes, names }) => {
+            let named = codes.iter().map(|&c| names[c as usize].as_str());
+            columns.push(("truth".into(), Arc::new(StringArray::from_iter_values(named))));
+        }
+        Some(Target::Numbers(values)) => {
+            columns.push(("truth".into(), Arc::new(Float64Array::from(values.clone()))));
+        }
+        None => {}
+    }
+    match predictions {
+        Predictions::Numbers(values) => {
+            columns.push(("predicted".into(), Arc::new(Float64Array::from(values.clone()))));
+        }
+        Predictions::Probabilities { n_classes, values } => {
+            let winners = predictions.argmax().unwrap_or_default();
+            let named = winners.iter().map(|&c| class_names[c as usize].as_str());
+            columns.push(("predicted".into(), Arc::new(StringArray::from_iter_values(named))));
+            for (class, name) in class_names.iter().enumerate() {
+                let of_class = values.iter().skip(class).step_by(*n_classes).copied();
+                columns.push((
+                    format!("probability_{name}"),
+                    Arc::new(Float32Array::from_iter_values(of_class)),
+                ));
+            }
+        }
+    }
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
+        path: Path::new("predictions.parquet").to_path_buf(),
+        reason: e.to_string(),
+    })
+}
+

@@ -1,0 +1,232 @@
+//! From files to one dataset with its parts.
+
+use std::path::Path;
+
+use crate::Watch;
+
+use super::{Context, Job, RunError};
+use crate::engine::Session;
+use crate::explain::Warning;
+use crate::prepare::{
+    self, ColumnRole, Dataset, Preparation, PrepareSettings, RoleSettings, Rows, Split,
+    SplitSettings, Suspicion, TestPart,
+};
+use crate::source::{BadRow, Origin, Profile, Table};
+
+/// Everything that is known of the data before anything is learned.
+pub struct Loaded {
+    pub profile: Profile,
+    pub roles: Vec<ColumnRole>,
+    pub origins: Vec<Origin>,
+    pub bad_rows: Vec<BadRow>,
+    /// Training rows, then validation rows where a file gave them, then test rows where a file
+    /// gave them.
+    pub rows: Rows,
+    pub split: Split,
+    pub preparation: Preparation,
+    pub dataset: Dataset,
+    pub warnings: Vec<Warning>,
+}
+
+impl Loaded {
+    /// Training and validation rows together.
+    pub fn fit_rows(&self) -> Vec<usize> {
+        let mut all = self.split.train.clone();
+        all.extend(&self.split.validation);
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Reads, cleans, splits and encodes what the job names.
+pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunError> {
+    let watch = context.watch;
+    let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    watch.progress("read", 0, 3, &job.data.inputs.join(" "));
+    let table = Table::open(&job.source_settings(&job.data.inputs), spool, &session, watch)?;
+    watch.progress("read", 1, 3, "profile");
+    let profile = table.profile(watch)?;
+    let roles = prepare::assign_roles(&profile, &role_settings(job))?;
+    let mut warnings = bad_row_warnings(&table);
+    let mut reader = PartReader {
+        job,
+        spool,
+        session: &session,
+        roles: &roles,
+        warnings: &mut warnings,
+        origins: table.origins().to_vec(),
+        bad_rows: table.bad_rows().to_vec(),
+        watch,
+    };
+    let mut rows = reader.rows_of(&table, "training")?;
+    let n_train = rows.row_ids.len();
+    reader.append(&job.data.validation, "validation", &mut rows)?;
+    let n_fit = rows.row_ids.len();
+    reader.append(&job.data.test, "test", &mut rows)?;
+    let (origins, bad_rows) = (reader.origins, reader.bad_rows);
+    watch.progress("read", 2, 3, "prepare");
+    let split = divide(job, &rows, n_train, n_fit)?;
+    let fit_rows = {
+        let mut all = split.train.clone();
+        all.extend(&split.validation);
+        all.sort_unstable();
+        all
+    };
+    let preparation = Preparation::fit(&rows, &fit_rows, &prepare_settings(job))?;
+    let dataset = preparation.apply(&rows)?;
+    let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, job.task);
+    warnings.extend(suspicions.into_iter().map(warning));
+    watch.progress("read", 3, 3, "");
+    Ok(Loaded {
+        profile,
+        roles,
+        origins,
+        bad_rows,
+        rows,
+        split,
+        preparation,
+        dataset,
+        warnings,
+    })
+}
+
+/// Roles as the job gives them.
+pub fn role_settings(job: &Job) -> RoleSettings {
+    RoleSettings {
+        task: Some(job.task),
+        target: Some(job.data.target.clone()),
+        texts: job.data.texts.clone(),
+        given: job.data.roles.clone(),
+    }
+}
+
+fn prepare_settings(job: &Job) -> PrepareSettings {
+    PrepareSettings {
+        positive_class: job.data.positive.clone(),
+        ..PrepareSettings::new(job.task)
+    }
+}
+
+struct PartReader<'a> {
+    job: &'a Job,
+    spool: &'a Path,
+    session: &'a Session,
+    roles: &'a [ColumnRole],
+    warnings: &'a mut Vec<Warning>,
+    origins: Vec<Origin>,
+    bad_rows: Vec<BadRow>,
+    watch: &'a dyn Watch,
+}
+
+impl PartReader<'_> {
+    fn rows_of(&mut self, table: &Table, part: &str) -> Result<Rows, RunError> {
+        let mut rows = prepare::load(table, self.roles)?;
+        let dropped = prepare::drop_missing_target(&mut rows);
+        if dropped > 0 {
+            self.warnings.push(Warning {
+                kind: "missing_target".into(),
+                column: Some(self.job.data.target.clone()),
+                message: format!("{dropped} {part} rows have no target"),
+                action: "left out".into(),
+            });
+        }
+        if rows.row_ids.is_empty() {
+            return Err(RunError::NotEnoughRows(format!("no {part} row has a target")));
+        }
+        Ok(rows)
+    }
+
+    /// Reads a part that has files of its own.
+    fn append(&mut self, inputs: &[String], part: &str, rows: &mut Rows) -> Result<(), RunError> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let settings = self.job.source_settings(inputs);
+        let table = Table::open(&settings, self.spool, self.session, self.watch)?;
+        self.warnings.extend(bad_row_warnings(&table));
+        self.origins.extend_from_slice(table.origins());
+        self.bad_rows.extend_from_slice(table.bad_rows());
+        let more = self.rows_of(&table, part)?;
+        rows.append(more)?;
+        Ok(())
+    }
+}
+
+/// Parts by file where files are given, by rule otherwise.
+fn divide(job: &Job, rows: &Rows, n_train: usize, n_fit: usize) -> Result<Split, RunError> {
+    let n_rows = rows.row_ids.len();
+    let fraction = job.split.test_fraction;
+    let test = match (&job.split.group, &job.split.time) {
+        _ if !job.data.test.is_empty() => TestPart::Given,
+        (Some(column), _) => TestPart::Group {
+            column: column.clone(),
+            fraction,
+        },
+        (_, Some(column)) => TestPart::Time {
+            column: column.clone(),
+            fraction,
+        },
+        _ => TestPart::Random { fraction },
+    };
+    let settings = SplitSettings {
+        test,
+        validation_fraction: job.split.validation_fraction,
+        seed: job.seed,
+    };
+    let own: Vec<usize> = (0..n_train).collect();
+    let mut split = prepare::split(&prepare::subset(rows, &own), job.task, &settings)?;
+    if n_fit > n_train {
+        split.train.extend(&split.validation);
+        split.train.sort_unstable();
+        split.validation = (n_train..n_fit).collect();
+        split.how = "given validation file".into();
+    }
+    if n_rows > n_fit {
+        split.test = (n_fit..n_rows).collect();
+        if n_fit > n_train {
+            split.how = "given test and validation files".into();
+        }
+    }
+    Ok(split)
+}
+
+pub fn bad_row_warnings(table: &Table) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = table
+        .warnings()
+        .iter()
+        .map(|message| Warning {
+            kind: "source".into(),
+            column: None,
+            message: message.clone(),
+            action: "read as described".into(),
+        })
+        .collect();
+    if table.n_bad_rows() > 0 {
+        let first = table.bad_rows().first();
+        let example = first.map_or(String::new(), |row| {
+            format!(
+                "; the first is line {} of {}: {}",
+                row.line,
+                row.path.display(),
+                row.reason
+            )
+        });
+        warnings.push(Warning {
+            kind: "bad_rows".into(),
+            column: None,
+            message: format!("{} rows could not be read{example}", table.n_bad_rows()),
+            action: "kept aside in bad_rows.jsonl".into(),
+        });
+    }
+    warnings
+}
+
+/// A suspicion in the words of the report.
+pub fn warning(suspicion: Suspicion) -> Warning {
+    Warning {
+        kind: suspicion.kind.to_string(),
+        column: suspicion.column,
+        message: suspicion.message,
+        action: suspicion.action.to_string(),
+    }
+}

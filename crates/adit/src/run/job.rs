@@ -1,0 +1,251 @@
+//! The job file: what `adit run` reads and every verb writes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::RunError;
+use crate::prepare::{Role, Task};
+use crate::source::{BadRowLimit, Format, SourceSettings};
+
+/// A whole job: data in, report out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// `classify` or `regress`.
+    pub task: Task,
+    /// Heading of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Every random choice follows from it.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Folder of the run; relative to the job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<PathBuf>,
+    pub data: DataSection,
+    #[serde(default)]
+    pub split: SplitSection,
+    #[serde(default)]
+    pub transformer: TransformerSection,
+}
+
+/// Which rows and columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// Files, globs, folders, or `-` for standard input; relative to the job file.
+    pub inputs: Vec<String>,
+    /// Rows that are only judged on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// Rows that early stopping and the choice of settings look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation: Vec<String>,
+    pub target: String,
+    /// Class that precision, recall and F1 are about; the second by name unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
+    /// Text columns; two make a pair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<char>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Bad rows that are tolerated: a count (`10`) or a share (`"1%"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bad_rows: Option<BadRowLimit>,
+    /// Roles that override the rules, by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Role>,
+}
+
+/// How rows are divided where no test file is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitSection {
+    /// Share of the rows that are judged on, 0 < x < 1.
+    pub test_fraction: f64,
+    /// Share of the training rows that early stopping looks at, 0 < x < 1.
+    pub validation_fraction: f64,
+    /// Column whose values stay whole in one part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Column whose latest rows are the test part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+}
+
+impl Default for SplitSection {
+    fn default() -> Self {
+        SplitSection {
+            test_fraction: 0.2,
+            validation_fraction: 0.15,
+            group: None,
+            time: None,
+        }
+    }
+}
+
+/// How transformers are trained; what is absent is chosen by the size and kind of the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransformerSection {
+    /// Name in the model store, or a Hugging Face directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// How many seeds are trained and averaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<usize>,
+    /// Candidates; the best on the validation rows is kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_rates: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// Epochs without improvement after which training stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Longest sequence in tokens; longer texts are cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// Head over the text encoder: `cls`, `mean` or `match`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Job {
+    /// Reads a job from TOML text.
+    ///
+    /// # Errors
+    /// Names `origin`, the line and the key that does not fit.
+    pub fn from_toml(text: &str, origin: &Path) -> Result<Job, RunError> {
+        let job: Job = toml::from_str(text).map_err(|e| RunError::JobFile {
+            path: origin.to_path_buf(),
+            reason: e.to_string().trim_end().to_string(),
+        })?;
+        job.check_at(origin)?;
+        Ok(job)
+    }
+
+    /// The job as TOML text.
+    pub fn to_toml(&self) -> Result<String, RunError> {
+        toml::to_string_pretty(self).map_err(|e| RunError::JobFile {
+            path: PathBuf::from("job.toml"),
+            reason: e.to_string(),
+        })
+    }
+
+    /// Makes relative paths absolute against `base`, so that the job runs from anywhere.
+    pub fn anchored(mut self, base: &Path) -> Job {
+        let anchor = |p: &String| -> String {
+            if p == "-" || Path::new(p).is_absolute() {
+                p.clone()
+            } else {
+                base.join(p).to_string_lossy().into_owned()
+            }
+        };
+        for list in [
+            &mut self.data.inputs,
+            &mut self.data.test,
+            &mut self.data.validation,
+        ] {
+            *list = list.iter().map(anchor).collect();
+        }
+        if let Some(out) = &self.out {
+            self.out = Some(base.join(out));
+        }
+        if let Some(encoder) = &self.transformer.encoder {
+            let as_folder = base.join(encoder);
+            if as_folder.is_dir() {
+                self.transformer.encoder = Some(as_folder.to_string_lossy().into_owned());
+            }
+        }
+        self
+    }
+
+    /// How the training rows are read.
+    pub fn source_settings(&self, inputs: &[String]) -> SourceSettings {
+        let d = &self.data;
+        SourceSettings {
+            inputs: inputs.to_vec(),
+            format: d.format,
+            delimiter: d.delimiter.map(|c| c as u8),
+            quote: d.quote.map(|c| c as u8),
+            header: d.header,
+            encoding: d.encoding.clone(),
+            max_bad_rows: d.max_bad_rows.unwrap_or_default(),
+        }
+    }
+
+    /// Checks values that a type cannot.
+    pub fn check(&self) -> Result<(), RunError> {
+        self.check_at(Path::new("the command line"))
+    }
+
+    fn check_at(&self, origin: &Path) -> Result<(), RunError> {
+        let fail = |reason: String| {
+            Err(RunError::JobFile {
+                path: origin.to_path_buf(),
+                reason,
+            })
+        };
+        if self.data.inputs.is_empty() {
+            return fail("`data.inputs` names no file".into());
+        }
+        for (key, value) in [
+            ("split.test_fraction", self.split.test_fraction),
+            ("split.validation_fraction", self.split.validation_fraction),
+        ] {
+            if !(value > 0.0 && value < 1.0) {
+                return fail(format!("`{key}` is {value}, but must lie between 0 and 1"));
+            }
+        }
+        if self.split.group.is_some() && self.split.time.is_some() {
+            return fail("`split.group` and `split.time` exclude each other".into());
+        }
+        for (key, c) in [("delimiter", self.data.delimiter), ("quote", self.data.quote)] {
+            if c.is_some_and(|c| !c.is_ascii()) {
+                return fail(format!("`data.{key}` must be one ASCII character"));
+            }
+        }
+        let t = &self.transformer;
+        if t.learning_rates.iter().any(|r| !(*r > 0.0 && *r < 1.0)) {
+            return fail("`transformer.learning_rates` must lie between 0 and 1".into());
+        }
+        for (key, value) in [
+            ("seeds", t.seeds),
+            ("epochs", t.epochs),
+            ("patience", t.patience),
+            ("batch_size", t.batch_size),
+        ] {
+            if value == Some(0) {
+                return fail(format!("`transformer.{key}` must be at least 1"));
+            }
+        }
+        if t.max_tokens.is_some_and(|n| n < 8) {
+            return fail("`transformer.max_tokens` must be at least 8".into());
+        }
+        if let Some(head) = &t.head
+            && !["cls", "mean", "match"].contains(&head.as_str())
+        {
+            return fail(format!(
+                "`transformer.head` is `{head}`, but must be `cls`, `mean` or `match`"
+            ));
+        }
+        Ok(())
+    }
+}

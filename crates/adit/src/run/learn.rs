@@ -1,0 +1,240 @@
+//! Classify and regress: the whole way from source to report.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::data::{self, Loaded};
+use super::members::{Arena, TrainedMember};
+use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
+use super::{Context, Job, RunError, apply, limits, summary};
+use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember};
+use crate::mine::Predictions;
+use crate::report;
+use crate::represent::encoder::EncoderDirectory;
+use crate::store::{ModelStore, RunFolder};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Outcome {
+    pub folder: PathBuf,
+    pub findings: Findings,
+    pub cost: Cost,
+    /// What `result.json` holds.
+    pub result_json: String,
+}
+
+/// Runs a job and leaves a run folder at `out`.
+///
+/// # Errors
+/// Whatever is wrong with the job, the data, the encoder or the disk; nothing half-written stays.
+pub fn learn(job: &Job, out: &Path, overwrite: bool, context: &Context) -> Result<Outcome, RunError> {
+    let started = Instant::now();
+    let encoder = encoder(job, context)?;
+    let folder = RunFolder::create(out, overwrite)?;
+    let (findings, cost, result_json) = context.limits.apply(|| {
+        let (findings, loaded) = train_and_judge(job, out, &folder, encoder.as_ref(), context)?;
+        let cost = Cost {
+            seconds: started.elapsed().as_secs_f64(),
+            peak_rss_bytes: limits::peak_rss_bytes(),
+        };
+        let result_json = write_report(job, &folder, &findings, &cost, &loaded)?;
+        Ok((findings, cost, result_json))
+    })?;
+    if context.watch.cancelled() {
+        return Err(RunError::Interrupted);
+    }
+    Ok(Outcome {
+        folder: folder.commit()?,
+        findings,
+        cost,
+        result_json,
+    })
+}
+
+fn encoder(job: &Job, context: &Context) -> Result<Option<EncoderDirectory>, RunError> {
+    let Some(name) = &job.transformer.encoder else {
+        return Ok(None);
+    };
+    let found = ModelStore::new(context.model_store).resolve(name)?;
+    Ok(Some(EncoderDirectory::open(&found.path, &found.manifest.name)?))
+}
+
+fn train_and_judge(
+    job: &Job,
+    out: &Path,
+    folder: &RunFolder,
+    encoder: Option<&EncoderDirectory>,
+    context: &Context,
+) -> Result<(Findings, Loaded), RunError> {
+    let loaded = data::load(job, folder.path(), context)?;
+    let target = loaded.dataset.target.clone().ok_or_else(|| {
+        RunError::NotEnoughRows("the data has no target".to_string())
+    })?;
+    if !loaded.dataset.texts.is_empty() && encoder.is_none() {
+        return Err(RunError::NoEncoder);
+    }
+    let positive = loaded.preparation.positive_class();
+    let arena = Arena {
+        job,
+        loaded: &loaded,
+        target: &target,
+        metric: explain::selection_metric(&target),
+        positive,
+        watch: context.watch,
+    };
+    let (members, linear) = train_all(&arena, encoder)?;
+    let findings = judge(&arena, &members, out, positive)?;
+    save(folder, &loaded, &members, &linear, encoder, &findings.chosen)?;
+    predict_test_rows(folder, &arena, &members, &findings.chosen)?;
+    drop(arena);
+    Ok((findings, loaded))
+}
+
+fn train_all(
+    arena: &Arena,
+    encoder: Option<&EncoderDirectory>,
+) -> Result<(Vec<TrainedMember>, SavedLinear), RunError> {
+    let mut members = vec![arena.trivial()?];
+    let (linear, saved) = arena.linear()?;
+    members.push(linear);
+    members.extend(arena.row_transformer()?);
+    if let (Some(encoder), false) = (encoder, arena.loaded.dataset.texts.is_empty()) {
+        members.push(arena.text_transformer(encoder)?);
+    }
+    Ok((members, saved))
+}
+
+fn judge(
+    arena: &Arena,
+    members: &[TrainedMember],
+    out: &Path,
+    positive: Option<usize>,
+) -> Result<Findings, RunError> {
+    arena.watch.progress("judge", 0, 1, "");
+    let loaded = arena.loaded;
+    let test = &loaded.split.test;
+    let truth = arena.target.select(test);
+    let row_ids: Vec<u64> = test.iter().map(|&i| loaded.rows.row_ids[i]).collect();
+    let cells = |k: usize| summary::cells(&loaded.rows, test[k]);
+    let input = JudgeInput {
+        task: arena.job.task,
+        target_name: &arena.job.data.target,
+        test_truth: &truth,
+        test_row_ids: &row_ids,
+        members: members.iter().map(judged).collect(),
+        positive,
+        groups: None,
+        seed: arena.job.seed,
+        cells: &cells,
+    };
+    let findings = explain::judge(
+        &input,
+        summary::data(arena.job, loaded, arena.target),
+        loaded.warnings.clone(),
+        summary::run_again(out),
+    )?;
+    arena.watch.progress("judge", 1, 1, "");
+    Ok(findings)
+}
+
+fn judged(member: &TrainedMember) -> JudgedMember<'_> {
+    JudgedMember {
+        name: member.name.clone(),
+        role: member.role,
+        test: &member.test,
+        validation_score: member.validation_score,
+        train_score: member.train_score,
+        settings: member.settings.clone(),
+        seconds: member.seconds,
+        histories: member.histories.clone(),
+    }
+}
+
+fn save(
+    folder: &RunFolder,
+    loaded: &Loaded,
+    members: &[TrainedMember],
+    linear: &SavedLinear,
+    encoder: Option<&EncoderDirectory>,
+    chosen: &str,
+) -> Result<(), RunError> {
+    let mut saved_members = Vec::new();
+    for member in members {
+        let prefix = match member.kind {
+            MemberKind::Text(_) => "text",
+            _ => "row",
+        };
+        let mut weights = Vec::new();
+        for (k, params) in member.weights.iter().enumerate() {
+            let file = format!("{prefix}-{}.safetensors", k + 1);
+            folder.write(&format!("model/{file}"), &params.to_safetensors_bytes())?;
+            weights.push(file);
+        }
+        saved_members.push(SavedMember {
+            name: member.name.clone(),
+            kind: member.kind.clone(),
+            weights,
+        });
+    }
+    if let Some(encoder) = encoder {
+        for (name, text) in encoder.files()? {
+            folder.write(&format!("model/encoder/{name}"), text.as_bytes())?;
+        }
+    }
+    let manifest = Manifest::new(chosen.to_string(), saved_members);
+    saved::write(folder, &loaded.preparation, linear, &manifest)
+}
+
+/// Writes predictions.parquet by the saved model, as `adit predict` would, and compares them with
+/// what was judged: what is handed out is what was measured.
+fn predict_test_rows(
+    folder: &RunFolder,
+    arena: &Arena,
+    members: &[TrainedMember],
+    chosen: &str,
+) -> Result<(), RunError> {
+    let predictor = Predictor::open(folder.path(), None)?;
+    let rows = crate::prepare::subset(&arena.loaded.rows, &arena.loaded.split.test);
+    let truth = arena.target.select(&arena.loaded.split.test);
+    let mut parts = Vec::new();
+    for chunk in apply::chunks(&rows) {
+        parts.push(predictor.predict(&chunk, arena.watch)?);
+    }
+    let predictions = Predictions::concat(&parts).ok_or(RunError::NotRepeated { rows: 0 })?;
+    let judged = members.iter().find(|m| m.name == chosen);
+    if let Some(judged) = judged.and_then(|m| Predictions::mean(&m.test)) {
+        let differing = judged.count_different(&predictions);
+        if differing > 0 {
+            return Err(RunError::NotRepeated { rows: differing });
+        }
+    }
+    let batch = apply::prediction_batch(&rows.row_ids, &predictions, predictor.preparation.class_names(), Some(&truth))?;
+    let bytes = crate::store::parquet_bytes(&batch)?;
+    folder.write("predictions.parquet", &bytes)?;
+    Ok(())
+}
+
+fn write_report(
+    job: &Job,
+    folder: &RunFolder,
+    findings: &Findings,
+    cost: &Cost,
+    loaded: &Loaded,
+) -> Result<String, RunError> {
+    let version = env!("CARGO_PKG_VERSION");
+    let result_json = report::result_json(findings, cost, version)?;
+    folder.write("result.json", result_json.as_bytes())?;
+    let html = report::html(findings, cost, version)?;
+    folder.write("report.html", html.as_bytes())?;
+    folder.write("MODEL_CARD.md", report::model_card(findings, version).as_bytes())?;
+    folder.write("job.toml", job.to_toml()?.as_bytes())?;
+    if !loaded.bad_rows.is_empty() {
+        let mut lines = String::new();
+        for row in &loaded.bad_rows {
+            lines.push_str(&serde_json::to_string(row).unwrap_or_default());
+            lines.push('\n');
+        }
+        folder.write("bad_rows.jsonl", lines.as_bytes())?;
+    }
+    Ok(result_json)
+}

@@ -1,0 +1,373 @@
+//! Trains the members of the scoreboard, the simplest first.
+
+use std::time::Instant;
+
+use adit_nn::Params;
+
+use crate::Watch;
+
+use super::data::Loaded;
+use super::saved::{MemberKind, SavedLinear};
+use super::{Job, RunError};
+use crate::explain::{self, EpochRecord, MemberRole, MetricSettings, TrainingHistory};
+use crate::mine::linear::LinearSettings;
+use crate::mine::row_transformer::RowTransformerModel;
+use crate::mine::text_transformer::{TextHead, TextRows, TextTransformerModel};
+use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSettings};
+use crate::mine::trivial::TrivialModel;
+use crate::mine::{MineError, Predictions};
+use crate::prepare::{Target, Task};
+use crate::represent::{LinearFeatures, LinearFeaturesSettings};
+use crate::represent::encoder::EncoderDirectory;
+use crate::represent::rows::RowTransformerShape;
+
+/// A member after training, with its predictions of the test rows.
+pub struct TrainedMember {
+    pub name: String,
+    pub role: MemberRole,
+    pub kind: MemberKind,
+    /// One a seed.
+    pub weights: Vec<Params>,
+    /// One a seed, rows as in the split's test part.
+    pub test: Vec<Predictions>,
+    pub validation_score: Option<f64>,
+    pub train_score: Option<f64>,
+    pub settings: Vec<(String, String)>,
+    pub seconds: f64,
+    pub histories: Vec<TrainingHistory>,
+}
+
+/// What members are trained on and compared by.
+pub struct Arena<'a> {
+    pub job: &'a Job,
+    pub loaded: &'a Loaded,
+    pub target: &'a Target,
+    /// Metric by which the recommended member is chosen, on validation rows.
+    pub metric: &'static str,
+    pub positive: Option<usize>,
+    pub watch: &'a dyn Watch,
+}
+
+impl Arena<'_> {
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            train: &self.loaded.split.train,
+            validation: &self.loaded.split.validation,
+        }
+    }
+
+    /// The selection metric of predictions for `rows`, in its own direction.
+    fn score(&self, rows: &[usize], predictions: &Predictions) -> Option<f64> {
+        let settings = MetricSettings {
+            positive: self.positive,
+            threshold: None,
+        };
+        let metrics = explain::evaluate(&self.target.select(rows), predictions, &settings);
+        metrics.get(self.metric).copied()
+    }
+
+    /// The selection metric oriented so that more is better.
+    fn oriented(&self, score: Option<f64>) -> f64 {
+        match score {
+            Some(v) if explain::more_is_better(self.metric) => v,
+            Some(v) => -v,
+            None => f64::NEG_INFINITY,
+        }
+    }
+
+    /// Majority or mean.
+    pub fn trivial(&self) -> Result<TrainedMember, RunError> {
+        let started = Instant::now();
+        let split = &self.loaded.split;
+        let on_train = TrivialModel::fit(self.target, &split.train)?;
+        let model = TrivialModel::fit(self.target, &self.loaded.fit_rows())?;
+        let name = match self.job.task {
+            Task::Classify => "majority",
+            Task::Regress => "mean",
+        };
+        Ok(TrainedMember {
+            name: name.into(),
+            role: MemberRole::Baseline,
+            test: vec![model.predict(split.test.len())],
+            validation_score: self.score(&split.validation, &on_train.predict(split.validation.len())),
+            train_score: self.score(&split.train, &on_train.predict(split.train.len())),
+            kind: MemberKind::Trivial(model),
+            weights: Vec::new(),
+            settings: Vec::new(),
+            seconds: started.elapsed().as_secs_f64(),
+            histories: Vec::new(),
+        })
+    }
+
+    /// The linear model: chosen on the training part, then fitted on training and validation rows.
+    pub fn linear(&self) -> Result<(TrainedMember, SavedLinear), RunError> {
+        let started = Instant::now();
+        let split = &self.loaded.split;
+        let dataset = &self.loaded.dataset;
+        let fit_rows = self.loaded.fit_rows();
+        let features = LinearFeatures::fit(dataset, &fit_rows, LinearFeaturesSettings::default())?;
+        let matrix = features.transform(dataset)?;
+        let settings = LinearSettings {
+            seed: self.job.seed,
+            ..LinearSettings::default()
+        };
+        let on_train = settings.fit(&matrix, self.target, &split.train, self.watch)?;
+        let validation = on_train.predict(&matrix.select(&split.validation)?)?;
+        let train = on_train.predict(&matrix.select(&split.train)?)?;
+        let refit = LinearSettings {
+            penalties: vec![on_train.chosen_penalty()],
+            ..settings
+        };
+        let model = refit.fit(&matrix, self.target, &fit_rows, self.watch)?;
+        let member = TrainedMember {
+            name: "linear".into(),
+            role: MemberRole::Linear,
+            kind: MemberKind::Linear,
+            weights: Vec::new(),
+            test: vec![model.predict(&matrix.select(&split.test)?)?],
+            validation_score: self.score(&split.validation, &validation),
+            train_score: self.score(&split.train, &train),
+            settings: vec![
+                ("features".into(), matrix.n_cols.to_string()),
+                ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
+            ],
+            seconds: started.elapsed().as_secs_f64(),
+            histories: Vec::new(),
+        };
+        Ok((member, SavedLinear { features, model }))
+    }
+
+    /// The row transformer, or nothing where there are neither numbers nor categories.
+    pub fn row_transformer(&self) -> Result<Option<TrainedMember>, RunError> {
+        let started = Instant::now();
+        let dataset = &self.loaded.dataset;
+        let model = match RowTransformerModel::fit(dataset, None, self.parts()) {
+            Err(MineError::NoFeatures) => return Ok(None),
+            other => other?,
+        };
+        let n_train = self.loaded.split.train.len();
+        let t = &self.job.transformer;
+        let base = TrainingSettings {
+            learning_rate: 0.0,
+            epochs: t.epochs.unwrap_or(row_epochs(n_train)),
+            patience: t.patience.unwrap_or(16),
+            batch_size: t.batch_size.unwrap_or((n_train / 16).clamp(16, 256)),
+            warmup: 0.02,
+            decay: false,
+            weight_decay: 1e-2,
+            clip_norm: 1.0,
+            seed: self.job.seed,
+        };
+        let rates = candidates(&t.learning_rates, &[3e-4, 1e-3]);
+        let name = "row transformer";
+        let train = |settings: &TrainingSettings, stage: &str| {
+            let score = |p: &Predictions| -self.validation_loss(&model.meaning, p);
+            let monitor = Monitor {
+                name: stage,
+                watch: self.watch,
+                score: &score,
+            };
+            model.train(dataset, self.parts(), settings, &monitor)
+        };
+        let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(3), name, &train)?;
+        let by_seed = trained
+            .iter()
+            .map(|t| model.predict(dataset, &t.params, self.watch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut settings = describe(&base, rate);
+        settings.extend(describe_shape(&model.shape));
+        Ok(Some(self.finish(
+            (name.into(), MemberKind::Row(Box::new(model))),
+            trained,
+            by_seed,
+            settings,
+            started,
+        )))
+    }
+
+    /// The text encoder, fine-tuned whole.
+    pub fn text_transformer(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
+        let started = Instant::now();
+        let columns = &self.loaded.dataset.texts;
+        let t = &self.job.transformer;
+        let head = match t.head.as_deref() {
+            Some("mean") => TextHead::Mean,
+            Some("match") => TextHead::Match,
+            _ => TextHead::Cls,
+        };
+        let max_tokens = t.max_tokens.unwrap_or(128).min(encoder.config().max_position_embeddings);
+        let model = TextTransformerModel {
+            encoder: encoder.name().to_string(),
+            head,
+            max_tokens,
+            head_dropout: 0.1,
+            meaning: OutputMeaning::of(self.target, &self.loaded.split.train),
+        };
+        self.watch.progress("tokenise", 0, 1, "");
+        let rows = TextRows::new(&encoder.tokenizer(max_tokens)?, columns, head)?;
+        self.watch.progress("tokenise", 1, 1, "");
+        let base = TrainingSettings {
+            learning_rate: 0.0,
+            epochs: t.epochs.unwrap_or(4),
+            patience: t.patience.unwrap_or(2),
+            batch_size: t.batch_size.unwrap_or(16),
+            warmup: 0.1,
+            decay: true,
+            weight_decay: 1e-2,
+            clip_norm: 1.0,
+            seed: self.job.seed,
+        };
+        let rates = candidates(&t.learning_rates, &[5e-5, 1.5e-4]);
+        let train = |settings: &TrainingSettings, stage: &str| {
+            let score = |p: &Predictions| self.oriented(self.score(&self.loaded.split.validation, p));
+            let monitor = Monitor {
+                name: stage,
+                watch: self.watch,
+                score: &score,
+            };
+            model.train(encoder, &rows, (self.target, self.parts()), settings, &monitor)
+        };
+        let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(1), encoder.name(), &train)?;
+        let by_seed = trained
+            .iter()
+            .map(|t| model.predict(encoder.config(), &t.params, &rows, self.watch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut settings = describe(&base, rate);
+        settings.push(("head".into(), format!("{head:?}").to_lowercase()));
+        settings.push(("longest sequence".into(), format!("{max_tokens} tokens")));
+        Ok(self.finish(
+            (encoder.name().to_string(), MemberKind::Text(Box::new(model))),
+            trained,
+            by_seed,
+            settings,
+            started,
+        ))
+    }
+
+    /// Mean log loss or squared error of predictions for the validation rows.
+    fn validation_loss(&self, meaning: &OutputMeaning, predictions: &Predictions) -> f64 {
+        meaning.loss_of(predictions, self.target, &self.loaded.split.validation)
+    }
+
+    fn finish(
+        &self,
+        (name, kind): (String, MemberKind),
+        trained: Vec<Trained>,
+        by_seed: Vec<Predictions>,
+        settings: Vec<(String, String)>,
+        started: Instant,
+    ) -> TrainedMember {
+        let split = &self.loaded.split;
+        let mean_score = |rows: &[usize]| {
+            let scores: Vec<f64> = by_seed
+                .iter()
+                .filter_map(|p| self.score(rows, &p.select(rows)))
+                .collect();
+            (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+        };
+        let histories = trained
+            .iter()
+            .enumerate()
+            .map(|(k, t)| history(&name, self.job.seed + k as u64, t))
+            .collect();
+        TrainedMember {
+            role: MemberRole::Transformer,
+            test: by_seed.iter().map(|p| p.select(&split.test)).collect(),
+            validation_score: mean_score(&split.validation),
+            train_score: mean_score(&split.train),
+            weights: trained.into_iter().map(|t| t.params).collect(),
+            name,
+            kind,
+            settings,
+            seconds: started.elapsed().as_secs_f64(),
+            histories,
+        }
+    }
+}
+
+/// Trains the first seed with every learning rate, and the other seeds with the best of them.
+fn seeds(
+    base: &TrainingSettings,
+    rates: &[f64],
+    n_seeds: usize,
+    name: &str,
+    train: &dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError>,
+) -> Result<(f64, Vec<Trained>), MineError> {
+    let mut best: Option<(f64, Trained)> = None;
+    for (k, &rate) in rates.iter().enumerate() {
+        let settings = TrainingSettings {
+            learning_rate: rate as f32,
+            ..*base
+        };
+        let stage = if rates.len() > 1 {
+            format!("{name}: learning rate {rate:e} ({} of {})", k + 1, rates.len())
+        } else {
+            format!("{name}: seed {}", base.seed)
+        };
+        let trained = match train(&settings, &stage) {
+            // A rate that diverges is not a candidate, unless it is the last one.
+            Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < rates.len() => continue,
+            other => other?,
+        };
+        if best.as_ref().is_none_or(|(_, b)| trained.best_score > b.best_score) {
+            best = Some((rate, trained));
+        }
+    }
+    let (rate, first) = best.ok_or(MineError::NoFeatures)?;
+    let mut all = vec![first];
+    for k in 1..n_seeds as u64 {
+        let settings = TrainingSettings {
+            learning_rate: rate as f32,
+            seed: base.seed + k,
+            ..*base
+        };
+        let stage = format!("{name}: seed {} ({} of {n_seeds})", base.seed + k, k + 1);
+        all.push(train(&settings, &stage)?);
+    }
+    Ok((rate, all))
+}
+
+fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
+    if given.is_empty() { default } else { given }.to_vec()
+}
+
+/// Fewer passes over more rows, so that the number of steps stays useful and bounded.
+fn row_epochs(n_train: usize) -> usize {
+    (400_000 / n_train.max(1)).clamp(10, 200)
+}
+
+fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
+    vec![
+        ("learning rate".into(), format!("{rate:e}")),
+        ("epochs".into(), format!("up to {}", base.epochs)),
+        ("patience".into(), format!("{} epochs", base.patience)),
+        ("batch".into(), format!("{} rows", base.batch_size)),
+        ("weight decay".into(), base.weight_decay.to_string()),
+    ]
+}
+
+fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
+    vec![
+        ("layers".into(), shape.n_layers.to_string()),
+        ("token width".into(), shape.d_token.to_string()),
+        ("heads".into(), shape.n_heads.to_string()),
+    ]
+}
+
+fn history(model: &str, seed: u64, trained: &Trained) -> TrainingHistory {
+    TrainingHistory {
+        model: model.to_string(),
+        seed,
+        epochs: trained
+            .epochs
+            .iter()
+            .map(|e| EpochRecord {
+                epoch: e.epoch,
+                train_loss: e.train_loss,
+                validation_loss: e.validation_loss,
+                validation_score: e.validation_score,
+            })
+            .collect(),
+        best_epoch: trained.best_epoch,
+    }
+}

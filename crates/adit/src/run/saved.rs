@@ -1,0 +1,226 @@
+//! The `model/` folder of a run: all that `predict` needs.
+
+use std::path::{Path, PathBuf};
+
+use adit_nn::{Params, WeightFile};
+
+use crate::Watch;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::RunError;
+use crate::mine::linear::LinearModel;
+use crate::mine::row_transformer::RowTransformerModel;
+use crate::mine::text_transformer::{TextRows, TextTransformerModel};
+use crate::mine::trivial::TrivialModel;
+use crate::mine::Predictions;
+use crate::prepare::{Dataset, Preparation, Rows};
+use crate::represent::LinearFeatures;
+use crate::represent::encoder::EncoderDirectory;
+use crate::store::RunFolder;
+
+/// Format of the folder; raised when an old one can no longer be read.
+const VERSION: u32 = 1;
+
+/// Which members a run keeps and which one it recommends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    pub version: u32,
+    /// Program that wrote it.
+    pub adit: String,
+    pub chosen: String,
+    pub members: Vec<SavedMember>,
+}
+
+/// One member and the files that hold it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedMember {
+    pub name: String,
+    pub kind: MemberKind,
+    /// Weight files, one a seed; their predictions are averaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<String>,
+}
+
+/// What a member is made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    Trivial(TrivialModel),
+    Linear,
+    Row(Box<RowTransformerModel>),
+    Text(Box<TextTransformerModel>),
+}
+
+/// The linear model with the features it reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedLinear {
+    pub features: LinearFeatures,
+    pub model: LinearModel,
+}
+
+/// A finished run's model, ready to be applied.
+pub struct Predictor {
+    folder: PathBuf,
+    pub preparation: Preparation,
+    pub manifest: Manifest,
+    member: LoadedMember,
+}
+
+enum LoadedMember {
+    Trivial(TrivialModel),
+    Linear(Box<SavedLinear>),
+    Row(RowTransformerModel, Vec<Params>),
+    Text(TextTransformerModel, Box<EncoderDirectory>, Vec<Params>),
+}
+
+impl Manifest {
+    pub fn new(chosen: String, members: Vec<SavedMember>) -> Manifest {
+        Manifest {
+            version: VERSION,
+            adit: env!("CARGO_PKG_VERSION").to_string(),
+            chosen,
+            members,
+        }
+    }
+}
+
+/// Writes the parts that every run keeps.
+pub fn write(
+    folder: &RunFolder,
+    preparation: &Preparation,
+    linear: &SavedLinear,
+    manifest: &Manifest,
+) -> Result<(), RunError> {
+    folder.write("model/preparation.json", &to_json("model/preparation.json", preparation)?)?;
+    folder.write("model/linear.json", &to_json("model/linear.json", linear)?)?;
+    folder.write("model/manifest.json", &to_json("model/manifest.json", manifest)?)?;
+    Ok(())
+}
+
+impl Predictor {
+    /// Opens the model of a run; `member` other than the recommended one by name.
+    ///
+    /// # Errors
+    /// Names the file that is absent or damaged.
+    pub fn open(run: &Path, member: Option<&str>) -> Result<Predictor, RunError> {
+        let folder = run.join("model");
+        if !folder.join("manifest.json").is_file() {
+            return Err(RunError::NotARun {
+                path: run.to_path_buf(),
+                reason: "model/manifest.json is not there".into(),
+            });
+        }
+        let manifest: Manifest = from_json(&folder.join("manifest.json"))?;
+        if manifest.version != VERSION {
+            return Err(RunError::NotARun {
+                path: run.to_path_buf(),
+                reason: format!(
+                    "its model has format {}, but this program reads format {VERSION}",
+                    manifest.version
+                ),
+            });
+        }
+        let wanted = member.unwrap_or(&manifest.chosen);
+        let saved = manifest.members.iter().find(|m| m.name == wanted);
+        let Some(saved) = saved.cloned() else {
+            let names: Vec<&str> = manifest.members.iter().map(|m| m.name.as_str()).collect();
+            return Err(RunError::NotARun {
+                path: run.to_path_buf(),
+                reason: format!("it has no member `{wanted}`, only {}", names.join(", ")),
+            });
+        };
+        Ok(Predictor {
+            preparation: from_json(&folder.join("preparation.json"))?,
+            member: load_member(&folder, &saved)?,
+            folder,
+            manifest,
+        })
+    }
+
+    /// Where the model lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Predicts raw rows: the same cleaning and the same weights as in the run.
+    pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
+        self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
+    }
+
+    fn predict_dataset(&self, dataset: &Dataset, watch: &dyn Watch) -> Result<Predictions, RunError> {
+        let by_seed = match &self.member {
+            LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
+            LoadedMember::Linear(linear) => {
+                vec![linear.model.predict(&linear.features.transform(dataset)?)?]
+            }
+            LoadedMember::Row(model, weights) => weights
+                .iter()
+                .map(|params| model.predict(dataset, params, watch))
+                .collect::<Result<_, _>>()?,
+            LoadedMember::Text(model, encoder, weights) => {
+                let tokenizer = encoder.tokenizer(model.max_tokens)?;
+                let rows = TextRows::new(&tokenizer, &dataset.texts, model.head)?;
+                weights
+                    .iter()
+                    .map(|params| model.predict(encoder.config(), params, &rows, watch))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        Predictions::mean(&by_seed).ok_or_else(|| RunError::ModelFile {
+            path: self.folder.join("manifest.json"),
+            reason: "the chosen member has no weights".into(),
+        })
+    }
+}
+
+fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunError> {
+    let weights = |blank: &dyn Fn() -> Result<Params, RunError>| -> Result<Vec<Params>, RunError> {
+        saved
+            .weights
+            .iter()
+            .map(|file| {
+                let path = folder.join(file);
+                let fail = |e: adit_nn::NnError| RunError::ModelFile {
+                    path: path.clone(),
+                    reason: e.to_string(),
+                };
+                let mut params = blank()?;
+                params
+                    .load_from(&WeightFile::open(&path).map_err(fail)?)
+                    .map_err(fail)?;
+                Ok(params)
+            })
+            .collect()
+    };
+    Ok(match &saved.kind {
+        MemberKind::Trivial(model) => LoadedMember::Trivial(model.clone()),
+        MemberKind::Linear => LoadedMember::Linear(Box::new(from_json(&folder.join("linear.json"))?)),
+        MemberKind::Row(model) => {
+            let params = weights(&|| Ok(model.network(0)?.1))?;
+            LoadedMember::Row(*model.clone(), params)
+        }
+        MemberKind::Text(model) => {
+            let encoder = EncoderDirectory::open(&folder.join("encoder"), &model.encoder)?;
+            let params = weights(&|| Ok(model.blank_params(encoder.config())?))?;
+            LoadedMember::Text(*model.clone(), Box::new(encoder), params)
+        }
+    })
+}
+
+
+fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RunError> {
+    serde_json::to_vec(value).map_err(|e| RunError::ModelFile {
+        path: PathBuf::from(name),
+        reason: e.to_string(),
+    })
+}
+
+fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    let fail = |reason: String| RunError::ModelFile {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
+    serde_json::from_slice(&bytes).map_err(|e| fail(format!("is damaged: {e}")))
+}
