@@ -77,7 +77,10 @@ impl Bert {
     ///
     /// Names are Hugging Face's with the prefix `bert.`.
     pub fn new(config: &BertConfig, params: &mut Params, init_seed: u64) -> Self {
-        let mut init = Init::new(init_seed);
+        Self::build(config, params, &mut Init::new(init_seed))
+    }
+
+    fn build(config: &BertConfig, params: &mut Params, init: &mut Init) -> Self {
         let hidden = config.hidden_size;
         let mut table = |params: &mut Params, name: &str, size: usize| {
             params.add(
@@ -99,22 +102,9 @@ impl Bert {
             config.layer_norm_eps,
         );
         let layers = (0..config.num_hidden_layers)
-            .map(|at| {
-                Layer::new(
-                    config,
-                    params,
-                    &format!("bert.encoder.layer.{at}"),
-                    &mut init,
-                )
-            })
+            .map(|at| Layer::new(config, params, &format!("bert.encoder.layer.{at}"), init))
             .collect();
-        let pooler = Linear::normal(
-            params,
-            "bert.pooler.dense",
-            (hidden, hidden),
-            &mut init,
-            0.02,
-        );
+        let pooler = Linear::normal(params, "bert.pooler.dense", (hidden, hidden), init, 0.02);
         Self {
             config: config.clone(),
             words,
@@ -139,7 +129,7 @@ impl Bert {
     ) -> Result<Self, NnError> {
         config.check()?;
         let first = params.len();
-        let bert = Self::new(config, params, 0);
+        let bert = Self::build(config, params, &mut Init::zeros());
         let names: Vec<(ParamId, String)> = params
             .iter()
             .skip(first)
@@ -147,6 +137,10 @@ impl Bert {
             .collect();
         for (id, name) in names {
             let Some(found) = name_in(file, &name) else {
+                if name == "bert.pooler.dense.weight" {
+                    let drawn = Init::new(0).normal(&params.get(id).shape, 0.02);
+                    *params.get_mut(id) = drawn;
+                }
                 if name.starts_with("bert.pooler.") {
                     continue;
                 }
