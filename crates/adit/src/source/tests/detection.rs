@@ -281,7 +281,6 @@ fn real_tables_have_the_rows_and_columns_that_they_state() {
         .unwrap();
         let shape = (table.n_rows(), table.schema().len(), table.n_bad_rows());
         let read_as = &table.origins()[0].read_as;
-        println!("{}: {read_as} {:?}", path.display(), table.warnings());
         assert_eq!(shape, (n_rows, n_columns, 0), "{}", path.display());
         assert!(
             read_as.ends_with("delimiter ',', header"),
