@@ -90,10 +90,11 @@ fn number(text: &str) -> Option<Cell> {
     if whole > 1 && bytes[signed] == b'0' {
         return Some(Cell::Code);
     }
-    if !has_point && !has_exponent {
-        if let Ok(value) = text.parse::<i64>() {
-            return Some(Cell::Integer(value));
-        }
+    if !has_point
+        && !has_exponent
+        && let Ok(value) = text.parse::<i64>()
+    {
+        return Some(Cell::Integer(value));
     }
     let value = text.parse::<f64>().ok()?;
     value.is_finite().then_some(Cell::Float(value))

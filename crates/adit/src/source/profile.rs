@@ -22,7 +22,8 @@ pub struct Profile {
 /// Quantiles, histogram, top values and `distinct` are exact while a column has no more distinct
 /// values than are kept: 100,000, less where a table has more than 40 columns. Beyond that,
 /// quantiles and histogram come from a uniform sample of the rows, `distinct` is an estimate (its
-/// standard error is 1.2 by the root of the number kept), and top values are the exact counts of the values seen first.
+/// standard error is 1.2 by the root of the number kept), and top values are the exact counts of
+/// the values seen first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnProfile {
     pub name: String,

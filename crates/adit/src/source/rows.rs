@@ -53,7 +53,7 @@ pub(super) enum Row<'a> {
 
 /// The rows of one text file.
 pub(super) enum TextRows {
-    Delimited(DelimitedRows<Box<dyn Read + Send>>),
+    Delimited(Box<DelimitedRows<Box<dyn Read + Send>>>),
     Json(Box<JsonRows<Box<dyn Read + Send>>>),
 }
 

@@ -372,26 +372,35 @@ fn check(settings: &SourceSettings) -> Result<(), SourceError> {
             reason,
         });
     }
-    if let BadRowLimit::Share(share) = settings.max_bad_rows {
-        if !(0.0..=1.0).contains(&share) {
-            let reason = format!("a share of {share} is not between 0 and 1");
-            return Err(SourceError::BadSetting {
-                name: "max_bad_rows",
-                reason,
-            });
-        }
+    if let BadRowLimit::Share(share) = settings.max_bad_rows
+        && !(0.0..=1.0).contains(&share)
+    {
+        let reason = format!("a share of {share} is not between 0 and 1");
+        return Err(SourceError::BadSetting {
+            name: "max_bad_rows",
+            reason,
+        });
     }
     Ok(())
 }
 
-/// Reads a text table from memory: columns, batches and bad rows, as [`Table::open`] would.
+/// A text table that was read from memory.
+#[derive(Clone, Debug)]
+pub struct TextBytes {
+    pub schema: Vec<ColumnSchema>,
+    pub batches: Vec<RecordBatch>,
+    /// The first 1,000.
+    pub bad_rows: Vec<BadRow>,
+}
+
+/// Reads a text table from memory as [`Table::open`] would read it from a file.
 ///
 /// For tests and fuzzing: it touches no file and starts no thread.
 pub fn read_text_bytes(
     bytes: &[u8],
     format: Format,
     settings: &SourceSettings,
-) -> Result<(Vec<ColumnSchema>, Vec<RecordBatch>, Vec<BadRow>), SourceError> {
+) -> Result<TextBytes, SourceError> {
     check(settings)?;
     let input = Input::memory("memory", bytes)?;
     check_readable(&input)?;
@@ -403,5 +412,9 @@ pub fn read_text_bytes(
         .into_scan(&schema)
         .batches(&columns)?
         .collect::<Result<_, _>>()?;
-    Ok((schema, batches, bad_rows))
+    Ok(TextBytes {
+        schema,
+        batches,
+        bad_rows,
+    })
 }

@@ -73,7 +73,7 @@ impl TextFile {
                     .map_err(|error| self.input.io_error(error))?;
                 let first_undecodable = rows.is_undecodable();
                 Ok(Opened {
-                    rows: TextRows::Delimited(rows),
+                    rows: TextRows::Delimited(Box::new(rows)),
                     first,
                     first_undecodable,
                 })
@@ -292,15 +292,15 @@ impl Survey {
     /// Fails on too many bad rows, no columns and no rows.
     fn judge(&self, settings: &SourceSettings) -> Result<(), SourceError> {
         let n_all = self.n_rows + self.n_bad_rows;
-        if let Some(first) = self.bad_rows.first() {
-            if self.n_rows == 0 || !settings.max_bad_rows.allows(self.n_bad_rows, n_all) {
-                return Err(SourceError::TooManyBadRows {
-                    n_bad: self.n_bad_rows,
-                    n_all,
-                    limit: settings.max_bad_rows,
-                    first: Box::new(first.clone()),
-                });
-            }
+        if let Some(first) = self.bad_rows.first()
+            && (self.n_rows == 0 || !settings.max_bad_rows.allows(self.n_bad_rows, n_all))
+        {
+            return Err(SourceError::TooManyBadRows {
+                n_bad: self.n_bad_rows,
+                n_all,
+                limit: settings.max_bad_rows,
+                first: Box::new(first.clone()),
+            });
         }
         let path = || {
             self.origins

@@ -131,9 +131,10 @@ proptest! {
     fn no_text_with_marks_makes_it_panic(text in "[a1,;\"'\n\r\u{0}\u{e9}\t|{}:.-]{0,200}") {
         let settings = SourceSettings { max_bad_rows: BadRowLimit::Share(1.0), ..SourceSettings::default() };
         for format in [Format::Csv, Format::Tsv, Format::JsonLines] {
-            if let Ok((schema, batches, _)) = read_text_bytes(text.as_bytes(), format, &settings) {
-                prop_assert!(!schema.is_empty());
-                prop_assert!(batches.iter().all(|batch| batch.num_columns() == schema.len()));
+            if let Ok(read) = read_text_bytes(text.as_bytes(), format, &settings) {
+                prop_assert!(!read.schema.is_empty());
+                let n_columns = read.schema.len();
+                prop_assert!(read.batches.iter().all(|batch| batch.num_columns() == n_columns));
             }
         }
     }
@@ -241,4 +242,50 @@ fn a_large_file_comes_in_many_batches_in_order() {
         cell(batches[3].columns.column(0), 0),
         Some((3 * 8_192).to_string())
     );
+}
+
+/// Data sets with the rows and columns that their descriptions state.
+fn stated_data_sets() -> Vec<(PathBuf, u64, usize)> {
+    let Some(root) = data_set("") else {
+        return Vec::new();
+    };
+    let mut stated = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let folder = entry.unwrap().path();
+        let Ok(readme) = std::fs::read_to_string(folder.join("README.md")) else {
+            continue;
+        };
+        for line in readme.lines().filter_map(|line| line.strip_prefix("  - ")) {
+            let Some((name, facts)) = line.split_once(": ") else {
+                continue;
+            };
+            let words: Vec<&str> = facts.split_whitespace().collect();
+            if let [_, "bytes,", rows, "rows", "x", columns, "columns"] = words.as_slice() {
+                let facts = (rows.parse().unwrap(), columns.parse().unwrap());
+                stated.push((folder.join(name), facts.0, facts.1));
+            }
+        }
+    }
+    stated.sort();
+    stated
+}
+
+#[test]
+fn real_tables_have_the_rows_and_columns_that_they_state() {
+    for (path, n_rows, n_columns) in stated_data_sets() {
+        let inputs = vec![path.to_string_lossy().into_owned()];
+        let table = open(&SourceSettings {
+            inputs,
+            ..SourceSettings::default()
+        })
+        .unwrap();
+        let shape = (table.n_rows(), table.schema().len(), table.n_bad_rows());
+        let read_as = &table.origins()[0].read_as;
+        assert_eq!(shape, (n_rows, n_columns, 0), "{}", path.display());
+        assert!(
+            read_as.ends_with("delimiter ',', header"),
+            "{}: {read_as}",
+            path.display()
+        );
+    }
 }
