@@ -15,6 +15,8 @@ use crate::represent::sparse::SparseMatrix;
 
 /// The path ends when so many penalties in a row were not better than the best.
 const PATIENCE: usize = 3;
+/// With more training rows than this, three folds tell penalties apart as well as more do.
+const MANY_ROWS: usize = 4000;
 /// Taken from the penalties, the nearest by ratio, where there are no rows to hold out.
 const UNCHOSEN_PENALTY: f64 = 1.0;
 /// Probabilities of held-out rows are kept this far from 0.
@@ -75,9 +77,10 @@ impl LinearSettings {
         let everyone: Vec<usize> = (0..train.len()).collect();
         let mut problem = rows.problem(&everyone)?;
         let start = problem.start();
-        let found = self
+        let mut found = self
             .last_search()
             .run(&mut problem, chosen_penalty, start, watch)?;
+        problem.centre_intercepts(&mut found.point);
         watch.progress("linear", 1, 1, &format!("penalty {chosen_penalty:.3}"));
         Ok(LinearModel {
             version: VERSION,
@@ -259,6 +262,11 @@ impl Rows<'_> {
     }
 
     fn folds(&self, folds: usize, seed: u64) -> Result<Vec<Fold>, MineError> {
+        let folds = if self.train.len() > MANY_ROWS {
+            folds.min(3)
+        } else {
+            folds
+        };
         let assigned: Folds = match self.kind {
             Kind::Ridge { .. } => plain_folds(self.train.len(), folds, seed),
             Kind::Classes { .. } => {
