@@ -19,6 +19,10 @@ const PATIENCE: usize = 3;
 const MANY_ROWS: usize = 4000;
 /// Taken from the penalties, the nearest by ratio, where there are no rows to hold out.
 const UNCHOSEN_PENALTY: f64 = 1.0;
+/// Share of the loss by which a penalty must be better to count as better.
+const LEAST_GAIN: f64 = 1e-4;
+/// Standard errors above the lowest loss that do not matter.
+const EVEN: f64 = 0.1;
 /// Probabilities of held-out rows are kept this far from 0.
 const SMALLEST_PROBABILITY: f64 = 1e-15;
 
@@ -44,7 +48,8 @@ struct Fold {
 impl LinearSettings {
     /// Trains on the rows `train` of `features` and `target`, both with one entry per row.
     ///
-    /// The penalty is the one with the lowest mean loss on rows held out from training.
+    /// The penalty is the strongest one whose mean loss on rows held out from training is within a
+    /// tenth of a standard error of the lowest.
     ///
     /// # Errors
     /// [`MineError::Setting`], [`MineError::NoTrainingRows`], [`MineError::RowsDiffer`],
@@ -223,7 +228,11 @@ impl LinearSettings {
                 })
                 .collect::<Result<Vec<_>, MineError>>()?;
             let score = summarise(penalty, &losses);
-            waited = if score.loss < best { 0 } else { waited + 1 };
+            waited = if score.loss < best * (1.0 - LEAST_GAIN) {
+                0
+            } else {
+                waited + 1
+            };
             best = best.min(score.loss);
             path.push(score);
         }
@@ -320,6 +329,16 @@ impl Rows<'_> {
         }
         (sum, total)
     }
+}
+
+/// The strongest penalty that is as good as the best one: where losses are even, small weights are
+/// the safer ones. A whole standard error cost accuracy on the shared data sets.
+fn choose(path: &[PenaltyScore]) -> Option<f64> {
+    let best = path.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))?;
+    let bound = best.loss + EVEN * best.standard_error;
+    path.iter()
+        .find(|score| score.loss <= bound)
+        .map(|score| score.penalty)
 }
 
 /// Mean over all held-out rows and its standard error over the folds.
