@@ -90,7 +90,7 @@ impl Lbfgs {
             let direction = direction(&now.gradient, &pairs, curvature);
             let slope = dot(&now.gradient, &direction);
             let found = if slope < 0.0 {
-                search(function, &now, &direction, slope, &pairs)
+                search(function, &now, &direction, slope)
             } else {
                 None
             };
@@ -187,7 +187,6 @@ fn search(
     now: &State,
     direction: &[f64],
     slope: f64,
-    pairs: &VecDeque<Pair>,
 ) -> Option<State> {
     // Near the minimum differences of values drown in rounding; they are not held against a step.
     let slack = 8.0 * f64::EPSILON * now.value.abs();
@@ -212,12 +211,7 @@ fn search(
     let mut low = (0.0, now.value, slope);
     let mut best: Option<Trial> = None;
     let mut high: Option<(f64, f64, f64)> = None;
-    // The first step has no curvature to go by: move by at most one unit.
-    let mut length = if pairs.is_empty() {
-        1.0f64.min(1.0 / largest_sum(direction))
-    } else {
-        1.0
-    };
+    let mut length = 1.0;
     for _ in 0..MAX_TRIALS {
         let trial = evaluate(length);
         let finite = trial.state.value.is_finite() && trial.slope.is_finite();
@@ -276,10 +270,6 @@ fn largest(values: &[f64]) -> f64 {
         0.0,
         |m, v| if v.is_nan() { f64::NAN } else { v.abs().max(m) },
     )
-}
-
-fn largest_sum(values: &[f64]) -> f64 {
-    values.iter().map(|v| v.abs()).sum::<f64>().max(1e-300)
 }
 
 /// Values per partial sum; fixed, so that sums do not depend on the number of threads.

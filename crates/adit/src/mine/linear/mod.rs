@@ -35,7 +35,7 @@ pub struct LinearSettings {
     /// squared error of the standardised target) plus `penalty / 2 * |weights|²`. One alone is
     /// taken as it is.
     pub penalties: Vec<f64>,
-    /// Parts of the cross-validation, at least 2.
+    /// Parts of the cross-validation, at least 2; more than 4,000 training rows are cut in at most 3.
     pub folds: usize,
     pub seed: u64,
     pub class_weights: ClassWeights,
