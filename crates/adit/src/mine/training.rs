@@ -2,7 +2,7 @@
 
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, linear_warmup_decay, no_decay};
 use adit_nn::watch::Watch;
-use adit_nn::{Mode, NnError, Params, Tape, Var};
+use adit_nn::{Mode, NnError, Params, Tape, Var, Workspace};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -123,6 +123,7 @@ pub fn train(
     let warmup = (total as f32 * settings.warmup).ceil() as usize;
     let mut best: Option<Trained> = None;
     let mut epochs = Vec::new();
+    let workspace = Workspace::new();
     let mut step = 0;
     for epoch in 1..=settings.epochs {
         order.shuffle(&mut rng);
@@ -133,11 +134,13 @@ pub fn train(
             }
             let seed = settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ step as u64;
             let (loss, mut gradients) = {
-                let mut tape = Tape::new(&params, Mode::Train { seed });
+                let mut tape = Tape::with_workspace(&params, Mode::Train { seed }, &workspace);
                 let outputs = network.outputs(&mut tape, rows)?;
                 let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
                 let value = f64::from(tape.value(loss).item());
-                (value, tape.backward(loss))
+                let gradients = tape.backward(loss);
+                workspace.reclaim(tape);
+                (value, gradients)
             };
             if !loss.is_finite() {
                 return Err(MineError::Diverged {
@@ -149,6 +152,7 @@ pub fn train(
             clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
             let rate = settings.learning_rate * settings.factor(step, total, warmup);
             optimiser.step(&mut params, &gradients, &mut state, rate, &no_decay);
+            workspace.reclaim_gradients(gradients);
             loss_sum += loss * rows.len() as f64;
             step += 1;
             monitor.watch.progress(

@@ -22,6 +22,8 @@ pub struct EncoderDirectory {
     name: String,
     config: BertConfig,
     pooling: SentencePooling,
+    /// Where the pooling stands, relative to the folder.
+    pooling_file: Option<String>,
     max_tokens: usize,
 }
 
@@ -40,10 +42,12 @@ impl EncoderDirectory {
         let max_tokens = sentence_length(path)?
             .unwrap_or(config.max_position_embeddings)
             .min(config.max_position_embeddings);
+        let (pooling, pooling_file) = pooling(path)?;
         Ok(EncoderDirectory {
             path: path.to_path_buf(),
             name: name.to_string(),
-            pooling: pooling(path)?,
+            pooling,
+            pooling_file,
             config,
             max_tokens,
         })
@@ -75,6 +79,21 @@ impl EncoderDirectory {
             ("config.json", read(&self.path, "config.json")?),
             ("tokenizer.json", read(&self.path, "tokenizer.json")?),
         ])
+    }
+
+    /// Every file that embedding needs, relative to the folder.
+    pub fn all_files(&self) -> Vec<(String, PathBuf)> {
+        let mut names: Vec<String> = ["config.json", "tokenizer.json", "model.safetensors"]
+            .into_iter()
+            .chain(["modules.json", "sentence_bert_config.json"])
+            .map(String::from)
+            .collect();
+        names.extend(self.pooling_file.clone());
+        names
+            .into_iter()
+            .map(|name| (name.clone(), self.path.join(name)))
+            .filter(|(_, path)| path.is_file())
+            .collect()
     }
 
     /// The tokenizer, cutting at `max_tokens`.
@@ -119,7 +138,7 @@ fn sentence_length(folder: &Path) -> Result<Option<usize>, RepresentError> {
 }
 
 /// Pooling as `modules.json` says; mean pooling without it, as sentence encoders do.
-fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
+fn pooling(folder: &Path) -> Result<(SentencePooling, Option<String>), RepresentError> {
     #[derive(Deserialize)]
     struct Module {
         #[serde(rename = "type")]
@@ -138,8 +157,9 @@ fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
         pooling: Pooling::Mean,
         normalize: false,
     };
+    let mut file = None;
     if !folder.join("modules.json").exists() {
-        return Ok(found);
+        return Ok((found, None));
     }
     let modules: Vec<Module> = parse(folder, "modules.json")?;
     for module in modules {
@@ -159,6 +179,7 @@ fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
                 }
                 let name = format!("{}/config.json", module.path);
                 let mode: PoolingConfig = parse(folder, &name)?;
+                file = Some(name.clone());
                 found.pooling = match (
                     mode.pooling_mode_cls_token,
                     mode.pooling_mode_mean_tokens,
@@ -178,7 +199,7 @@ fn pooling(folder: &Path) -> Result<SentencePooling, RepresentError> {
             other => return Err(refuse(format!("module `{other}` is not supported"))),
         }
     }
-    Ok(found)
+    Ok((found, file))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(folder: &Path, file: &str) -> Result<T, RepresentError> {

@@ -45,6 +45,8 @@ pub enum RepresentError {
     Encoder { path: PathBuf, reason: String },
     #[error("{source}")]
     Weights { path: PathBuf, source: NnError },
+    #[error(transparent)]
+    Network(#[from] NnError),
     #[error("a text cannot be tokenised: {reason}")]
     Tokenize { reason: String },
     #[error("stopped on request")]
@@ -69,7 +71,7 @@ impl RepresentError {
                  `adit model list` shows those in the store"
                     .to_owned(),
             ),
-            Self::Weights { source, .. } => source.hint(),
+            Self::Weights { source, .. } | Self::Network(source) => source.hint(),
             Self::NoTrainingRows => Some("give more rows, or a smaller test part".to_owned()),
             Self::DamagedVocabulary { .. } => Some("train the model again".to_owned()),
             _ => None,

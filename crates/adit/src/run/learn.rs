@@ -99,6 +99,7 @@ fn train_all(
     members.push(linear);
     members.extend(arena.row_transformer()?);
     if let (Some(encoder), false) = (encoder, arena.loaded.dataset.texts.is_empty()) {
+        members.push(arena.frozen_encoder(encoder)?);
         members.push(arena.text_transformer(encoder)?);
     }
     Ok((members, saved))
@@ -160,6 +161,11 @@ fn save(
 ) -> Result<(), RunError> {
     let mut saved_members = Vec::new();
     for member in members {
+        let is_frozen = matches!(member.kind, MemberKind::Frozen { .. });
+        if is_frozen && member.name != chosen {
+            // The encoder's own weights are large and lie in the model store.
+            continue;
+        }
         let prefix = match member.kind {
             MemberKind::Text(_) => "text",
             _ => "row",
@@ -176,7 +182,14 @@ fn save(
             weights,
         });
     }
-    if let Some(encoder) = encoder {
+    let frozen_chosen = members
+        .iter()
+        .any(|m| m.name == chosen && matches!(m.kind, MemberKind::Frozen { .. }));
+    if let Some(encoder) = encoder.filter(|_| frozen_chosen) {
+        for (name, path) in encoder.all_files() {
+            folder.copy_in(&path, &format!("model/encoder/{name}"))?;
+        }
+    } else if let Some(encoder) = encoder {
         for (name, text) in encoder.files()? {
             folder.write(&format!("model/encoder/{name}"), text.as_bytes())?;
         }

@@ -10,7 +10,7 @@ use super::data::Loaded;
 use super::saved::{MemberKind, SavedLinear};
 use super::{Job, RunError};
 use crate::explain::{self, EpochRecord, MemberRole, MetricSettings, TrainingHistory};
-use crate::mine::linear::LinearSettings;
+use crate::mine::linear::{LinearModel, LinearSettings};
 use crate::mine::row_transformer::RowTransformerModel;
 use crate::mine::text_transformer::{TextHead, TextRows, TextTransformerModel};
 use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSettings};
@@ -20,6 +20,7 @@ use crate::prepare::{Target, Task};
 use crate::represent::{LinearFeatures, LinearFeaturesSettings};
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::rows::RowTransformerShape;
+use crate::represent::sparse::SparseMatrix;
 
 /// A member after training, with its predictions of the test rows.
 pub struct TrainedMember {
@@ -102,31 +103,18 @@ impl Arena<'_> {
     /// The linear model: chosen on the training part, then fitted on training and validation rows.
     pub fn linear(&self) -> Result<(TrainedMember, SavedLinear), RunError> {
         let started = Instant::now();
-        let split = &self.loaded.split;
         let dataset = &self.loaded.dataset;
-        let fit_rows = self.loaded.fit_rows();
-        let features = LinearFeatures::fit(dataset, &fit_rows, LinearFeaturesSettings::default())?;
+        let features = LinearFeatures::fit(dataset, &self.loaded.fit_rows(), LinearFeaturesSettings::default())?;
         let matrix = features.transform(dataset)?;
-        let settings = LinearSettings {
-            seed: self.job.seed,
-            ..LinearSettings::default()
-        };
-        let on_train = settings.fit(&matrix, self.target, &split.train, self.watch)?;
-        let validation = on_train.predict(&matrix.select(&split.validation)?)?;
-        let train = on_train.predict(&matrix.select(&split.train)?)?;
-        let refit = LinearSettings {
-            penalties: vec![on_train.chosen_penalty()],
-            ..settings
-        };
-        let model = refit.fit(&matrix, self.target, &fit_rows, self.watch)?;
+        let (model, scores, test) = self.linear_over(&matrix)?;
         let member = TrainedMember {
             name: "linear".into(),
             role: MemberRole::Linear,
             kind: MemberKind::Linear,
             weights: Vec::new(),
-            test: vec![model.predict(&matrix.select(&split.test)?)?],
-            validation_score: self.score(&split.validation, &validation),
-            train_score: self.score(&split.train, &train),
+            test: vec![test],
+            validation_score: scores.1,
+            train_score: scores.0,
             settings: vec![
                 ("features".into(), matrix.n_cols.to_string()),
                 ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
@@ -183,6 +171,60 @@ impl Arena<'_> {
             settings,
             started,
         )))
+    }
+
+    /// A linear model over the encoder's vectors, its weights left as they are: little compute, and
+    /// what fine-tuning has to beat.
+    pub fn frozen_encoder(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
+        let started = Instant::now();
+        let dataset = &self.loaded.dataset;
+        let features = encoder.sentence_encoder()?.features(&dataset.texts, self.watch)?;
+        let (model, scores, test) = self.linear_over(&features)?;
+        let name = format!("{}, frozen", encoder.name());
+        Ok(TrainedMember {
+            name,
+            role: MemberRole::Transformer,
+            weights: Vec::new(),
+            test: vec![test],
+            validation_score: scores.1,
+            train_score: scores.0,
+            settings: vec![
+                ("features".into(), features.n_cols.to_string()),
+                ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
+            ],
+            kind: MemberKind::Frozen {
+                encoder: encoder.name().to_string(),
+                model: Box::new(model),
+            },
+            seconds: started.elapsed().as_secs_f64(),
+            histories: Vec::new(),
+        })
+    }
+
+    /// A linear model whose penalty is chosen on the training part; fitted on training and
+    /// validation rows. Gives scores on training and validation rows, and test predictions.
+    #[allow(clippy::type_complexity)]
+    fn linear_over(
+        &self,
+        matrix: &SparseMatrix,
+    ) -> Result<(LinearModel, (Option<f64>, Option<f64>), Predictions), RunError> {
+        let split = &self.loaded.split;
+        let settings = LinearSettings {
+            seed: self.job.seed,
+            ..LinearSettings::default()
+        };
+        let on_train = settings.fit(matrix, self.target, &split.train, self.watch)?;
+        let scored = |rows: &[usize]| -> Result<Option<f64>, RunError> {
+            Ok(self.score(rows, &on_train.predict(&matrix.select(rows)?)?))
+        };
+        let scores = (scored(&split.train)?, scored(&split.validation)?);
+        let refit = LinearSettings {
+            penalties: vec![on_train.chosen_penalty()],
+            ..settings
+        };
+        let model = refit.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
+        let test = model.predict(&matrix.select(&split.test)?)?;
+        Ok((model, scores, test))
     }
 
     /// The text encoder, fine-tuned whole.

@@ -16,6 +16,7 @@ use crate::mine::trivial::TrivialModel;
 use crate::mine::Predictions;
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
+use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
 use crate::store::RunFolder;
 
@@ -50,6 +51,11 @@ pub enum MemberKind {
     Linear,
     Row(Box<RowTransformerModel>),
     Text(Box<TextTransformerModel>),
+    /// A linear model over the vectors of an encoder whose weights stay as they are.
+    Frozen {
+        encoder: String,
+        model: Box<LinearModel>,
+    },
 }
 
 /// The linear model with the features it reads.
@@ -72,6 +78,7 @@ enum LoadedMember {
     Linear(Box<SavedLinear>),
     Row(RowTransformerModel, Vec<Params>),
     Text(TextTransformerModel, Box<EncoderDirectory>, Vec<Params>),
+    Frozen(Box<SentenceEncoder>, Box<LinearModel>),
 }
 
 impl Manifest {
@@ -153,6 +160,9 @@ impl Predictor {
                 .iter()
                 .map(|params| model.predict(dataset, params, watch))
                 .collect::<Result<_, _>>()?,
+            LoadedMember::Frozen(encoder, model) => {
+                vec![model.predict(&encoder.features(&dataset.texts, watch)?)?]
+            }
             LoadedMember::Text(model, encoder, weights) => {
                 let tokenizer = encoder.tokenizer(model.max_tokens)?;
                 let rows = TextRows::new(&tokenizer, &dataset.texts, model.head)?;
@@ -194,6 +204,10 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
         MemberKind::Row(model) => {
             let params = weights(&|| Ok(model.network(0)?.1))?;
             LoadedMember::Row(*model.clone(), params)
+        }
+        MemberKind::Frozen { encoder, model } => {
+            let encoder = EncoderDirectory::open(&folder.join("encoder"), encoder)?;
+            LoadedMember::Frozen(Box::new(encoder.sentence_encoder()?), model.clone())
         }
         MemberKind::Text(model) => {
             let encoder = EncoderDirectory::open(&folder.join("encoder"), &model.encoder)?;
