@@ -190,7 +190,7 @@ fn search(
 ) -> Option<State> {
     // Near the minimum differences of values drown in rounding; they are not held against a step.
     let slack = 8.0 * f64::EPSILON * now.value.abs();
-    let too_high = |t: &Trial| !(t.state.value <= now.value + ARMIJO * t.length * slope + slack);
+    let too_high = |t: &Trial| t.state.value > now.value + ARMIJO * t.length * slope + slack;
     let flat_enough = |t: &Trial| t.slope.abs() <= -CURVATURE * slope;
     let mut evaluate = |length: f64| {
         let mut point = now.point.clone();

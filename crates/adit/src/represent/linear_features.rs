@@ -112,11 +112,16 @@ impl Standard {
 #[serde(rename_all = "snake_case")]
 enum FittedTexts {
     Each(Vec<(String, Tfidf)>),
-    Pair {
-        names: [String; 2],
-        tfidf: Tfidf,
-        measures: Vec<Standard>,
-    },
+    Pair(Box<FittedPair>),
+}
+
+/// One vocabulary for both texts, so that they can be compared term by term.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FittedPair {
+    names: [String; 2],
+    tfidf: Tfidf,
+    /// Of each pair measure over the training rows.
+    measures: Vec<Standard>,
 }
 
 impl LinearFeatures {
@@ -227,11 +232,12 @@ impl LinearFeatures {
                     names.extend(tfidf.terms().iter().map(|t| term(column, t)));
                 }
             }
-            FittedTexts::Pair {
-                names: columns,
-                tfidf,
-                ..
-            } => {
+            FittedTexts::Pair(pair) => {
+                let FittedPair {
+                    names: columns,
+                    tfidf,
+                    ..
+                } = pair.as_ref();
                 for column in columns {
                     names.extend(tfidf.terms().iter().map(|t| term(column, t)));
                 }
@@ -281,7 +287,7 @@ impl LinearFeatures {
         )?;
         let texts = match &self.texts {
             FittedTexts::Each(texts) => texts.iter().map(|(name, _)| name.clone()).collect(),
-            FittedTexts::Pair { names, .. } => names.to_vec(),
+            FittedTexts::Pair(pair) => pair.names.to_vec(),
         };
         same_names(
             "text",
@@ -310,7 +316,6 @@ impl FittedTexts {
                     .collect(),
             );
         }
-        // One vocabulary, so that the two texts can be compared term by term.
         let tfidf = Tfidf::fit(&[training(0), training(1)].concat(), settings.tfidf);
         let pick = |column: usize| -> Vec<String> {
             train
@@ -325,11 +330,11 @@ impl FittedTexts {
             .map(|at| Standard::of(measured.iter().map(|row| row[at])))
             .collect();
         let names = [dataset.texts[0].name.clone(), dataset.texts[1].name.clone()];
-        Self::Pair {
+        Self::Pair(Box::new(FittedPair {
             names,
             tfidf,
             measures,
-        }
+        }))
     }
 
     fn transform(&self, dataset: &Dataset) -> Result<SparseMatrix, RepresentError> {
@@ -345,9 +350,10 @@ impl FittedTexts {
                 }
                 SparseMatrix::hstack(&parts.iter().collect::<Vec<_>>())
             }
-            Self::Pair {
-                tfidf, measures, ..
-            } => {
+            Self::Pair(pair) => {
+                let FittedPair {
+                    tfidf, measures, ..
+                } = pair.as_ref();
                 let texts = [&dataset.texts[0].values[..], &dataset.texts[1].values[..]];
                 let mut weighted = texts.map(|t| tfidf.transform(t));
                 let measured: Vec<f32> = pair_measures(texts, [&weighted[0], &weighted[1]])

@@ -106,9 +106,9 @@ impl LinearSettings {
     /// Choosing needs fewer digits than the weights that are kept.
     fn path_search(&self) -> Lbfgs {
         Lbfgs {
-            max_iterations: self.max_iterations.div_ceil(4),
-            gradient_tolerance: self.tolerance * 10.0,
-            value_tolerance: self.tolerance * 100.0,
+            max_iterations: self.max_iterations.div_ceil(2),
+            gradient_tolerance: self.tolerance,
+            value_tolerance: self.tolerance * 10.0,
         }
     }
 

@@ -39,7 +39,7 @@ pub struct LinearSettings {
     pub folds: usize,
     pub seed: u64,
     pub class_weights: ClassWeights,
-    /// Iterations of the last training; each training of the cross-validation gets a quarter.
+    /// Iterations of the last training; each training of the cross-validation gets half.
     pub max_iterations: usize,
     /// Training ends when no partial derivative of the mean loss is larger.
     pub tolerance: f64,
@@ -54,8 +54,8 @@ impl Default for LinearSettings {
             folds: 5,
             seed: 0,
             class_weights: ClassWeights::Equal,
-            max_iterations: 1000,
-            tolerance: 1e-6,
+            max_iterations: 500,
+            tolerance: 1e-5,
         }
     }
 }
