@@ -7,7 +7,12 @@ use clap_complete::Shell;
 
 /// Data mining with transformers: tables and texts in, checked findings out.
 #[derive(Debug, Parser)]
-#[command(name = "adit", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "adit",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
@@ -36,7 +41,9 @@ pub enum Verb {
     )]
     Classify(LearnArgs),
     /// Learn to predict a number, and judge it against baselines
-    #[command(after_help = "Example:\n  adit regress concrete.csv --target strength --test test.csv --out runs/strength")]
+    #[command(
+        after_help = "Example:\n  adit regress concrete.csv --target strength --test test.csv --out runs/strength"
+    )]
     Regress(LearnArgs),
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
@@ -45,10 +52,10 @@ pub enum Verb {
     #[command(subcommand)]
     Model(ModelVerb),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  adit completions bash > ~/.local/share/bash-completion/completions/adit")]
-    Completions {
-        shell: Shell,
-    },
+    #[command(
+        after_help = "Example:\n  adit completions bash > ~/.local/share/bash-completion/completions/adit"
+    )]
+    Completions { shell: Shell },
 }
 
 const RUN_EXAMPLE: &str = "\

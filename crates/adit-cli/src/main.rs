@@ -42,9 +42,11 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
-        Verb::Model(ModelVerb::Add { source, name, force }) => {
-            commands::model::add(&source, name, force, session)
-        }
+        Verb::Model(ModelVerb::Add {
+            source,
+            name,
+            force,
+        }) => commands::model::add(&source, name, force, session),
         Verb::Model(ModelVerb::List { json }) => commands::model::list(json, session),
         Verb::Model(ModelVerb::Remove { name }) => commands::model::remove(&name, session),
         Verb::Completions { shell } => {

@@ -88,7 +88,13 @@ impl Watch for Progress {
     }
 }
 
-fn draw(current: &mut Option<(String, ProgressBar)>, stage: &str, done: u64, total: u64, note: &str) {
+fn draw(
+    current: &mut Option<(String, ProgressBar)>,
+    stage: &str,
+    done: u64,
+    total: u64,
+    note: &str,
+) {
     let same = current.as_ref().is_some_and(|(name, _)| name == stage);
     if !same {
         if let Some((_, old)) = current.take() {
@@ -123,10 +129,21 @@ fn plain(state: &mut PlainStage, stage: &str, done: u64, total: u64, note: &str)
         return;
     }
     state.last_line = Some(now);
-    let passed = state.started.map_or(Duration::ZERO, |t| now - t).as_secs_f64();
+    let passed = state
+        .started
+        .map_or(Duration::ZERO, |t| now - t)
+        .as_secs_f64();
     let left = passed * (total.saturating_sub(done)) as f64 / done as f64;
-    let note = if note.is_empty() { String::new() } else { format!(", {note}") };
-    eprintln!("{stage}: {}%, about {} left{note}", 100 * done / total, duration(left));
+    let note = if note.is_empty() {
+        String::new()
+    } else {
+        format!(", {note}")
+    };
+    eprintln!(
+        "{stage}: {}%, about {} left{note}",
+        100 * done / total,
+        duration(left)
+    );
 }
 
 /// `8 s`, `4 min 10 s`, `2 h 5 min`.

@@ -66,12 +66,17 @@ fn target_with_missing_values() {
         line.truncate(cut + 1);
     }
     let (_bench, stdout) = accepted(lines.join("\n"));
-    assert!(stdout.contains("12 training rows have no target (left out)"), "{stdout}");
+    assert!(
+        stdout.contains("12 training rows have no target (left out)"),
+        "{stdout}"
+    );
 }
 
 #[test]
 fn target_missing_everywhere() {
-    let text = small_table(60).replace(",yes\n", ",\n").replace(",no\n", ",\n");
+    let text = small_table(60)
+        .replace(",yes\n", ",\n")
+        .replace(",no\n", ",\n");
     insta::assert_snapshot!(refused_text(text));
 }
 
@@ -81,7 +86,13 @@ fn all_missing_column() {
     let text: Vec<String> = text
         .lines()
         .enumerate()
-        .map(|(i, line)| if i == 0 { line.to_string() } else { line.replacen(',', ",,", 1) })
+        .map(|(i, line)| {
+            if i == 0 {
+                line.to_string()
+            } else {
+                line.replacen(',', ",,", 1)
+            }
+        })
         .collect();
     let (_bench, stdout) = accepted(text.join("\n"));
     assert!(stdout.contains("`empty`"), "{stdout}");
@@ -93,15 +104,24 @@ fn ten_thousand_columns() {
     text.push_str("y\n");
     for row in 0..40 {
         for i in 0..10_000 {
-            text.push_str(if (i * 7 + row * 13) % 11 < 5 { "1.5," } else { "2.5," });
+            text.push_str(if (i * 7 + row * 13) % 11 < 5 {
+                "1.5,"
+            } else {
+                "2.5,"
+            });
         }
         text.push_str(if row % 2 == 0 { "yes\n" } else { "no\n" });
     }
     let bench = Bench::new();
     bench.write("wide.csv", &text);
-    let ended = bench.adit(&["profile", "wide.csv", "--target", "y", "--json"]).ok();
+    let ended = bench
+        .adit(&["profile", "wide.csv", "--target", "y", "--json"])
+        .ok();
     let profile: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    assert_eq!(profile["profile"]["columns"].as_array().map(Vec::len), Some(10_001));
+    assert_eq!(
+        profile["profile"]["columns"].as_array().map(Vec::len),
+        Some(10_001)
+    );
 }
 
 #[test]
@@ -110,7 +130,8 @@ fn ragged_rows_are_kept_aside() {
     let (bench, stdout) = accepted(text);
     assert!(stdout.contains("1 rows could not be read"), "{stdout}");
     let aside = std::fs::read_to_string(bench.path("run/bad_rows.jsonl")).expect("bad_rows.jsonl");
-    let row: serde_json::Value = serde_json::from_str(aside.lines().next().expect("a line")).expect("JSON");
+    let row: serde_json::Value =
+        serde_json::from_str(aside.lines().next().expect("a line")).expect("JSON");
     assert_eq!(row["line"], 2);
     assert_eq!(row["raw"], "1,2");
 }
@@ -212,7 +233,9 @@ fn full_disk() {
 fn full_disk_while_predicting() {
     let (bench, _) = accepted(small_table(100));
     std::os::unix::fs::symlink("/dev/full", bench.path("full.csv")).expect("a link");
-    let error = bench.adit(&["predict", "run", "data.csv", "-o", "full.csv", "--force"]).error();
+    let error = bench
+        .adit(&["predict", "run", "data.csv", "-o", "full.csv", "--force"])
+        .error();
     assert!(error.contains("disk is full"), "{error}");
 }
 
@@ -228,7 +251,10 @@ fn truncated_parquet() {
 #[test]
 fn job_file_with_an_unknown_key() {
     let bench = Bench::new();
-    bench.write("job.toml", "task = \"classify\"\n[data]\ninputs = [\"a.csv\"]\ntraget = \"y\"\n");
+    bench.write(
+        "job.toml",
+        "task = \"classify\"\n[data]\ninputs = [\"a.csv\"]\ntraget = \"y\"\n",
+    );
     insta::assert_snapshot!(bench.adit(&["run", "job.toml"]).error());
 }
 
@@ -236,7 +262,9 @@ fn job_file_with_an_unknown_key() {
 fn predicting_with_columns_that_do_not_fit() {
     let (bench, _) = accepted(small_table(100));
     bench.write("new.csv", "x1,colour\n1.0,red\n");
-    let error = bench.adit(&["predict", "run", "new.csv", "-o", "out.csv"]).error();
+    let error = bench
+        .adit(&["predict", "run", "new.csv", "-o", "out.csv"])
+        .error();
     assert!(!bench.path("out.csv").exists());
     insta::assert_snapshot!(error);
 }
@@ -246,7 +274,11 @@ fn predicting_with_a_folder_that_is_no_run() {
     let bench = Bench::new();
     bench.write("new.csv", small_table(10));
     std::fs::create_dir(bench.path("empty")).expect("a folder");
-    insta::assert_snapshot!(bench.adit(&["predict", "empty", "new.csv", "-o", "out.csv"]).error());
+    insta::assert_snapshot!(
+        bench
+            .adit(&["predict", "empty", "new.csv", "-o", "out.csv"])
+            .error()
+    );
 }
 
 #[test]
@@ -255,7 +287,15 @@ fn damaged_weights_of_a_run() {
     let weights = bench.path("run/model/row-1.safetensors");
     let bytes = std::fs::read(&weights).expect("weights");
     std::fs::write(&weights, &bytes[..bytes.len() / 2]).expect("a file");
-    let args = ["predict", "run", "data.csv", "-o", "out.csv", "--member", "row transformer"];
+    let args = [
+        "predict",
+        "run",
+        "data.csv",
+        "-o",
+        "out.csv",
+        "--member",
+        "row transformer",
+    ];
     let error = bench.adit(&args).error();
     assert!(error.contains("row-1.safetensors"), "{error}");
     assert!(!bench.path("out.csv").exists());

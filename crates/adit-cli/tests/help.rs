@@ -8,7 +8,14 @@ use tool::Bench;
 fn every_verb_has_help_with_an_example() {
     let bench = Bench::new();
     for verb in [
-        "run", "profile", "classify", "regress", "predict", "completions", "model add", "model list",
+        "run",
+        "profile",
+        "classify",
+        "regress",
+        "predict",
+        "completions",
+        "model add",
+        "model list",
         "model remove",
     ] {
         let mut args: Vec<&str> = verb.split(' ').collect();

@@ -22,7 +22,11 @@ fn a_run_holds_everything_that_is_promised() {
     let mut args = vec!["classify", "data.csv", "--target", "y"];
     args.extend(QUICK);
     let ended = bench.adit(&args).ok();
-    assert!(ended.stdout.contains("runs/data-y/report.html"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("runs/data-y/report.html"),
+        "{}",
+        ended.stdout
+    );
     let run = bench.path("runs/data-y");
     for file in [
         "report.html",
@@ -61,7 +65,9 @@ fn the_job_file_of_a_run_repeats_it() {
     let mut args = vec!["classify", "data.csv", "--target", "y", "--out", "first"];
     args.extend(QUICK);
     bench.adit(&args).ok();
-    bench.adit(&["run", "first/job.toml", "--out", "second"]).ok();
+    bench
+        .adit(&["run", "first/job.toml", "--out", "second"])
+        .ok();
     assert_eq!(
         result(bench.path("first"))["fingerprint"],
         result(bench.path("second"))["fingerprint"]
@@ -75,7 +81,11 @@ fn threads_change_no_byte() {
     for example in ["breast-cancer", "concrete"] {
         let job = workspace().join("examples").join(example).join("job.toml");
         let text = std::fs::read_to_string(&job).expect("the job");
-        let folder = job.parent().expect("a folder").to_string_lossy().into_owned();
+        let folder = job
+            .parent()
+            .expect("a folder")
+            .to_string_lossy()
+            .into_owned();
         let quick = format!(
             "{}\n[transformer]\nseeds = 2\nepochs = 3\nlearning_rates = [1e-3]\n",
             text.replace("\"train.csv\"", &format!("\"{folder}/train.csv\""))
@@ -85,7 +95,14 @@ fn threads_change_no_byte() {
         for threads in ["1", "2"] {
             let out = format!("{example}-{threads}");
             bench
-                .adit(&["run", &format!("{example}.toml"), "--out", &out, "--threads", threads])
+                .adit(&[
+                    "run",
+                    &format!("{example}.toml"),
+                    "--out",
+                    &out,
+                    "--threads",
+                    threads,
+                ])
                 .ok();
             prints.push((
                 result(bench.path(&out))["fingerprint"].clone(),
@@ -104,13 +121,24 @@ fn predict_gives_the_bits_of_the_run() {
     bench.write("test.csv", small_table(90));
     for member in ["linear", "row transformer", "majority"] {
         let out = format!("run-{member}");
-        let mut args = vec!["classify", "train.csv", "--test", "test.csv", "--target", "y", "--out", &out];
+        let mut args = vec![
+            "classify",
+            "train.csv",
+            "--test",
+            "test.csv",
+            "--target",
+            "y",
+            "--out",
+            &out,
+        ];
         args.extend(QUICK);
         if !bench.path(&out).exists() {
             bench.adit(&args).ok();
         }
         bench
-            .adit(&["predict", &out, "test.csv", "-o", "all.csv", "--member", member, "--force"])
+            .adit(&[
+                "predict", &out, "test.csv", "-o", "all.csv", "--member", member, "--force",
+            ])
             .ok();
         let all = String::from_utf8(read(bench.path("all.csv"))).expect("text");
         assert_eq!(all.lines().count(), 91, "{all}");
@@ -119,11 +147,23 @@ fn predict_gives_the_bits_of_the_run() {
         let lines: Vec<&str> = table.lines().collect();
         bench.write("one.csv", format!("{}\n{}\n", lines[0], lines[40]));
         bench
-            .adit(&["predict", &out, "one.csv", "-o", "one-out.csv", "--member", member, "--force"])
+            .adit(&[
+                "predict",
+                &out,
+                "one.csv",
+                "-o",
+                "one-out.csv",
+                "--member",
+                member,
+                "--force",
+            ])
             .ok();
         let one = String::from_utf8(read(bench.path("one-out.csv"))).expect("text");
         let of = |text: &str, line: usize| {
-            text.lines().nth(line).and_then(|l| l.split_once(',')).map(|(_, rest)| rest.to_string())
+            text.lines()
+                .nth(line)
+                .and_then(|l| l.split_once(','))
+                .map(|(_, rest)| rest.to_string())
         };
         assert_eq!(of(&one, 1), of(&all, 40), "{member}");
     }
@@ -134,14 +174,28 @@ fn predictions_of_the_run_and_of_predict_are_the_same_bytes_but_for_the_truth() 
     let bench = Bench::new();
     bench.write("train.csv", small_table(200));
     bench.write("test.csv", small_table(60));
-    let mut args = vec!["classify", "train.csv", "--test", "test.csv", "--target", "y", "--out", "run"];
+    let mut args = vec![
+        "classify",
+        "train.csv",
+        "--test",
+        "test.csv",
+        "--target",
+        "y",
+        "--out",
+        "run",
+    ];
     args.extend(QUICK);
     bench.adit(&args).ok();
-    bench.adit(&["predict", "run", "test.csv", "-o", "p.parquet"]).ok();
+    bench
+        .adit(&["predict", "run", "test.csv", "-o", "p.parquet"])
+        .ok();
     let profile = |file: &str| {
         let ended = bench.adit(&["profile", file, "--json"]).ok();
         let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
-        let columns = json["profile"]["columns"].as_array().expect("columns").clone();
+        let columns = json["profile"]["columns"]
+            .as_array()
+            .expect("columns")
+            .clone();
         columns
             .into_iter()
             .filter(|c| c["name"] != "truth")
@@ -154,10 +208,13 @@ fn predictions_of_the_run_and_of_predict_are_the_same_bytes_but_for_the_truth() 
 fn json_goes_to_standard_output_alone() {
     let bench = Bench::new();
     bench.write("data.csv", small_table(120));
-    let mut args = vec!["classify", "data.csv", "--target", "y", "--out", "run", "--json"];
+    let mut args = vec![
+        "classify", "data.csv", "--target", "y", "--out", "run", "--json",
+    ];
     args.extend(QUICK);
     let ended = bench.adit(&args).ok();
-    let printed: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON and nothing else");
+    let printed: serde_json::Value =
+        serde_json::from_str(&ended.stdout).expect("JSON and nothing else");
     assert_eq!(printed, result(bench.path("run")));
 }
 
@@ -179,7 +236,9 @@ fn standard_input_is_a_source() {
         .expect("a pipe")
         .write_all(small_table(50).as_bytes())
         .expect("the table goes in");
-    let ended = bench.end(child.wait_with_output().expect("the tool ends")).ok();
+    let ended = bench
+        .end(child.wait_with_output().expect("the tool ends"))
+        .ok();
     assert!(ended.stdout.contains("50 rows"), "{}", ended.stdout);
 }
 
@@ -191,7 +250,9 @@ fn interrupting_leaves_nothing_and_ends_with_3() {
     let before = bench.entries();
     let mut child = bench
         .command()
-        .args(["classify", "data.csv", "--target", "y", "--out", "run", "--epochs", "1000"])
+        .args([
+            "classify", "data.csv", "--target", "y", "--out", "run", "--epochs", "1000",
+        ])
         .stderr(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -201,7 +262,11 @@ fn interrupting_leaves_nothing_and_ends_with_3() {
         .args(["-INT", &child.id().to_string()])
         .status()
         .expect("kill starts");
-    assert!(killed.success(), "the tool had ended already: {:?}", child.try_wait());
+    assert!(
+        killed.success(),
+        "the tool had ended already: {:?}",
+        child.try_wait()
+    );
     let ended = bench.end(child.wait_with_output().expect("the tool ends"));
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
     assert_eq!(bench.entries(), before, "something was left behind");
@@ -211,9 +276,22 @@ fn interrupting_leaves_nothing_and_ends_with_3() {
 fn require_ends_with_1_when_the_transformer_is_not_better() {
     let bench = Bench::new();
     bench.write("data.csv", small_table(120));
-    let mut args = vec!["classify", "data.csv", "--target", "y", "--out", "run", "--require"];
+    let mut args = vec![
+        "classify",
+        "data.csv",
+        "--target",
+        "y",
+        "--out",
+        "run",
+        "--require",
+    ];
     args.extend(QUICK);
     let ended = bench.adit(&args);
     let better = result(bench.path("run"))["transformer_is_better"].as_bool();
-    assert_eq!(ended.code, Some(i32::from(better == Some(false))), "{}", ended.stderr);
+    assert_eq!(
+        ended.code,
+        Some(i32::from(better == Some(false))),
+        "{}",
+        ended.stderr
+    );
 }

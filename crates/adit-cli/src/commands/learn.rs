@@ -88,7 +88,11 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
     let full = std::path::absolute(path).map_err(|e| {
         usage(
             format!("{}: cannot be made an absolute path: {e}", path.display()),
@@ -146,7 +150,10 @@ fn show(outcome: &Outcome) {
     let folder = &outcome.folder;
     println!("report       {}", folder.join("report.html").display());
     println!("job          {}", folder.join("job.toml").display());
-    println!("predictions  {}", folder.join("predictions.parquet").display());
+    println!(
+        "predictions  {}",
+        folder.join("predictions.parquet").display()
+    );
     println!("took         {}", duration(outcome.cost.seconds));
 }
 
@@ -168,7 +175,11 @@ fn scoreboard(findings: &Findings) -> Table {
     header.push("seeds".into());
     table.set_header(header);
     for member in &findings.scoreboard {
-        let mark = if member.model == findings.chosen { " *" } else { "" };
+        let mark = if member.model == findings.chosen {
+            " *"
+        } else {
+            ""
+        };
         let mut row = vec![format!("{}{mark}", member.model)];
         row.extend(wanted.iter().map(|metric| cell(member, metric)));
         row.push(member.seeds.to_string());

@@ -34,7 +34,10 @@ fn describe(model: &ModelManifest) {
     println!("  licence  {}", model.license);
     println!("  files");
     for file in &model.files {
-        println!("    {}  {:>11} bytes  {}", file.sha256, file.bytes, file.path);
+        println!(
+            "    {}  {:>11} bytes  {}",
+            file.sha256, file.bytes, file.path
+        );
     }
 }
 
@@ -55,9 +58,19 @@ pub fn list(json: bool, session: &Session) -> Result<ExitCode, CliError> {
     }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["name", "kind", "size", "licence", "origin", "sha256 of the weights"]);
+    table.set_header([
+        "name",
+        "kind",
+        "size",
+        "licence",
+        "origin",
+        "sha256 of the weights",
+    ]);
     for model in &models {
-        let weights = model.files.iter().find(|f| f.path.ends_with(".safetensors"));
+        let weights = model
+            .files
+            .iter()
+            .find(|f| f.path.ends_with(".safetensors"));
         table.add_row([
             model.name.clone(),
             model.model_type.clone(),
@@ -72,7 +85,9 @@ pub fn list(json: bool, session: &Session) -> Result<ExitCode, CliError> {
 }
 
 pub fn remove(name: &str, session: &Session) -> Result<ExitCode, CliError> {
-    ModelStore::new(&session.model_store).remove(name).map_err(RunError::from)?;
+    ModelStore::new(&session.model_store)
+        .remove(name)
+        .map_err(RunError::from)?;
     println!("removed {name}");
     Ok(ExitCode::SUCCESS)
 }

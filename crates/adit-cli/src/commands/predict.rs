@@ -17,9 +17,17 @@ pub fn predict(args: PredictArgs, session: &Session) -> Result<ExitCode, CliErro
     };
     let done = run::predict(&job, &session.context())?;
     session.progress.finish();
-    println!("{} rows predicted by {} to {}", done.rows, done.member, done.output.display());
+    println!(
+        "{} rows predicted by {} to {}",
+        done.rows,
+        done.member,
+        done.output.display()
+    );
     if done.n_bad_rows > 0 {
-        println!("warning: {} rows could not be read and were left out", done.n_bad_rows);
+        println!(
+            "warning: {} rows could not be read and were left out",
+            done.n_bad_rows
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

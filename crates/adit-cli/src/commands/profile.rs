@@ -34,14 +34,28 @@ pub fn profile(args: &ProfileArgs, session: &Session) -> Result<ExitCode, CliErr
 
 fn show(outcome: &ProfileOutcome) {
     for origin in &outcome.origins {
-        println!("{}: {} rows, {}", origin.path.display(), origin.rows, origin.read_as);
+        println!(
+            "{}: {} rows, {}",
+            origin.path.display(),
+            origin.rows,
+            origin.read_as
+        );
     }
     println!();
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["column", "type", "role", "missing", "distinct", "range", "histogram", "examples"]);
+    table.set_header([
+        "column",
+        "type",
+        "role",
+        "missing",
+        "distinct",
+        "range",
+        "histogram",
+        "examples",
+    ]);
     for (column, role) in outcome.profile.columns.iter().zip(&outcome.roles) {
         table.add_row(row(column, role, outcome.profile.n_rows));
     }
@@ -96,7 +110,10 @@ fn range(column: &ColumnProfile) -> String {
     match (column.column_type, column.min, column.max) {
         (ColumnType::Time, ..) => column.examples.first().cloned().unwrap_or_default(),
         (_, Some(low), Some(high)) => format!("{} to {}", short(low), short(high)),
-        _ => format!("{:.0} characters, at most {}", column.mean_chars, column.max_chars),
+        _ => format!(
+            "{:.0} characters, at most {}",
+            column.mean_chars, column.max_chars
+        ),
     }
 }
 

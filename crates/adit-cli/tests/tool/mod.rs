@@ -42,7 +42,12 @@ impl Bench {
     pub fn entries(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
             .expect("the folder")
-            .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|e| {
+                e.expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -76,13 +81,25 @@ impl Bench {
 impl Ended {
     /// Fails the test unless the tool ended with 0.
     pub fn ok(self) -> Ended {
-        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// The `error:` and `hint:` lines of a run that failed with code 2.
     pub fn error(self) -> String {
-        assert_eq!(self.code, Some(2), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(2),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         let start = self.stderr.find("error:").unwrap_or(0);
         self.stderr[start..].trim_end().to_string()
@@ -96,7 +113,11 @@ pub fn small_table(n_rows: usize) -> String {
         let x1 = (i * 37 % 101) as f64 / 10.0;
         let x2 = (i * 53 % 89) as f64;
         let colour = ["red", "green", "blue"][i * 7 % 3];
-        let y = if x1 + if colour == "red" { 2.0 } else { 0.0 } + (i % 5) as f64 * 0.3 > 6.0 { "yes" } else { "no" };
+        let y = if x1 + if colour == "red" { 2.0 } else { 0.0 } + (i % 5) as f64 * 0.3 > 6.0 {
+            "yes"
+        } else {
+            "no"
+        };
         writeln!(text, "{x1},{x2},{colour},{y}").expect("text");
     }
     text

@@ -32,7 +32,9 @@ pub enum MineError {
     },
     #[error("the saved model is damaged: {reason}")]
     DamagedModel { reason: String },
-    #[error("{model} diverged in epoch {epoch}: its loss is not finite at learning rate {learning_rate:e}")]
+    #[error(
+        "{model} diverged in epoch {epoch}: its loss is not finite at learning rate {learning_rate:e}"
+    )]
     Diverged {
         model: String,
         epoch: usize,

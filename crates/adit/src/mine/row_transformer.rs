@@ -7,7 +7,9 @@ use adit_nn::watch::Watch;
 use adit_nn::{NnError, Params, RowTransformer, Tape, Var};
 use serde::{Deserialize, Serialize};
 
-use super::training::{self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings};
+use super::training::{
+    self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings,
+};
 use super::{MineError, Predictions};
 use crate::prepare::Dataset;
 use crate::represent::rows::{RowFeatures, RowTransformerShape};
@@ -74,8 +76,9 @@ impl RowTransformerModel {
         if features.n_columns() == 0 {
             return Err(MineError::NoFeatures);
         }
-        let shape = shape
-            .unwrap_or_else(|| RowTransformerShape::suited(features.n_columns(), parts.train.len()));
+        let shape = shape.unwrap_or_else(|| {
+            RowTransformerShape::suited(features.n_columns(), parts.train.len())
+        });
         Ok(RowTransformerModel {
             features,
             shape,

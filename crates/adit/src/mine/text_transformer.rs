@@ -6,7 +6,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::training::{self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings};
+use super::training::{
+    self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings,
+};
 use super::{MineError, Predictions};
 use crate::prepare::{Target, TextColumn};
 use crate::represent::encoder::EncoderDirectory;
@@ -194,7 +196,9 @@ impl TextTransformerModel {
         };
         let n = self.meaning.n_outputs();
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6865_6164);
-        let weight: Vec<f32> = (0..n * width).map(|_| normal(&mut rng, HEAD_SPREAD)).collect();
+        let weight: Vec<f32> = (0..n * width)
+            .map(|_| normal(&mut rng, HEAD_SPREAD))
+            .collect();
         Head {
             weight: params.add(
                 "head.weight",

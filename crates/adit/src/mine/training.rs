@@ -162,15 +162,25 @@ pub fn train(
                 &format!("epoch {epoch}/{} loss {loss:.3}", settings.epochs),
             );
         }
-        let predictions = predict(network, &params, &goal.meaning, parts.validation, monitor.watch)?;
+        let predictions = predict(
+            network,
+            &params,
+            &goal.meaning,
+            parts.validation,
+            monitor.watch,
+        )?;
         let record = Epoch {
             epoch,
             train_loss: loss_sum / order.len() as f64,
-            validation_loss: goal.meaning.loss_of(&predictions, goal.target, parts.validation),
+            validation_loss: goal
+                .meaning
+                .loss_of(&predictions, goal.target, parts.validation),
             validation_score: (monitor.score)(&predictions),
         };
         epochs.push(record);
-        let better = best.as_ref().is_none_or(|b| record.validation_score > b.best_score);
+        let better = best
+            .as_ref()
+            .is_none_or(|b| record.validation_score > b.best_score);
         if better {
             best = Some(Trained {
                 params: params.clone(),
@@ -179,7 +189,10 @@ pub fn train(
                 best_score: record.validation_score,
             });
         }
-        if best.as_ref().is_some_and(|b| epoch - b.best_epoch >= settings.patience) {
+        if best
+            .as_ref()
+            .is_some_and(|b| epoch - b.best_epoch >= settings.patience)
+        {
             break;
         }
     }
@@ -243,7 +256,11 @@ impl OutputMeaning {
             Target::Numbers(values) => {
                 let n = train.len().max(1) as f64;
                 let center = train.iter().map(|&i| values[i]).sum::<f64>() / n;
-                let variance = train.iter().map(|&i| (values[i] - center).powi(2)).sum::<f64>() / n;
+                let variance = train
+                    .iter()
+                    .map(|&i| (values[i] - center).powi(2))
+                    .sum::<f64>()
+                    / n;
                 let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
                 OutputMeaning::Numbers { center, scale }
             }

@@ -145,15 +145,21 @@ impl RowColumn {
             (Values::Numbers(own), Some(Values::Numbers(more))) => own.extend(more),
             (Values::Strings(own), Some(Values::Strings(more))) => own.extend(more),
             (Values::Times(own), Some(Values::Times(more))) => own.extend(more),
-            (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => match own {
-                Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
-                Values::Strings(own) => own.extend(std::iter::repeat_n(None, n_more)),
-                Values::Times(own) => own.extend(std::iter::repeat_n(None, n_more)),
-            },
+            (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => {
+                match own {
+                    Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
+                    Values::Strings(own) => own.extend(std::iter::repeat_n(None, n_more)),
+                    Values::Times(own) => own.extend(std::iter::repeat_n(None, n_more)),
+                }
+            }
             (_, found) => {
                 return Err(super::PrepareError::ColumnsDiffer {
                     column: self.name.clone(),
-                    found: if found.is_some() { "of another kind" } else { "absent" },
+                    found: if found.is_some() {
+                        "of another kind"
+                    } else {
+                        "absent"
+                    },
                 });
             }
         }

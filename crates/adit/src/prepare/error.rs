@@ -9,10 +9,7 @@ pub enum PrepareError {
     Source(#[from] crate::source::SourceError),
 
     #[error("column `{column}` of the first table is {found} in another one")]
-    ColumnsDiffer {
-        column: String,
-        found: &'static str,
-    },
+    ColumnsDiffer { column: String, found: &'static str },
 
     #[error("there is no column `{name}` for the {what}; the columns are {}", names(.columns))]
     UnknownColumn {

@@ -94,7 +94,10 @@ pub fn stream(
     Ok(table.batches(Some(&positions))?.map(move |batch| {
         let batch = batch?;
         let mut loaded = Vec::new();
-        for (mut column, array) in wanted(table, roles)?.into_iter().zip(batch.columns.columns()) {
+        for (mut column, array) in wanted(table, roles)?
+            .into_iter()
+            .zip(batch.columns.columns())
+        {
             column.append(array, batch.first_row)?;
             column.words(Words::Refused)?;
             loaded.push(RowColumn {

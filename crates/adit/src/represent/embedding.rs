@@ -62,7 +62,12 @@ impl SentenceEncoder {
                 return Err(RepresentError::Cancelled);
             }
             let done = (k * TEXTS_AT_ONCE) as u64;
-            watch.progress(&format!("{}: embed", self.name), done, texts.len() as u64, "");
+            watch.progress(
+                &format!("{}: embed", self.name),
+                done,
+                texts.len() as u64,
+                "",
+            );
             vectors.extend(self.embed_some(some)?);
         }
         Ok(vectors)
@@ -76,7 +81,13 @@ impl SentenceEncoder {
             .par_iter()
             .map(|batch| {
                 let SentencePooling { pooling, normalize } = self.pooling;
-                embed(&self.bert, &self.params, &pack(&tokens, batch), pooling, normalize)
+                embed(
+                    &self.bert,
+                    &self.params,
+                    &pack(&tokens, batch),
+                    pooling,
+                    normalize,
+                )
             })
             .collect::<Result<Vec<_>, _>>()?;
         let width = self.hidden_size;
@@ -103,7 +114,11 @@ impl SentenceEncoder {
         }
         let width = self.hidden_size;
         let n_rows = columns.first().map_or(0, |c| c.values.len());
-        let n_cols = if vectors.len() == 2 { 2 * width } else { vectors.len() * width };
+        let n_cols = if vectors.len() == 2 {
+            2 * width
+        } else {
+            vectors.len() * width
+        };
         let mut dense = Vec::with_capacity(n_rows * n_cols);
         for row in 0..n_rows {
             let of = |v: &Vec<f32>| v[row * width..(row + 1) * width].to_vec();

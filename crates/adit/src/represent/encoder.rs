@@ -172,10 +172,16 @@ fn pooling(folder: &Path) -> Result<(SentencePooling, Option<String>), Represent
             "Normalize" => found.normalize = true,
             "Pooling" => {
                 let inside = Path::new(&module.path).components().all(|c| {
-                    matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)
+                    matches!(
+                        c,
+                        std::path::Component::Normal(_) | std::path::Component::CurDir
+                    )
                 });
                 if !inside {
-                    return Err(refuse(format!("module path `{}` climbs out of the folder", module.path)));
+                    return Err(refuse(format!(
+                        "module path `{}` climbs out of the folder",
+                        module.path
+                    )));
                 }
                 let name = format!("{}/config.json", module.path);
                 let mode: PoolingConfig = parse(folder, &name)?;

@@ -88,12 +88,12 @@ impl TextTokenizer {
     }
 
     fn encode_all(&self, inputs: Vec<EncodeInput>) -> Result<Vec<Tokens>, RepresentError> {
-        let encodings = self
-            .inner
-            .encode_batch_fast(inputs, true)
-            .map_err(|e| RepresentError::Tokenize {
-                reason: e.to_string(),
-            })?;
+        let encodings =
+            self.inner
+                .encode_batch_fast(inputs, true)
+                .map_err(|e| RepresentError::Tokenize {
+                    reason: e.to_string(),
+                })?;
         Ok(encodings
             .into_iter()
             .map(|e| Tokens {
@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(seen, (0..7).collect::<Vec<_>>());
         for batch in &batches {
             let sum: usize = batch.iter().map(|&i| lengths[i]).sum();
-            assert!(sum <= 10 || batch.len() == 1, "{batch:?} holds {sum} tokens");
+            assert!(
+                sum <= 10 || batch.len() == 1,
+                "{batch:?} holds {sum} tokens"
+            );
         }
     }
 

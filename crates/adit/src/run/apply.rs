@@ -54,7 +54,8 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
         path: std::env::temp_dir(),
         reason: format!("cannot make a temporary folder: {e}"),
     })?;
-    let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    let session =
+        Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
     predictor.preparation.check_schema(table.schema())?;
     let roles = predictor.preparation.roles_for(table.schema(), false);
@@ -132,7 +133,12 @@ impl Output {
             Some(writer) => writer,
             empty => {
                 let file = AtomicFile::create(&self.path)?;
-                empty.insert(TableWriter::new(file, self.format, batch.schema(), &self.path)?)
+                empty.insert(TableWriter::new(
+                    file,
+                    self.format,
+                    batch.schema(),
+                    &self.path,
+                )?)
             }
         };
         writer.write(batch)
@@ -170,7 +176,10 @@ pub fn prediction_batch(
     match truth {
         Some(Target::Classes { codes, names }) => {
             let named = codes.iter().map(|&c| names[c as usize].as_str());
-            columns.push(("truth".into(), Arc::new(StringArray::from_iter_values(named))));
+            columns.push((
+                "truth".into(),
+                Arc::new(StringArray::from_iter_values(named)),
+            ));
         }
         Some(Target::Numbers(values)) => {
             columns.push(("truth".into(), Arc::new(Float64Array::from(values.clone()))));
@@ -179,12 +188,18 @@ pub fn prediction_batch(
     }
     match predictions {
         Predictions::Numbers(values) => {
-            columns.push(("predicted".into(), Arc::new(Float64Array::from(values.clone()))));
+            columns.push((
+                "predicted".into(),
+                Arc::new(Float64Array::from(values.clone())),
+            ));
         }
         Predictions::Probabilities { n_classes, values } => {
             let winners = predictions.argmax().unwrap_or_default();
             let named = winners.iter().map(|&c| class_names[c as usize].as_str());
-            columns.push(("predicted".into(), Arc::new(StringArray::from_iter_values(named))));
+            columns.push((
+                "predicted".into(),
+                Arc::new(StringArray::from_iter_values(named)),
+            ));
             for (class, name) in class_names.iter().enumerate() {
                 let of_class = values.iter().skip(class).step_by(*n_classes).copied();
                 columns.push((
@@ -204,4 +219,3 @@ pub fn prediction_batch(
         reason: e.to_string(),
     })
 }
-

@@ -41,9 +41,15 @@ impl Loaded {
 /// Reads, cleans, splits and encodes what the job names.
 pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunError> {
     let watch = context.watch;
-    let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    let session =
+        Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     watch.progress("read", 0, 3, &job.data.inputs.join(" "));
-    let table = Table::open(&job.source_settings(&job.data.inputs), spool, &session, watch)?;
+    let table = Table::open(
+        &job.source_settings(&job.data.inputs),
+        spool,
+        &session,
+        watch,
+    )?;
     watch.progress("read", 1, 3, "profile");
     let profile = table.profile(watch)?;
     let roles = prepare::assign_roles(&profile, &role_settings(job))?;
@@ -103,6 +109,12 @@ pub fn role_settings(job: &Job) -> RoleSettings {
 fn prepare_settings(job: &Job) -> PrepareSettings {
     PrepareSettings {
         positive_class: job.data.positive.clone(),
+        // What decides the split would tell the parts apart.
+        leave_out: [&job.split.group, &job.split.time]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
         ..PrepareSettings::new(job.task)
     }
 }
@@ -131,7 +143,9 @@ impl PartReader<'_> {
             });
         }
         if rows.row_ids.is_empty() {
-            return Err(RunError::NotEnoughRows(format!("no {part} row has a target")));
+            return Err(RunError::NotEnoughRows(format!(
+                "no {part} row has a target"
+            )));
         }
         Ok(rows)
     }
@@ -215,7 +229,14 @@ pub fn bad_row_warnings(table: &Table) -> Vec<Warning> {
             kind: "bad_rows".into(),
             column: None,
             message: format!("{} rows could not be read{example}", table.n_bad_rows()),
-            action: "kept aside in bad_rows.jsonl".into(),
+            action: if (table.bad_rows().len() as u64) < table.n_bad_rows() {
+                format!(
+                    "the first {} kept aside in bad_rows.jsonl",
+                    table.bad_rows().len()
+                )
+            } else {
+                "kept aside in bad_rows.jsonl".into()
+            },
         });
     }
     warnings

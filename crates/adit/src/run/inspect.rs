@@ -31,7 +31,8 @@ pub fn inspect(
             path: std::env::temp_dir(),
             reason: format!("cannot make a temporary folder: {e}"),
         })?;
-        let session = Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+        let session =
+            Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
         let table = Table::open(source, spool.path(), &session, context.watch)?;
         let profile = table.profile(context.watch)?;
         let assigned = prepare::assign_roles(&profile, roles)?;

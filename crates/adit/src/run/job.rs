@@ -60,7 +60,7 @@ pub struct DataSection {
     pub header: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Bad rows that are tolerated: a count (`10`) or a share (`"1%"`).
+    /// Bad rows that are tolerated: `{ count = 10 }` or `{ share = 0.01 }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bad_rows: Option<BadRowLimit>,
     /// Roles that override the rules, by column.
@@ -217,7 +217,10 @@ impl Job {
         if self.split.group.is_some() && self.split.time.is_some() {
             return fail("`split.group` and `split.time` exclude each other".into());
         }
-        for (key, c) in [("delimiter", self.data.delimiter), ("quote", self.data.quote)] {
+        for (key, c) in [
+            ("delimiter", self.data.delimiter),
+            ("quote", self.data.quote),
+        ] {
             if c.is_some_and(|c| !c.is_ascii()) {
                 return fail(format!("`data.{key}` must be one ASCII character"));
             }
@@ -247,5 +250,56 @@ impl Job {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "task = \"classify\"\n[data]\ninputs = [\"a.csv\"]\ntarget = \"y\"\n";
+
+    fn read(text: &str) -> Result<Job, RunError> {
+        Job::from_toml(text, Path::new("job.toml"))
+    }
+
+    #[test]
+    fn a_job_that_is_written_reads_the_same() {
+        let text = format!(
+            "{SMALL}test = [\"b.csv\"]\ntexts = [\"s\"]\nmax_bad_rows = {{ count = 3 }}\n\
+             [data.roles]\nk = \"id\"\n[split]\ntime = \"t\"\n\
+             [transformer]\nseeds = 2\nlearning_rates = [1e-4]\nhead = \"mean\"\n"
+        );
+        let job = read(&text).expect("a job");
+        let written = job.to_toml().expect("TOML");
+        assert_eq!(read(&written).expect("a job"), job);
+    }
+
+    #[test]
+    fn relative_paths_are_anchored_and_others_left_alone() {
+        let text = SMALL.replace("[\"a.csv\"]", "[\"a.csv\", \"/b.csv\", \"-\"]");
+        let job = read(&text).expect("a job").anchored(Path::new("/data"));
+        assert_eq!(job.data.inputs, ["/data/a.csv", "/b.csv", "-"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (added, named) in [
+            ("[split]\ntest_fraction = 1.5\n", "split.test_fraction"),
+            (
+                "[split]\ngroup = \"a\"\ntime = \"b\"\n",
+                "exclude each other",
+            ),
+            ("[transformer]\nseeds = 0\n", "transformer.seeds"),
+            ("[transformer]\nlearning_rates = [2.0]\n", "learning_rates"),
+            ("[transformer]\nhead = \"tail\"\n", "transformer.head"),
+            ("[transformer]\nmax_tokens = 1\n", "max_tokens"),
+            ("[data.roles]\nx = \"king\"\n", "king"),
+        ] {
+            let error = read(&format!("{SMALL}{added}"))
+                .expect_err(named)
+                .to_string();
+            assert!(error.contains(named), "{error}");
+        }
     }
 }

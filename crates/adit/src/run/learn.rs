@@ -27,7 +27,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Whatever is wrong with the job, the data, the encoder or the disk; nothing half-written stays.
-pub fn learn(job: &Job, out: &Path, overwrite: bool, context: &Context) -> Result<Outcome, RunError> {
+pub fn learn(
+    job: &Job,
+    out: &Path,
+    overwrite: bool,
+    context: &Context,
+) -> Result<Outcome, RunError> {
     let started = Instant::now();
     let encoder = encoder(job, context)?;
     let folder = RunFolder::create(out, overwrite)?;
@@ -56,7 +61,10 @@ fn encoder(job: &Job, context: &Context) -> Result<Option<EncoderDirectory>, Run
         return Ok(None);
     };
     let found = ModelStore::new(context.model_store).resolve(name)?;
-    Ok(Some(EncoderDirectory::open(&found.path, &found.manifest.name)?))
+    Ok(Some(EncoderDirectory::open(
+        &found.path,
+        &found.manifest.name,
+    )?))
 }
 
 fn train_and_judge(
@@ -67,9 +75,11 @@ fn train_and_judge(
     context: &Context,
 ) -> Result<(Findings, Loaded), RunError> {
     let loaded = data::load(job, folder.path(), context)?;
-    let target = loaded.dataset.target.clone().ok_or_else(|| {
-        RunError::NotEnoughRows("the data has no target".to_string())
-    })?;
+    let target = loaded
+        .dataset
+        .target
+        .clone()
+        .ok_or_else(|| RunError::NotEnoughRows("the data has no target".to_string()))?;
     if !loaded.dataset.texts.is_empty() && encoder.is_none() {
         return Err(RunError::NoEncoder);
     }
@@ -84,7 +94,14 @@ fn train_and_judge(
     };
     let (members, linear) = train_all(&arena, encoder)?;
     let findings = judge(&arena, &members, out, positive)?;
-    save(folder, &loaded, &members, &linear, encoder, &findings.chosen)?;
+    save(
+        folder,
+        &loaded,
+        &members,
+        &linear,
+        encoder,
+        &findings.chosen,
+    )?;
     predict_test_rows(folder, &arena, &members, &findings.chosen)?;
     drop(arena);
     Ok((findings, loaded))
@@ -128,12 +145,15 @@ fn judge(
         seed: arena.job.seed,
         cells: &cells,
     };
-    let findings = explain::judge(
+    let mut findings = explain::judge(
         &input,
         summary::data(arena.job, loaded, arena.target),
         loaded.warnings.clone(),
         summary::run_again(out),
     )?;
+    if let Some(title) = &arena.job.title {
+        findings.title = title.clone();
+    }
     arena.watch.progress("judge", 1, 1, "");
     Ok(findings)
 }
@@ -221,7 +241,12 @@ fn predict_test_rows(
             return Err(RunError::NotRepeated { rows: differing });
         }
     }
-    let batch = apply::prediction_batch(&rows.row_ids, &predictions, predictor.preparation.class_names(), Some(&truth))?;
+    let batch = apply::prediction_batch(
+        &rows.row_ids,
+        &predictions,
+        predictor.preparation.class_names(),
+        Some(&truth),
+    )?;
     let bytes = crate::store::parquet_bytes(&batch)?;
     folder.write("predictions.parquet", &bytes)?;
     Ok(())
@@ -239,7 +264,10 @@ fn write_report(
     folder.write("result.json", result_json.as_bytes())?;
     let html = report::html(findings, cost, version)?;
     folder.write("report.html", html.as_bytes())?;
-    folder.write("MODEL_CARD.md", report::model_card(findings, version).as_bytes())?;
+    folder.write(
+        "MODEL_CARD.md",
+        report::model_card(findings, version).as_bytes(),
+    )?;
     folder.write("job.toml", job.to_toml()?.as_bytes())?;
     if !loaded.bad_rows.is_empty() {
         let mut lines = String::new();

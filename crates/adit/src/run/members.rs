@@ -17,10 +17,10 @@ use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSett
 use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
 use crate::prepare::{Target, Task};
-use crate::represent::{LinearFeatures, LinearFeaturesSettings};
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::rows::RowTransformerShape;
 use crate::represent::sparse::SparseMatrix;
+use crate::represent::{LinearFeatures, LinearFeaturesSettings};
 
 /// A member after training, with its predictions of the test rows.
 pub struct TrainedMember {
@@ -90,7 +90,8 @@ impl Arena<'_> {
             name: name.into(),
             role: MemberRole::Baseline,
             test: vec![model.predict(split.test.len())],
-            validation_score: self.score(&split.validation, &on_train.predict(split.validation.len())),
+            validation_score: self
+                .score(&split.validation, &on_train.predict(split.validation.len())),
             train_score: self.score(&split.train, &on_train.predict(split.train.len())),
             kind: MemberKind::Trivial(model),
             weights: Vec::new(),
@@ -104,7 +105,11 @@ impl Arena<'_> {
     pub fn linear(&self) -> Result<(TrainedMember, SavedLinear), RunError> {
         let started = Instant::now();
         let dataset = &self.loaded.dataset;
-        let features = LinearFeatures::fit(dataset, &self.loaded.fit_rows(), LinearFeaturesSettings::default())?;
+        let features = LinearFeatures::fit(
+            dataset,
+            &self.loaded.fit_rows(),
+            LinearFeaturesSettings::default(),
+        )?;
         let matrix = features.transform(dataset)?;
         let (model, scores, test) = self.linear_over(&matrix)?;
         let member = TrainedMember {
@@ -138,7 +143,7 @@ impl Arena<'_> {
         let base = TrainingSettings {
             learning_rate: 0.0,
             epochs: t.epochs.unwrap_or(row_epochs(n_train)),
-            patience: t.patience.unwrap_or(16),
+            patience: t.patience.unwrap_or(if n_train < 2_000 { 16 } else { 8 }),
             batch_size: t.batch_size.unwrap_or((n_train / 16).clamp(16, 256)),
             warmup: 0.02,
             decay: false,
@@ -178,7 +183,9 @@ impl Arena<'_> {
     pub fn frozen_encoder(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
         let started = Instant::now();
         let dataset = &self.loaded.dataset;
-        let features = encoder.sentence_encoder()?.features(&dataset.texts, self.watch)?;
+        let features = encoder
+            .sentence_encoder()?
+            .features(&dataset.texts, self.watch)?;
         let (model, scores, test) = self.linear_over(&features)?;
         let name = format!("{}, frozen", encoder.name());
         Ok(TrainedMember {
@@ -237,7 +244,10 @@ impl Arena<'_> {
             Some("match") => TextHead::Match,
             _ => TextHead::Cls,
         };
-        let max_tokens = t.max_tokens.unwrap_or(128).min(encoder.config().max_position_embeddings);
+        let max_tokens = t
+            .max_tokens
+            .unwrap_or(128)
+            .min(encoder.config().max_position_embeddings);
         let model = TextTransformerModel {
             encoder: encoder.name().to_string(),
             head,
@@ -261,13 +271,20 @@ impl Arena<'_> {
         };
         let rates = candidates(&t.learning_rates, &[5e-5, 1.5e-4]);
         let train = |settings: &TrainingSettings, stage: &str| {
-            let score = |p: &Predictions| self.oriented(self.score(&self.loaded.split.validation, p));
+            let score =
+                |p: &Predictions| self.oriented(self.score(&self.loaded.split.validation, p));
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
                 score: &score,
             };
-            model.train(encoder, &rows, (self.target, self.parts()), settings, &monitor)
+            model.train(
+                encoder,
+                &rows,
+                (self.target, self.parts()),
+                settings,
+                &monitor,
+            )
         };
         let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(1), encoder.name(), &train)?;
         let by_seed = trained
@@ -278,7 +295,10 @@ impl Arena<'_> {
         settings.push(("head".into(), format!("{head:?}").to_lowercase()));
         settings.push(("longest sequence".into(), format!("{max_tokens} tokens")));
         Ok(self.finish(
-            (encoder.name().to_string(), MemberKind::Text(Box::new(model))),
+            (
+                encoder.name().to_string(),
+                MemberKind::Text(Box::new(model)),
+            ),
             trained,
             by_seed,
             settings,
@@ -342,7 +362,11 @@ fn seeds(
             ..*base
         };
         let stage = if rates.len() > 1 {
-            format!("{name}: learning rate {rate:e} ({} of {})", k + 1, rates.len())
+            format!(
+                "{name}: learning rate {rate:e} ({} of {})",
+                k + 1,
+                rates.len()
+            )
         } else {
             format!("{name}: seed {}", base.seed)
         };
@@ -351,7 +375,10 @@ fn seeds(
             Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < rates.len() => continue,
             other => other?,
         };
-        if best.as_ref().is_none_or(|(_, b)| trained.best_score > b.best_score) {
+        if best
+            .as_ref()
+            .is_none_or(|(_, b)| trained.best_score > b.best_score)
+        {
             best = Some((rate, trained));
         }
     }

@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use crate::mine::Predictions;
 use crate::mine::linear::LinearModel;
 use crate::mine::row_transformer::RowTransformerModel;
 use crate::mine::text_transformer::{TextRows, TextTransformerModel};
 use crate::mine::trivial::TrivialModel;
-use crate::mine::Predictions;
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
 use crate::represent::embedding::SentenceEncoder;
@@ -99,9 +99,15 @@ pub fn write(
     linear: &SavedLinear,
     manifest: &Manifest,
 ) -> Result<(), RunError> {
-    folder.write("model/preparation.json", &to_json("model/preparation.json", preparation)?)?;
+    folder.write(
+        "model/preparation.json",
+        &to_json("model/preparation.json", preparation)?,
+    )?;
     folder.write("model/linear.json", &to_json("model/linear.json", linear)?)?;
-    folder.write("model/manifest.json", &to_json("model/manifest.json", manifest)?)?;
+    folder.write(
+        "model/manifest.json",
+        &to_json("model/manifest.json", manifest)?,
+    )?;
     Ok(())
 }
 
@@ -150,7 +156,11 @@ impl Predictor {
         self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
     }
 
-    fn predict_dataset(&self, dataset: &Dataset, watch: &dyn Watch) -> Result<Predictions, RunError> {
+    fn predict_dataset(
+        &self,
+        dataset: &Dataset,
+        watch: &dyn Watch,
+    ) -> Result<Predictions, RunError> {
         let by_seed = match &self.member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
@@ -200,7 +210,9 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
     };
     Ok(match &saved.kind {
         MemberKind::Trivial(model) => LoadedMember::Trivial(model.clone()),
-        MemberKind::Linear => LoadedMember::Linear(Box::new(from_json(&folder.join("linear.json"))?)),
+        MemberKind::Linear => {
+            LoadedMember::Linear(Box::new(from_json(&folder.join("linear.json"))?))
+        }
         MemberKind::Row(model) => {
             let params = weights(&|| Ok(model.network(0)?.1))?;
             LoadedMember::Row(*model.clone(), params)
@@ -216,7 +228,6 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
         }
     })
 }
-
 
 fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RunError> {
     serde_json::to_vec(value).map_err(|e| RunError::ModelFile {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::data::Loaded;
 use super::Job;
+use super::data::Loaded;
 use crate::explain::{ColumnSummary, DataSummary};
 use crate::prepare::{Rows, Target, Values};
 use crate::source::{ColumnProfile, ColumnType};
@@ -116,6 +116,8 @@ fn type_name(column_type: ColumnType) -> &'static str {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
 }

@@ -164,7 +164,7 @@ impl Table {
         &self.origins
     }
 
-    /// The first 1,000 rows that could not be read.
+    /// The first 50,000 rows that could not be read.
     pub fn bad_rows(&self) -> &[BadRow] {
         &self.bad_rows
     }
@@ -389,7 +389,7 @@ fn check(settings: &SourceSettings) -> Result<(), SourceError> {
 pub struct TextBytes {
     pub schema: Vec<ColumnSchema>,
     pub batches: Vec<RecordBatch>,
-    /// The first 1,000.
+    /// The first 50,000.
     pub bad_rows: Vec<BadRow>,
 }
 

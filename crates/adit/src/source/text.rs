@@ -22,7 +22,7 @@ use super::rows::{Bad, Cells, DelimitedRows, Row, TextRows};
 use super::{BadRow, ColumnSchema, Format, Origin, SourceError, SourceSettings};
 
 /// Bad rows that are kept; the others are only counted.
-const KEPT_BAD_ROWS: usize = 1_000;
+const KEPT_BAD_ROWS: usize = 50_000;
 /// Rows between two looks at the watch.
 const ROWS_PER_LOOK: u64 = 1_024;
 /// Rows, cells and bytes of one batch, whichever is reached first.
