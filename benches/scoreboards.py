@@ -48,7 +48,7 @@ def main():
     p.add_argument("names", nargs="*", default=None)
     p.add_argument("--adit", default="adit")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"))
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     print("| data | member (* recommended) | metric | metric | metric | seeds | seconds |\n|---|---|---|---|---|---|---|", flush=True)
     for name in a.names or JOBS:
         line = command(a.adit, a.data, a.out, name)

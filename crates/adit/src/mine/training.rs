@@ -80,7 +80,8 @@ pub struct Trained {
     pub epochs: Vec<Epoch>,
     /// From 1.
     pub best_epoch: usize,
-    pub best_score: f64,
+    /// The monitor's criterion there.
+    pub best_criterion: f64,
 }
 
 /// The target, and what the outputs mean for it.
@@ -98,7 +99,7 @@ pub struct Parts<'a> {
     pub validation: &'a [usize],
 }
 
-/// Trains on `parts.train` and keeps the weights of the epoch with the best `score` (more is
+/// Trains on `parts.train` and keeps the weights of the epoch with the best criterion (more is
 /// better) of the predictions for `parts.validation`, in that order.
 ///
 /// # Errors
@@ -178,15 +179,16 @@ pub fn train(
             validation_score: (monitor.score)(&predictions),
         };
         epochs.push(record);
+        let criterion = (monitor.criterion)(&predictions);
         let better = best
             .as_ref()
-            .is_none_or(|b| record.validation_score > b.best_score);
+            .is_none_or(|b| criterion > b.best_criterion);
         if better {
             best = Some(Trained {
                 params: params.clone(),
                 epochs: Vec::new(),
                 best_epoch: epoch,
-                best_score: record.validation_score,
+                best_criterion: criterion,
             });
         }
         if best
@@ -210,7 +212,9 @@ pub struct Monitor<'a> {
     /// Stage name for progress.
     pub name: &'a str,
     pub watch: &'a dyn Watch,
-    /// Score of the predictions for the validation rows; more is better.
+    /// What the best epoch is chosen by, from the predictions for the validation rows; more is better.
+    pub criterion: &'a dyn Fn(&Predictions) -> f64,
+    /// The score that people are shown, from the same predictions.
     pub score: &'a dyn Fn(&Predictions) -> f64,
 }
 

@@ -143,9 +143,10 @@ impl PartReader<'_> {
             });
         }
         if rows.row_ids.is_empty() {
-            return Err(RunError::NotEnoughRows(format!(
-                "no {part} row has a target"
-            )));
+            return Err(RunError::NoTarget {
+                part: part.to_string(),
+                target: self.job.data.target.clone(),
+            });
         }
         Ok(rows)
     }

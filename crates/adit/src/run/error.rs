@@ -23,8 +23,8 @@ pub enum RunError {
     ModelFile { path: PathBuf, reason: String },
     #[error("the saved model does not repeat the run's own predictions ({rows} rows differ)")]
     NotRepeated { rows: usize },
-    #[error("{0}")]
-    NotEnoughRows(String),
+    #[error("no {part} row has a value in the target column `{target}`")]
+    NoTarget { part: String, target: String },
     #[error("cannot start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
     #[error("interrupted")]
@@ -67,7 +67,9 @@ impl RunError {
             RunError::NotRepeated { .. } => {
                 Some("this is a fault of the program; please report it with the job file".into())
             }
-            RunError::NotEnoughRows(_) => Some("give more rows".to_string()),
+            RunError::NoTarget { .. } => Some(
+                "name another column with `--target`, or give rows whose target is known".into(),
+            ),
             RunError::Threads { .. } => Some("lower `--threads`".to_string()),
             RunError::Interrupted => None,
             RunError::Source(e) => e.hint(),

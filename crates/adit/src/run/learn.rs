@@ -7,7 +7,7 @@ use super::data::{self, Loaded};
 use super::members::{Arena, TrainedMember};
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
 use super::{Context, Job, RunError, apply, limits, summary};
-use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember};
+use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember, Warning};
 use crate::mine::Predictions;
 use crate::report;
 use crate::represent::encoder::EncoderDirectory;
@@ -74,14 +74,17 @@ fn train_and_judge(
     encoder: Option<&EncoderDirectory>,
     context: &Context,
 ) -> Result<(Findings, Loaded), RunError> {
-    let loaded = data::load(job, folder.path(), context)?;
+    let mut loaded = data::load(job, folder.path(), context)?;
     let target = loaded
         .dataset
         .target
         .clone()
-        .ok_or_else(|| RunError::NotEnoughRows("the data has no target".to_string()))?;
+        .ok_or_else(|| RunError::NoTarget {
+            part: "training".into(),
+            target: job.data.target.clone(),
+        })?;
     if !loaded.dataset.texts.is_empty() && encoder.is_none() {
-        return Err(RunError::NoEncoder);
+        without_encoder(job, &mut loaded)?;
     }
     let positive = loaded.preparation.positive_class();
     let arena = Arena {
@@ -105,6 +108,27 @@ fn train_and_judge(
     predict_test_rows(folder, &arena, &members, &findings.chosen)?;
     drop(arena);
     Ok((findings, loaded))
+}
+
+/// Texts that were asked for need an encoder; those that were found beside other columns go to the
+/// linear model alone.
+fn without_encoder(job: &Job, loaded: &mut Loaded) -> Result<(), RunError> {
+    let dataset = &loaded.dataset;
+    let nothing_else = dataset.numbers.is_empty() && dataset.categories.is_empty();
+    if nothing_else || !job.data.texts.is_empty() {
+        return Err(RunError::NoEncoder);
+    }
+    let names: Vec<&str> = dataset.texts.iter().map(|t| t.name.as_str()).collect();
+    loaded.warnings.push(Warning {
+        kind: "text_without_encoder".into(),
+        column: None,
+        message: format!(
+            "no encoder was named for the text columns {}",
+            names.join(", ")
+        ),
+        action: "only the linear model reads them".into(),
+    });
+    Ok(())
 }
 
 fn train_all(

@@ -67,12 +67,18 @@ impl Arena<'_> {
         metrics.get(self.metric).copied()
     }
 
-    /// The selection metric oriented so that more is better.
-    fn oriented(&self, score: Option<f64>) -> f64 {
-        match score {
-            Some(v) if explain::more_is_better(self.metric) => v,
-            Some(v) => -v,
-            None => f64::NEG_INFINITY,
+    /// The selection metric of predictions for the validation rows; NaN where it is not defined.
+    fn validation_score(&self, predictions: &Predictions) -> f64 {
+        self.score(&self.loaded.split.validation, predictions)
+            .unwrap_or(f64::NAN)
+    }
+
+    /// The selection metric turned so that more is better.
+    fn oriented(&self, score: f64) -> f64 {
+        if explain::more_is_better(self.metric) {
+            score
+        } else {
+            -score
         }
     }
 
@@ -154,11 +160,13 @@ impl Arena<'_> {
         let rates = candidates(&t.learning_rates, &[3e-4, 1e-3]);
         let name = "row transformer";
         let train = |settings: &TrainingSettings, stage: &str| {
-            let score = |p: &Predictions| -self.validation_loss(&model.meaning, p);
+            // The loss is smoother than a score on few rows.
+            let criterion = |p: &Predictions| -self.validation_loss(&model.meaning, p);
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
-                score: &score,
+                criterion: &criterion,
+                score: &|p| self.validation_score(p),
             };
             model.train(dataset, self.parts(), settings, &monitor)
         };
@@ -271,12 +279,15 @@ impl Arena<'_> {
         };
         let rates = candidates(&t.learning_rates, &[5e-5, 1.5e-4]);
         let train = |settings: &TrainingSettings, stage: &str| {
-            let score =
-                |p: &Predictions| self.oriented(self.score(&self.loaded.split.validation, p));
+            let criterion = |p: &Predictions| match self.oriented(self.validation_score(p)) {
+                score if score.is_finite() => score,
+                _ => -self.validation_loss(&model.meaning, p),
+            };
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
-                score: &score,
+                criterion: &criterion,
+                score: &|p| self.validation_score(p),
             };
             model.train(
                 encoder,
@@ -377,7 +388,7 @@ fn seeds(
         };
         if best
             .as_ref()
-            .is_none_or(|(_, b)| trained.best_score > b.best_score)
+            .is_none_or(|(_, b)| trained.best_criterion > b.best_criterion)
         {
             best = Some((rate, trained));
         }
