@@ -136,7 +136,7 @@ impl Worst {
             .iter()
             .fold(1e-5f64, |top, &v| top.max(f64::from(v).abs()));
         self.seen
-            .push((distance(found, wanted) / largest, name.into()));
+            .push((distance(found, wanted) / largest, name));
     }
 
     /// Prints the worst difference; fails when any is above the tolerance.

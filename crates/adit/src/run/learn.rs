@@ -106,7 +106,6 @@ fn train_and_judge(
         &findings.chosen,
     )?;
     predict_test_rows(folder, &arena, &members, &findings.chosen)?;
-    drop(arena);
     Ok((findings, loaded))
 }
 
