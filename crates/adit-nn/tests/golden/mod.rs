@@ -135,8 +135,7 @@ impl Worst {
         let largest = wanted
             .iter()
             .fold(1e-5f64, |top, &v| top.max(f64::from(v).abs()));
-        self.seen
-            .push((distance(found, wanted) / largest, name));
+        self.seen.push((distance(found, wanted) / largest, name));
     }
 
     /// Prints the worst difference; fails when any is above the tolerance.

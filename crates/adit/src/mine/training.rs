@@ -180,9 +180,7 @@ pub fn train(
         };
         epochs.push(record);
         let criterion = (monitor.criterion)(&predictions);
-        let better = best
-            .as_ref()
-            .is_none_or(|b| criterion > b.best_criterion);
+        let better = best.as_ref().is_none_or(|b| criterion > b.best_criterion);
         if better {
             best = Some(Trained {
                 params: params.clone(),
