@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{self, DataSection, Job, Outcome, SplitSection, TransformerSection};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table};
 
-use super::{CliError, Session, bad_row_limit, format_of, role_map, usage};
+use super::{CliError, Session, bad_row_limit, format_of, role_map, ruled_table, usage};
 use crate::args::{LearnArgs, OutputArgs, RunArgs};
 use crate::progress::duration;
 
@@ -166,10 +166,7 @@ fn scoreboard(findings: &Findings) -> Table {
     } else {
         &["accuracy", "f1_macro", "log_loss"]
     };
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = ruled_table();
     let mut header = vec!["model".to_string()];
     header.extend(wanted.iter().map(|m| m.replace('_', " ")));
     header.push("seeds".into());

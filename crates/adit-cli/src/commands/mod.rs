@@ -13,6 +13,7 @@ use adit::prepare::Role;
 use adit::run::{Context, Limits, RunError};
 use adit::source::{BadRowLimit, Format, SourceSettings};
 use adit::store::ModelStore;
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
 use crate::args::{FormatArg, SourceArgs};
 use crate::progress::Progress;
@@ -83,6 +84,16 @@ impl<E: Into<RunError>> From<E> for CliError {
     fn from(error: E) -> Self {
         CliError::Run(Box::new(error.into()))
     }
+}
+
+/// A table with lines above, below and under its header only.
+pub fn ruled_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
 }
 
 fn usage(message: impl Into<String>, hint: &str) -> CliError {

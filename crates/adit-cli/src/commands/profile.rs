@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use adit::prepare::{ColumnRole, RoleSettings};
 use adit::run::{self, ProfileOutcome};
 use adit::source::{ColumnProfile, ColumnType};
-use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{CliError, Session, role_map, source_settings};
+use super::{CliError, Session, role_map, ruled_table, source_settings};
 use crate::args::ProfileArgs;
 
 /// Eighths of a character cell.
@@ -42,17 +41,14 @@ fn show(outcome: &ProfileOutcome) {
         );
     }
     println!();
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = ruled_table();
     table.set_header([
         "column",
         "type",
         "role",
         "missing",
         "distinct",
-        "range",
+        "values",
         "histogram",
         "examples",
     ]);
@@ -77,7 +73,7 @@ fn row(column: &ColumnProfile, role: &ColumnRole, n_rows: u64) -> [String; 8] {
         format!("{:?}", role.role).to_lowercase(),
         percent(column.missing, n_rows),
         format!("{approx}{}", column.distinct),
-        range(column),
+        values(column, n_rows),
         histogram(column),
         column
             .examples
@@ -106,10 +102,21 @@ fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-fn range(column: &ColumnProfile) -> String {
+/// The range of numbers, the most frequent of few texts, the lengths of many.
+fn values(column: &ColumnProfile, n_rows: u64) -> String {
     match (column.column_type, column.min, column.max) {
         (ColumnType::Time, ..) => column.examples.first().cloned().unwrap_or_default(),
         (_, Some(low), Some(high)) => format!("{} to {}", short(low), short(high)),
+        _ if column.distinct <= 20 => column
+            .top_values
+            .iter()
+            .take(2)
+            .map(|(value, n)| {
+                let value: String = value.chars().take(16).collect();
+                format!("{value} {:.0}%", 100.0 * *n as f64 / n_rows.max(1) as f64)
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
         _ => format!(
             "{:.0} characters, at most {}",
             column.mean_chars, column.max_chars

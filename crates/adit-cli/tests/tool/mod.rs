@@ -130,3 +130,61 @@ pub const QUICK: [&str; 6] = ["--seeds", "1", "--epochs", "1", "--learning-rate"
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
+
+/// Words that the tiny encoder knows, by id from 4 on.
+const WORDS: [&str; 12] = [
+    "good", "bad", "fine", "awful", "film", "food", "very", "not", "the", "was", "day", "it",
+];
+
+/// Writes a tiny BERT in the form of Hugging Face into `name`.
+pub fn tiny_encoder(bench: &Bench, name: &str) {
+    let golden = workspace().join("crates/adit-nn/tests/golden/bert_h32a4");
+    for file in ["config.json", "model.safetensors"] {
+        let bytes = std::fs::read(golden.join(file)).expect("the golden model");
+        bench.write(&format!("{name}/{file}"), bytes);
+    }
+    let mut vocabulary = serde_json::Map::new();
+    for (id, word) in ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        .iter()
+        .chain(&WORDS)
+        .enumerate()
+    {
+        vocabulary.insert((*word).to_string(), id.into());
+    }
+    let special = |id: u32, text: &str| {
+        serde_json::json!({"id": id, "special": true, "content": text, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false})
+    };
+    let token =
+        |text: &str, kind: u32| serde_json::json!({"SpecialToken": {"id": text, "type_id": kind}});
+    let sequence =
+        |name: &str, kind: u32| serde_json::json!({"Sequence": {"id": name, "type_id": kind}});
+    let known =
+        |text: &str, id: u32| serde_json::json!({"id": text, "ids": [id], "tokens": [text]});
+    let tokenizer = serde_json::json!({
+        "version": "1.0",
+        "added_tokens": [special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [token("[CLS]", 0), sequence("A", 0), token("[SEP]", 0)],
+            "pair": [token("[CLS]", 0), sequence("A", 0), token("[SEP]", 0), sequence("B", 1), token("[SEP]", 1)],
+            "special_tokens": {"[CLS]": known("[CLS]", 2), "[SEP]": known("[SEP]", 3)}},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary}
+    });
+    bench.write(&format!("{name}/tokenizer.json"), tokenizer.to_string());
+}
+
+/// Texts of a few known words; those with a good word are `1`.
+pub fn text_table(n_rows: usize) -> String {
+    let mut text = String::from("text,label\n");
+    for i in 0..n_rows {
+        let (word, label) = [("good", 1), ("bad", 0), ("fine", 1), ("awful", 0)][i * 7 % 4];
+        let thing = ["film", "food", "day"][i * 5 % 3];
+        let very = "very ".repeat(i % 4);
+        writeln!(text, "\"it was the {very}{word} {thing}, day {i}\",{label}").expect("text");
+    }
+    text
+}

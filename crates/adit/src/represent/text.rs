@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use adit_nn::PackedTokens;
-use tokenizers::{EncodeInput, Tokenizer, TruncationParams, TruncationStrategy};
+use rayon::prelude::*;
+use tokenizers::utils::truncation::truncate_encodings;
+use tokenizers::{PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::RepresentError;
 use crate::prepare::TextColumn;
+
+/// Of a text so many times longer than the cut, the rest is not even tokenised.
+const CHARACTERS_PER_TOKEN: usize = 1000;
 
 /// The tokens of one text or pair, special tokens included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +43,19 @@ impl TextTokenizer {
             .map_err(|e| fail(format!("not a tokenizer.json that can be read: {e}")))?;
         inner.with_padding(None);
         inner
-            .with_truncation(Some(TruncationParams {
-                max_length: max_tokens,
-                strategy: TruncationStrategy::LongestFirst,
-                ..Default::default()
-            }))
-            .map_err(|e| fail(format!("cannot cut at {max_tokens} tokens: {e}")))?;
+            .with_truncation(None)
+            .map_err(|e| fail(format!("cannot be used without its own truncation: {e}")))?;
+        let special = |pair| {
+            inner
+                .get_post_processor()
+                .map_or(0, |p| p.added_tokens(pair))
+        };
+        if max_tokens <= special(true) {
+            return Err(fail(format!(
+                "{max_tokens} tokens leave no room beside {} special ones",
+                special(true)
+            )));
+        }
         Ok(TextTokenizer { inner, max_tokens })
     }
 
@@ -54,12 +66,15 @@ impl TextTokenizer {
 
     /// Tokenises texts, in order. `[n_texts]`
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>, RepresentError> {
-        self.encode_all(texts.iter().map(|t| EncodeInput::from(*t)).collect())
+        texts.par_iter().map(|text| self.one(text, None)).collect()
     }
 
-    /// Tokenises pairs, the second text with type id 1. `[n_pairs]`
+    /// Tokenises pairs, the second text with type id 1; the longer one is cut first. `[n_pairs]`
     pub fn encode_pairs(&self, pairs: &[(&str, &str)]) -> Result<Vec<Tokens>, RepresentError> {
-        self.encode_all(pairs.iter().map(|p| EncodeInput::from(*p)).collect())
+        pairs
+            .par_iter()
+            .map(|(a, b)| self.one(a, Some(b)))
+            .collect()
     }
 
     /// Tokenises the rows of text columns: one column as it is, two as a pair, more joined by
@@ -87,20 +102,37 @@ impl TextTokenizer {
         }
     }
 
-    fn encode_all(&self, inputs: Vec<EncodeInput>) -> Result<Vec<Tokens>, RepresentError> {
-        let encodings =
-            self.inner
-                .encode_batch_fast(inputs, true)
-                .map_err(|e| RepresentError::Tokenize {
-                    reason: e.to_string(),
-                })?;
-        Ok(encodings
-            .into_iter()
-            .map(|e| Tokens {
-                ids: e.get_ids().to_vec(),
-                type_ids: e.get_type_ids().to_vec(),
-            })
-            .collect())
+    /// Cuts after both texts were tokenised whole, as Hugging Face does: which of the two is the
+    /// longer one is not known before.
+    fn one(&self, text: &str, pair: Option<&str>) -> Result<Tokens, RepresentError> {
+        let fail = |e: tokenizers::Error| RepresentError::Tokenize {
+            reason: e.to_string(),
+        };
+        let sequence = |text: &str| {
+            let whole = match text
+                .char_indices()
+                .nth(self.max_tokens * CHARACTERS_PER_TOKEN)
+            {
+                Some((end, _)) => &text[..end],
+                None => text,
+            };
+            self.inner.encode(whole, false).map_err(fail)
+        };
+        let first = sequence(text)?;
+        let second = pair.map(sequence).transpose()?;
+        let processor = self.inner.get_post_processor();
+        let special = processor.map_or(0, |p| p.added_tokens(second.is_some()));
+        let cut = TruncationParams {
+            max_length: self.max_tokens.saturating_sub(special),
+            strategy: TruncationStrategy::LongestFirst,
+            ..Default::default()
+        };
+        let (first, second) = truncate_encodings(first, second, &cut).map_err(fail)?;
+        let done = self.inner.post_process(first, second, true).map_err(fail)?;
+        Ok(Tokens {
+            ids: done.get_ids().to_vec(),
+            type_ids: done.get_type_ids().to_vec(),
+        })
     }
 }
 

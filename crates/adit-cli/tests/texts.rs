@@ -1,0 +1,242 @@
+//! Texts from data to report and on to new rows, through a tiny encoder in the form of Hugging Face.
+
+mod tool;
+
+use tool::{Bench, text_table, tiny_encoder};
+
+const TRAIN: [&str; 9] = [
+    "classify",
+    "data.csv",
+    "--target",
+    "label",
+    "--text",
+    "text",
+    "--encoder",
+    "tiny",
+    "--quiet",
+];
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.write("data.csv", text_table(240));
+    tiny_encoder(&bench, "tiny");
+    bench
+}
+
+fn learn(bench: &Bench, out: &str, extra: &[&str]) -> serde_json::Value {
+    let mut args = TRAIN.to_vec();
+    args.extend(["--out", out]);
+    args.extend(extra);
+    bench.adit(&args).ok();
+    let text = std::fs::read_to_string(bench.path(out).join("result.json")).expect("result.json");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
+    let members = result["scoreboard"].as_array().expect("a list");
+    let member = members.iter().find(|m| m["model"] == model);
+    let member = member.unwrap_or_else(|| panic!("{model} is not on the scoreboard"));
+    member["metrics"]["accuracy"]["value"]
+        .as_f64()
+        .expect("a number")
+}
+
+#[test]
+fn fine_tuning_learns_what_the_words_say() {
+    let bench = bench();
+    let found = learn(&bench, "run", &["--epochs", "6", "--learning-rate", "2e-3"]);
+    assert!(accuracy(&found, "tiny") > 0.95, "{}", found["scoreboard"]);
+    assert!(accuracy(&found, "majority") < 0.7);
+    accuracy(&found, "tiny, frozen");
+}
+
+#[test]
+fn threads_change_no_byte_of_a_fine_tuning() {
+    let bench = bench();
+    let quick = ["--epochs", "1", "--learning-rate", "1e-3", "--seeds", "2"];
+    let prints: Vec<_> = ["1", "2"]
+        .iter()
+        .map(|threads| {
+            let mut extra = quick.to_vec();
+            extra.extend(["--threads", threads]);
+            let out = format!("run-{threads}");
+            let found = learn(&bench, &out, &extra);
+            let rows = std::fs::read(bench.path(&out).join("predictions.parquet"));
+            (found["fingerprint"].clone(), rows.expect("predictions"))
+        })
+        .collect();
+    assert!(prints[0] == prints[1], "threads change the result");
+}
+
+#[test]
+fn every_text_member_predicts_a_row_alone_as_among_others() {
+    let bench = bench();
+    let found = learn(&bench, "run", &["--epochs", "2", "--learning-rate", "2e-3"]);
+    let chosen = found["chosen"].as_str().expect("a name").to_string();
+    for member in ["tiny", chosen.as_str()] {
+        let predict = |input: &str, output: &str| {
+            let args = [
+                "predict", "run", input, "-o", output, "--member", member, "--force",
+            ];
+            bench.adit(&args).ok();
+            std::fs::read_to_string(bench.path(output)).expect("predictions")
+        };
+        let all = predict("data.csv", "all.csv");
+        let table = text_table(240);
+        let lines: Vec<&str> = table.lines().collect();
+        bench.write("one.csv", format!("{}\n{}\n", lines[0], lines[100]));
+        let one = predict("one.csv", "one-out.csv");
+        let values = |text: &str, line: usize| {
+            let line = text.lines().nth(line).expect("a line").to_string();
+            line.split_once(',').expect("cells").1.to_string()
+        };
+        assert_eq!(values(&one, 1), values(&all, 100), "{member}");
+    }
+}
+
+#[test]
+fn two_text_columns_make_a_pair() {
+    let bench = bench();
+    let pairs: String = text_table(120)
+        .lines()
+        .map(|line| {
+            line.replacen("text", "a,b", 1)
+                .replacen("\"it", "\"the food\",\"it", 1)
+                + "\n"
+        })
+        .collect();
+    bench.write("pairs.csv", pairs);
+    let args = [
+        "classify",
+        "pairs.csv",
+        "--target",
+        "label",
+        "--text",
+        "a",
+        "--text",
+        "b",
+        "--encoder",
+        "tiny",
+        "--epochs",
+        "1",
+        "--learning-rate",
+        "1e-3",
+        "--out",
+        "run",
+    ];
+    let ended = bench.adit(&args).ok();
+    assert!(ended.stdout.contains("tiny"), "{}", ended.stdout);
+}
+
+#[test]
+fn texts_without_an_encoder_are_refused_with_a_way_out() {
+    let bench = bench();
+    let args = [
+        "classify", "data.csv", "--target", "label", "--text", "text", "--out", "run",
+    ];
+    insta::assert_snapshot!(bench.adit(&args).error());
+    assert!(!bench.path("run").exists());
+}
+
+/// The error of a run whose encoder was damaged in some way.
+fn refused(damage: impl Fn(&Bench)) -> String {
+    let bench = bench();
+    damage(&bench);
+    let before = bench.entries();
+    let mut args = TRAIN.to_vec();
+    args.extend(["--out", "run", "--epochs", "1"]);
+    let error = bench.adit(&args).error();
+    assert_eq!(bench.entries(), before, "something was left behind");
+    error
+}
+
+#[test]
+fn unknown_encoder() {
+    insta::assert_snapshot!(refused(
+        |b| std::fs::remove_dir_all(b.path("tiny")).expect("removed")
+    ));
+}
+
+#[test]
+fn unknown_architecture() {
+    insta::assert_snapshot!(refused(|b| {
+        b.write(
+            "tiny/config.json",
+            r#"{"model_type": "gpt2", "architectures": ["GPT2Model"]}"#,
+        );
+    }));
+}
+
+#[test]
+fn truncated_weights() {
+    insta::assert_snapshot!(refused(|b| {
+        let bytes = std::fs::read(b.path("tiny/model.safetensors")).expect("weights");
+        b.write("tiny/model.safetensors", &bytes[..bytes.len() / 2]);
+    }));
+}
+
+#[test]
+fn weights_of_other_shapes() {
+    insta::assert_snapshot!(refused(|b| {
+        let config = std::fs::read_to_string(b.path("tiny/config.json")).expect("config.json");
+        b.write(
+            "tiny/config.json",
+            config.replace("\"intermediate_size\": 64", "\"intermediate_size\": 48"),
+        );
+    }));
+}
+
+#[test]
+fn missing_tensors() {
+    insta::assert_snapshot!(refused(|b| {
+        let config = std::fs::read_to_string(b.path("tiny/config.json")).expect("config.json");
+        b.write(
+            "tiny/config.json",
+            config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"),
+        );
+    }));
+}
+
+#[test]
+fn pickled_weights() {
+    insta::assert_snapshot!(refused(|b| {
+        std::fs::remove_file(b.path("tiny/model.safetensors")).expect("removed");
+        b.write("tiny/pytorch_model.bin", b"\x80\x02}q\x00.");
+    }));
+}
+
+#[test]
+fn a_damaged_tokenizer() {
+    insta::assert_snapshot!(refused(|b| {
+        b.write("tiny/tokenizer.json", "{\"version\": \"1.0\"");
+    }));
+}
+
+#[test]
+fn a_stored_encoder_whose_file_changed_is_refused() {
+    let bench = bench();
+    bench.adit(&["model", "add", "tiny", "--name", "mine"]).ok();
+    std::fs::remove_dir_all(bench.path("tiny")).expect("removed");
+    let listed = bench.adit(&["model", "list"]).ok().stdout;
+    assert!(listed.contains("mine"), "{listed}");
+    let weights = bench.path("home/models/mine/model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("weights");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, bytes).expect("a file");
+    let args = [
+        "classify",
+        "data.csv",
+        "--target",
+        "label",
+        "--text",
+        "text",
+        "--encoder",
+        "mine",
+        "--out",
+        "run",
+    ];
+    insta::assert_snapshot!(bench.adit(&args).error());
+    bench.adit(&["model", "remove", "mine"]).ok();
+    assert!(!weights.exists());
+}
