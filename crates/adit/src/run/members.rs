@@ -216,8 +216,8 @@ impl Arena<'_> {
         })
     }
 
-    /// A linear model whose penalty is chosen on the training part; fitted on training and
-    /// validation rows. Gives scores on training and validation rows, and test predictions.
+    /// A linear model fitted on training and validation rows, its penalty chosen by
+    /// cross-validation among them; one fitted on the training part is scored. Gives scores on training and validation rows, and test predictions.
     #[allow(clippy::type_complexity)]
     fn linear_over(
         &self,
@@ -233,11 +233,8 @@ impl Arena<'_> {
             Ok(self.score(rows, &on_train.predict(&matrix.select(rows)?)?))
         };
         let scores = (scored(&split.train)?, scored(&split.validation)?);
-        let refit = LinearSettings {
-            penalties: vec![on_train.chosen_penalty()],
-            ..settings
-        };
-        let model = refit.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
+        // More rows may bear a weaker penalty, so it is chosen anew.
+        let model = settings.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
         let test = model.predict(&matrix.select(&split.test)?)?;
         Ok((model, scores, test))
     }
