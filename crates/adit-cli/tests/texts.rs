@@ -44,7 +44,11 @@ fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
 #[test]
 fn fine_tuning_learns_what_the_words_say() {
     let bench = bench();
-    let found = learn(&bench, "run", &["--epochs", "6", "--learning-rate", "2e-3"]);
+    let found = learn(
+        &bench,
+        "run",
+        &["--epochs", "10", "--learning-rate", "5e-3"],
+    );
     assert!(accuracy(&found, "tiny") > 0.95, "{}", found["scoreboard"]);
     assert!(accuracy(&found, "majority") < 0.7);
     accuracy(&found, "tiny, frozen");

@@ -172,9 +172,15 @@ proptest! {
             n,
             relu,
         };
-        // Far from the kink of the ReLU: all sums of numbers are scaled up.
+        // Far from the kink of the ReLU, on either side of it.
+        let far = (0..2 * d).map(|i| if i % 2 == 0 { 8.0 } else { -8.0 }).collect::<Vec<f32>>();
         check(&[vec![d], vec![5, d], vec![2, d], vec![2, d], vec![5, d], vec![2, d]], seed, |t, v| {
-            let bias = if relu { t.scale(v[2], 30.0) } else { v[2] };
+            let bias = if relu {
+                let far = t.constant(Tensor::new(&[2, d], far.clone()).unwrap());
+                t.add(v[2], far)
+            } else {
+                v[2]
+            };
             t.row_tokens(batch.clone(), RowTokenVars { cls: v[0], weight: v[1], bias, missing: v[3], table: v[4], table_bias: v[5] })
         });
     }

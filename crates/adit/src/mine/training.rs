@@ -100,7 +100,7 @@ pub struct Parts<'a> {
 }
 
 /// Trains on `parts.train` and keeps the weights of the epoch with the best criterion (more is
-/// better) of the predictions for `parts.validation`, in that order.
+/// better, then the smaller loss) of the predictions for `parts.validation`, in that order.
 ///
 /// # Errors
 /// `Cancelled`, or a loss that is no longer finite.
@@ -123,6 +123,7 @@ pub fn train(
     let total = steps_per_epoch * settings.epochs;
     let warmup = (total as f32 * settings.warmup).ceil() as usize;
     let mut best: Option<Trained> = None;
+    let mut best_loss = f64::INFINITY;
     let mut epochs = Vec::new();
     let workspace = Workspace::new();
     let mut step = 0;
@@ -180,8 +181,13 @@ pub fn train(
         };
         epochs.push(record);
         let criterion = (monitor.criterion)(&predictions);
-        let better = best.as_ref().is_none_or(|b| criterion > b.best_criterion);
+        // Of equal criteria the smaller loss: a ranking is soon perfect, the probabilities later.
+        let better = best.as_ref().is_none_or(|b| {
+            criterion > b.best_criterion
+                || (criterion == b.best_criterion && record.validation_loss < best_loss)
+        });
         if better {
+            best_loss = record.validation_loss;
             best = Some(Trained {
                 params: params.clone(),
                 epochs: Vec::new(),
