@@ -12,10 +12,16 @@ and takes the last epoch.
 Heads: `pooler` is Hugging Face's (pair in one sequence; first token, dense, tanh, dropout,
 linear); `mean` takes the mean over the tokens instead of the pooler; `match` encodes the two
 sentences one by one and classifies [u, v, |u - v|, u * v] of their means. One JSON line per seed.
+
+`--replay` takes what is random from Adit's own hashes: the head's first weights, the order of the
+rows (no buckets) and every dropout mask, over all training rows as `adit run` does in its last fit.
+Then both programs do the same arithmetic and differ by rounding alone, so that seeds can be
+compared one by one: a difference of two means over seeds says much less.
 """
 
 import argparse
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -27,15 +33,17 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoConfig, BertModel
+from transformers import AttentionInterface, AutoConfig, BertModel
+
+import adit_random
 
 
 class Classifier(nn.Module):
     """An encoder and one of the three heads."""
 
-    def __init__(self, folder, head, dropout, labels=2):
+    def __init__(self, folder, head, dropout, labels=2, attention="sdpa"):
         super().__init__()
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, attn_implementation=attention)
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
         self.bert = BertModel.from_pretrained(folder, config=config, add_pooling_layer=head == "pooler")
         self.head = head
@@ -53,6 +61,46 @@ class Classifier(nn.Module):
             u, v = pooled
             return self.classifier(self.dropout(torch.cat([u, v, (u - v).abs(), u * v], dim=1)))
         return self.classifier(self.dropout(pooled[0]))
+
+
+class Replayed(nn.Module):
+    """Dropout with the masks that Adit draws; takes the place of `nn.Dropout`."""
+
+    masks = None  # the masks of the present step, for all modules
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        return x * Replayed.masks.hidden(x, self.p) if self.training and self.p > 0 else x
+
+
+def replayed_attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
+    """Softmax attention over padded sequences, written out so that its dropout can be replayed."""
+    lengths = Replayed.masks.lengths
+    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    outside = torch.arange(scores.shape[-1])[None, :] >= lengths[:, None]
+    weights = scores.masked_fill(outside[:, None, None, :], -torch.inf).softmax(-1)
+    if module.training and dropout > 0:
+        weights = weights * Replayed.masks.attention(weights, dropout)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register("replayed", replayed_attention)
+
+
+def replayed_model(folder, seed, dropout):
+    """A classifier whose head and dropout are Adit's."""
+    model = Classifier(folder, "pooler", dropout, attention="replayed")
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, Replayed(child.p))
+    weight = model.classifier.weight
+    with torch.no_grad():
+        weight.copy_(torch.from_numpy(adit_random.head(seed, tuple(weight.shape))))
+    return model
 
 
 def mean_of(hidden, mask):
@@ -106,6 +154,7 @@ def predict(model, rows, size=32):
     found = np.zeros(len(rows))
     with torch.inference_mode():
         for at in buckets(rows, size, None):
+            Replayed.masks = adit_random.Masks(0, [sum(len(i) for i, _ in rows[k]) for k in at])
             found[at] = model(collate([rows[i] for i in at])).double().softmax(1)[:, 1].numpy()
     return found
 
@@ -138,15 +187,18 @@ def optimiser_of(model, lr, decay, head_factor):
 
 def schedule(total, share):
     """The factor of the rate at a step: rises from 0 over the first share of all steps, falls to 0."""
-    warm = round(total * share)
+    warm = math.ceil(np.float32(total) * np.float32(share))
     return lambda at: at / warm if at < warm else (total - at) / max(1, total - warm)
 
 
-def train_epoch(model, rows, labels, optimiser, rate, args, rng):
+def train_epoch(model, rows, labels, optimiser, rate, args, batches):
     """One pass over the rows; returns the mean loss, the steps and the share of padding."""
     model.train()
     total, steps, padding, tokens = 0.0, 0, 0, 0
-    for at in buckets(rows, args.batch, rng):
+    for at in batches:
+        if args.replay:
+            lengths = [sum(len(ids) for ids, _ in rows[i]) for i in at]
+            Replayed.masks = adit_random.Masks(adit_random.step_seed(args.replayed_seed, rate.last_epoch), lengths)
         batch = collate([rows[i] for i in at])
         loss = nn.functional.cross_entropy(model(batch), labels[at])
         optimiser.zero_grad(set_to_none=True)
@@ -175,7 +227,9 @@ def run(args, seed, train, test, folder):
     rows = encode(tokenizer, train, args.head, args.max_tokens)
     labels = torch.tensor(train["label"].to_numpy())
     held_rows = encode(tokenizer, held, args.head, args.max_tokens) if held is not None else None
-    model = Classifier(folder, args.head, args.dropout)
+    args.replayed_seed = seed
+    replay = args.replay
+    model = replayed_model(folder, seed, args.dropout) if replay else Classifier(folder, args.head, args.dropout)
     optimiser = optimiser_of(model, args.lr, args.decay, args.head_factor)
     per_epoch = -(-len(rows) // args.batch)
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(per_epoch * args.epochs, args.warm_up))
@@ -184,7 +238,12 @@ def run(args, seed, train, test, folder):
     start = time.perf_counter()
     for epoch in range(args.epochs):
         began = time.perf_counter()
-        loss, n, padding = train_epoch(model, rows, labels, optimiser, rate, args, rng)
+        if args.replay:
+            order = adit_random.order(len(rows), seed, epoch + 1)
+            batches = [order[i : i + args.batch] for i in range(0, len(order), args.batch)]
+        else:
+            batches = buckets(rows, args.batch, rng)
+        loss, n, padding = train_epoch(model, rows, labels, optimiser, rate, args, batches)
         step_seconds, steps = step_seconds + time.perf_counter() - began, steps + n
         entry = {"epoch": epoch + 1, "train_loss": loss, "padding": padding}
         if held is not None:
@@ -200,6 +259,8 @@ def run(args, seed, train, test, folder):
     if kept is not None:
         model.load_state_dict(kept)
     scores = predict(model, encode(tokenizer, test, args.head, args.max_tokens))
+    if args.scores:
+        np.savetxt(f"{args.scores}-{seed}.txt", scores, fmt="%.9g")
     return {
         "seed": seed, "head": args.head, "lr": args.lr, "epochs": args.epochs, "batch": args.batch,
         "train_rows": len(rows), "chosen": best, "test": judge(test["label"].to_numpy(), scores),
@@ -224,10 +285,17 @@ def arguments():
     p.add_argument("--select", choices=["accuracy", "f1", "log_loss", "roc_auc"], default="accuracy")
     p.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better one (0: never)")
     p.add_argument("--no-validation", action="store_true")
+    p.add_argument("--replay", action="store_true", help="use Adit's head, order and dropout masks; all training rows")
+    p.add_argument("--scores", help="write each seed's probabilities of the test rows to SCORES-SEED.txt")
     p.add_argument("--train-limit", type=int, default=0, help="use only the first N training rows (for a smoke run)")
     p.add_argument("--test-limit", type=int, default=0)
     p.add_argument("--threads", type=int, default=0)
-    return p.parse_args()
+    args = p.parse_args()
+    if args.replay:
+        if args.head != "pooler":
+            p.error("--replay knows the head `pooler` only")
+        args.no_validation = True
+    return args
 
 
 def main():

@@ -16,6 +16,13 @@ pub fn mix(a: u64, b: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The `at`-th of a stream of normal numbers with mean 0 (Box and Muller, 1958), from hashes alone.
+pub fn normal_at(seed: u64, at: u64, std: f64) -> f32 {
+    let unit = |which: u64| (mix(seed, 2 * at + which) >> 11) as f64 / (1u64 << 53) as f64;
+    let radius = (-2.0 * (1.0 - unit(0)).ln()).sqrt();
+    (std * radius * (std::f64::consts::TAU * unit(1)).cos()) as f32
+}
+
 /// Draws initial weights; one stream per model, in the order in which parameters are made.
 pub struct Init(Option<ChaCha8Rng>);
 
@@ -92,6 +99,22 @@ mod tests {
         );
         assert_eq!(tensor, Init::new(3).normal(&[1000, 101], 0.02));
         assert_ne!(tensor, Init::new(4).normal(&[1000, 101], 0.02));
+    }
+
+    #[test]
+    fn normal_numbers_of_hashes_have_the_stated_mean_and_deviation() {
+        let values: Vec<f64> = (0..100_000)
+            .map(|at| f64::from(normal_at(5, at, 0.5)))
+            .collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        assert!(
+            mean.abs() < 0.006 && (deviation - 0.5).abs() < 0.005,
+            "{mean} {deviation}"
+        );
+        let together: f64 = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / n;
+        assert!(together.abs() < 0.003, "neighbours correlate: {together}");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! A pretrained text encoder, fine-tuned whole, as a member of the scoreboard.
 
+use adit_nn::random::{mix, normal_at};
 use adit_nn::watch::Watch;
 use adit_nn::{Bert, BertConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::training::{
@@ -19,6 +18,9 @@ const INFERENCE_TOKENS: usize = 4096;
 
 /// Standard deviation of a fresh head's weights, as in BERT.
 const HEAD_SPREAD: f64 = 0.02;
+
+/// Keeps the head's stream apart from the others of a seed.
+const HEAD: u64 = 0x6865_6164;
 
 /// How sequence vectors become outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,15 +154,50 @@ impl TextTransformerModel {
         settings: &TrainingSettings,
         monitor: &Monitor,
     ) -> Result<Trained, MineError> {
-        let mut params = Params::new();
-        let bert = encoder.load(&mut params)?;
-        let head = self.add_head(encoder.config(), &mut params, settings.seed);
+        let (Built { bert, head }, params) = self.pretrained(encoder, settings.seed)?;
         let network = self.network(rows, &bert, head);
-        let goal = Goal {
+        let goal = self.goal(target);
+        training::train(&network, params, goal, parts, settings, monitor)
+    }
+
+    /// As [`TextTransformerModel::train`], on all `chosen` rows for so many epochs, without validation.
+    pub fn refit(
+        &self,
+        encoder: &EncoderDirectory,
+        rows: &TextRows,
+        (target, chosen, n_epochs): (&Target, &[usize], usize),
+        settings: &TrainingSettings,
+        monitor: &Monitor,
+    ) -> Result<Params, MineError> {
+        let (Built { bert, head }, params) = self.pretrained(encoder, settings.seed)?;
+        let network = self.network(rows, &bert, head);
+        let goal = self.goal(target);
+        training::refit(
+            &network,
+            params,
+            goal,
+            (chosen, n_epochs),
+            settings,
+            monitor,
+        )
+    }
+
+    fn goal<'a>(&self, target: &'a Target) -> Goal<'a> {
+        Goal {
             meaning: self.meaning,
             target,
-        };
-        training::train(&network, params, goal, parts, settings, monitor)
+        }
+    }
+
+    fn pretrained(
+        &self,
+        encoder: &EncoderDirectory,
+        seed: u64,
+    ) -> Result<(Built, Params), MineError> {
+        let mut params = Params::new();
+        let bert = encoder.load(&mut params)?;
+        let head = self.add_head(encoder.config(), &mut params, seed);
+        Ok((Built { bert, head }, params))
     }
 
     /// Predicts all rows with trained weights.
@@ -195,9 +232,9 @@ impl TextTransformerModel {
             TextHead::Match => 4 * config.hidden_size,
         };
         let n = self.meaning.n_outputs();
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6865_6164);
-        let weight: Vec<f32> = (0..n * width)
-            .map(|_| normal(&mut rng, HEAD_SPREAD))
+        let key = mix(seed, HEAD);
+        let weight: Vec<f32> = (0..(n * width) as u64)
+            .map(|at| normal_at(key, at, HEAD_SPREAD))
             .collect();
         Head {
             weight: params.add(
@@ -220,11 +257,4 @@ impl TextTransformerModel {
             dropout: self.head_dropout,
         }
     }
-}
-
-/// A normal number by the Box–Muller transform.
-fn normal(rng: &mut ChaCha8Rng, spread: f64) -> f32 {
-    let u: f64 = 1.0 - rng.random::<f64>();
-    let v: f64 = rng.random();
-    (spread * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }

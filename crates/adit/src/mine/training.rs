@@ -1,11 +1,9 @@
 //! One training loop for every transformer: AdamW, warm-up, linear decay, clipping, early stopping.
 
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, linear_warmup_decay, no_decay};
+use adit_nn::random::mix;
 use adit_nn::watch::Watch;
 use adit_nn::{Mode, NnError, Params, Tape, Var, Workspace};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{MineError, Predictions};
@@ -99,6 +97,122 @@ pub struct Parts<'a> {
     pub validation: &'a [usize],
 }
 
+/// One way through the training rows, epoch by epoch.
+struct Course<'a> {
+    network: &'a dyn Network,
+    goal: Goal<'a>,
+    settings: &'a TrainingSettings,
+    monitor: &'a Monitor<'a>,
+    optimiser: AdamW,
+    state: AdamWState,
+    workspace: Workspace,
+    step: usize,
+    /// Steps over all epochs of the settings, by which the learning rate falls.
+    total: usize,
+    warmup: usize,
+}
+
+impl<'a> Course<'a> {
+    fn new(
+        network: &'a dyn Network,
+        goal: Goal<'a>,
+        n_rows: usize,
+        settings: &'a TrainingSettings,
+        monitor: &'a Monitor<'a>,
+    ) -> Course<'a> {
+        let total = n_rows.div_ceil(settings.batch_size) * settings.epochs;
+        Course {
+            network,
+            goal,
+            settings,
+            monitor,
+            optimiser: AdamW {
+                weight_decay: settings.weight_decay,
+                ..AdamW::default()
+            },
+            state: AdamWState::default(),
+            workspace: Workspace::new(),
+            step: 0,
+            total,
+            warmup: (total as f32 * settings.warmup).ceil() as usize,
+        }
+    }
+
+    /// One pass over `rows` in an order of its own; gives the mean training loss.
+    fn epoch(
+        &mut self,
+        params: &mut Params,
+        rows: &[usize],
+        epoch: usize,
+    ) -> Result<f64, MineError> {
+        let settings = self.settings;
+        let mut loss_sum = 0.0;
+        for rows in shuffled(rows, settings.seed, epoch).chunks(settings.batch_size) {
+            if self.monitor.watch.cancelled() {
+                return Err(MineError::Cancelled);
+            }
+            let loss = self.learn(params, rows)?;
+            if !loss.is_finite() {
+                return Err(MineError::Diverged {
+                    model: self.monitor.name.to_string(),
+                    epoch,
+                    learning_rate: settings.learning_rate,
+                });
+            }
+            loss_sum += loss * rows.len() as f64;
+            self.monitor.watch.progress(
+                self.monitor.name,
+                self.step as u64,
+                self.total as u64,
+                &format!("epoch {epoch}/{} loss {loss:.3}", settings.epochs),
+            );
+        }
+        Ok(loss_sum / rows.len() as f64)
+    }
+
+    /// One step on one batch; gives its loss before the step.
+    fn learn(&mut self, params: &mut Params, rows: &[usize]) -> Result<f64, MineError> {
+        let settings = self.settings;
+        let seed = step_seed(settings.seed, self.step);
+        let (loss, mut gradients) = {
+            let mode = Mode::Train { seed };
+            let mut tape = Tape::with_workspace(params, mode, &self.workspace);
+            let outputs = self.network.outputs(&mut tape, rows)?;
+            let goal = self.goal;
+            let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
+            let value = f64::from(tape.value(loss).item());
+            let gradients = tape.backward(loss);
+            self.workspace.reclaim(tape);
+            (value, gradients)
+        };
+        clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
+        let rate = settings.learning_rate * settings.factor(self.step, self.total, self.warmup);
+        self.optimiser
+            .step(params, &gradients, &mut self.state, rate, &no_decay);
+        self.workspace.reclaim_gradients(gradients);
+        self.step += 1;
+        Ok(loss)
+    }
+}
+
+/// The seed of one step's dropout masks.
+fn step_seed(seed: u64, step: usize) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ step as u64
+}
+
+/// The rows in the order of one epoch: by a hash of seed, epoch and place, which another program can
+/// follow (`tests/reference/mrpc_torch.py` does).
+fn shuffled(rows: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
+    let key = mix(seed, epoch as u64);
+    let mut order: Vec<(u64, usize)> = rows
+        .iter()
+        .enumerate()
+        .map(|(place, &row)| (mix(key, place as u64), row))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, row)| row).collect()
+}
+
 /// Trains on `parts.train` and keeps the weights of the epoch with the best criterion (more is
 /// better, then the smaller loss) of the predictions for `parts.validation`, in that order.
 ///
@@ -112,58 +226,12 @@ pub fn train(
     settings: &TrainingSettings,
     monitor: &Monitor,
 ) -> Result<Trained, MineError> {
-    let optimiser = AdamW {
-        weight_decay: settings.weight_decay,
-        ..AdamW::default()
-    };
-    let mut state = AdamWState::default();
-    let mut order = parts.train.to_vec();
-    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-    let steps_per_epoch = order.len().div_ceil(settings.batch_size);
-    let total = steps_per_epoch * settings.epochs;
-    let warmup = (total as f32 * settings.warmup).ceil() as usize;
+    let mut course = Course::new(network, goal, parts.train.len(), settings, monitor);
     let mut best: Option<Trained> = None;
     let mut best_loss = f64::INFINITY;
     let mut epochs = Vec::new();
-    let workspace = Workspace::new();
-    let mut step = 0;
     for epoch in 1..=settings.epochs {
-        order.shuffle(&mut rng);
-        let mut loss_sum = 0.0;
-        for rows in order.chunks(settings.batch_size) {
-            if monitor.watch.cancelled() {
-                return Err(MineError::Cancelled);
-            }
-            let seed = settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ step as u64;
-            let (loss, mut gradients) = {
-                let mut tape = Tape::with_workspace(&params, Mode::Train { seed }, &workspace);
-                let outputs = network.outputs(&mut tape, rows)?;
-                let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
-                let value = f64::from(tape.value(loss).item());
-                let gradients = tape.backward(loss);
-                workspace.reclaim(tape);
-                (value, gradients)
-            };
-            if !loss.is_finite() {
-                return Err(MineError::Diverged {
-                    model: monitor.name.to_string(),
-                    epoch,
-                    learning_rate: settings.learning_rate,
-                });
-            }
-            clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
-            let rate = settings.learning_rate * settings.factor(step, total, warmup);
-            optimiser.step(&mut params, &gradients, &mut state, rate, &no_decay);
-            workspace.reclaim_gradients(gradients);
-            loss_sum += loss * rows.len() as f64;
-            step += 1;
-            monitor.watch.progress(
-                monitor.name,
-                step as u64,
-                total as u64,
-                &format!("epoch {epoch}/{} loss {loss:.3}", settings.epochs),
-            );
-        }
+        let train_loss = course.epoch(&mut params, parts.train, epoch)?;
         let predictions = predict(
             network,
             &params,
@@ -173,7 +241,7 @@ pub fn train(
         )?;
         let record = Epoch {
             epoch,
-            train_loss: loss_sum / order.len() as f64,
+            train_loss,
             validation_loss: goal
                 .meaning
                 .loss_of(&predictions, goal.target, parts.validation),
@@ -209,6 +277,25 @@ pub fn train(
     })?;
     best.epochs = epochs;
     Ok(best)
+}
+
+/// Trains on all of `rows` for the first `n_epochs` of the settings' epochs, and keeps the last weights.
+///
+/// # Errors
+/// As [`train`].
+pub fn refit(
+    network: &dyn Network,
+    mut params: Params,
+    goal: Goal,
+    (rows, n_epochs): (&[usize], usize),
+    settings: &TrainingSettings,
+    monitor: &Monitor,
+) -> Result<Params, MineError> {
+    let mut course = Course::new(network, goal, rows.len(), settings, monitor);
+    for epoch in 1..=n_epochs.min(settings.epochs) {
+        course.epoch(&mut params, rows, epoch)?;
+    }
+    Ok(params)
 }
 
 /// Who looks on while a network is trained.
@@ -366,5 +453,21 @@ fn softmax(row: &mut [f32]) {
     }
     for v in row.iter_mut() {
         *v = (f64::from(*v) / sum) as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_epoch_has_an_order_of_its_own_that_the_reference_script_knows() {
+        let rows: Vec<usize> = (0..10).collect();
+        // As `order(10, 1, 2)` of tests/reference/adit_random.py prints it.
+        assert_eq!(shuffled(&rows, 1, 2), [3, 8, 5, 9, 1, 7, 0, 2, 6, 4]);
+        let mut other = shuffled(&rows, 1, 3);
+        assert_ne!(other, shuffled(&rows, 1, 2));
+        other.sort_unstable();
+        assert_eq!(other, rows);
     }
 }

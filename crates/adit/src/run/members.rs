@@ -171,19 +171,25 @@ impl Arena<'_> {
             model.train(dataset, self.parts(), settings, &monitor)
         };
         let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(3), name, &train)?;
-        let by_seed = trained
+        let histories = histories(name, self.job.seed, &trained);
+        let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
+        let by_seed = weights
             .iter()
-            .map(|t| model.predict(dataset, &t.params, self.watch))
+            .map(|w| model.predict(dataset, w, self.watch))
             .collect::<Result<Vec<_>, _>>()?;
         let mut settings = describe(&base, rate);
         settings.extend(describe_shape(&model.shape));
-        Ok(Some(self.finish(
-            (name.into(), MemberKind::Row(Box::new(model))),
-            trained,
-            by_seed,
+        Ok(Some(TrainedMember {
+            validation_score: self.mean_score(&by_seed, &self.loaded.split.validation),
             settings,
-            started,
-        )))
+            histories,
+            ..self.finish(
+                (name.into(), MemberKind::Row(Box::new(model))),
+                weights,
+                &by_seed,
+                started,
+            )
+        }))
     }
 
     /// A linear model over the encoder's vectors, its weights left as they are: little compute, and
@@ -294,24 +300,82 @@ impl Arena<'_> {
                 &monitor,
             )
         };
-        let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(1), encoder.name(), &train)?;
-        let by_seed = trained
+        let name = encoder.name();
+        let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
+        let validation = model.predict(encoder.config(), &chosen.params, &rows, self.watch)?;
+        let validation = [validation];
+        let weights = self.refit_text(
+            (&model, encoder, &rows),
+            &TrainingSettings {
+                learning_rate: rate as f32,
+                ..base
+            },
+            chosen.best_epoch,
+        )?;
+        let by_seed = weights
             .iter()
-            .map(|t| model.predict(encoder.config(), &t.params, &rows, self.watch))
+            .map(|w| model.predict(encoder.config(), w, &rows, self.watch))
             .collect::<Result<Vec<_>, _>>()?;
         let mut settings = describe(&base, rate);
         settings.push(("head".into(), format!("{head:?}").to_lowercase()));
         settings.push(("longest sequence".into(), format!("{max_tokens} tokens")));
-        Ok(self.finish(
-            (
-                encoder.name().to_string(),
-                MemberKind::Text(Box::new(model)),
+        settings.push((
+            "fitted again".into(),
+            format!(
+                "on training and validation rows, {} epochs",
+                chosen.best_epoch
             ),
-            trained,
-            by_seed,
+        ));
+        Ok(TrainedMember {
+            validation_score: self.mean_score(&validation, &self.loaded.split.validation),
             settings,
-            started,
-        ))
+            histories: histories(name, self.job.seed, &[chosen]),
+            ..self.finish(
+                (name.to_string(), MemberKind::Text(Box::new(model))),
+                weights,
+                &by_seed,
+                started,
+            )
+        })
+    }
+
+    /// Once rate and epochs are chosen, validation rows are for learning too, as they are for the
+    /// linear model: one fit a seed on training and validation rows.
+    fn refit_text(
+        &self,
+        (model, encoder, rows): (&TextTransformerModel, &EncoderDirectory, &TextRows),
+        base: &TrainingSettings,
+        n_epochs: usize,
+    ) -> Result<Vec<Params>, RunError> {
+        let fit_rows = self.loaded.fit_rows();
+        let n_seeds = self.job.transformer.seeds.unwrap_or(1);
+        let mut weights = Vec::with_capacity(n_seeds);
+        for k in 0..n_seeds as u64 {
+            let settings = TrainingSettings {
+                seed: base.seed + k,
+                ..*base
+            };
+            let stage = format!(
+                "{}: seed {} ({} of {n_seeds})",
+                encoder.name(),
+                settings.seed,
+                k + 1
+            );
+            let monitor = Monitor {
+                name: &stage,
+                watch: self.watch,
+                criterion: &|_| f64::NAN,
+                score: &|_| f64::NAN,
+            };
+            weights.push(model.refit(
+                encoder,
+                rows,
+                (self.target, &fit_rows, n_epochs),
+                &settings,
+                &monitor,
+            )?);
+        }
+        Ok(weights)
     }
 
     /// Mean log loss or squared error of predictions for the validation rows.
@@ -319,50 +383,49 @@ impl Arena<'_> {
         meaning.loss_of(predictions, self.target, &self.loaded.split.validation)
     }
 
+    /// Mean over the seeds of the selection metric on `rows`.
+    fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
+        let scores: Vec<f64> = by_seed
+            .iter()
+            .filter_map(|p| self.score(rows, &p.select(rows)))
+            .collect();
+        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+
+    /// A trained transformer with its predictions of all rows; settings, histories and the score on
+    /// validation rows are the caller's.
     fn finish(
         &self,
         (name, kind): (String, MemberKind),
-        trained: Vec<Trained>,
-        by_seed: Vec<Predictions>,
-        settings: Vec<(String, String)>,
+        weights: Vec<Params>,
+        by_seed: &[Predictions],
         started: Instant,
     ) -> TrainedMember {
         let split = &self.loaded.split;
-        let mean_score = |rows: &[usize]| {
-            let scores: Vec<f64> = by_seed
-                .iter()
-                .filter_map(|p| self.score(rows, &p.select(rows)))
-                .collect();
-            (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
-        };
-        let histories = trained
-            .iter()
-            .enumerate()
-            .map(|(k, t)| history(&name, self.job.seed + k as u64, t))
-            .collect();
         TrainedMember {
             role: MemberRole::Transformer,
             test: by_seed.iter().map(|p| p.select(&split.test)).collect(),
-            validation_score: mean_score(&split.validation),
-            train_score: mean_score(&split.train),
-            weights: trained.into_iter().map(|t| t.params).collect(),
+            validation_score: None,
+            train_score: self.mean_score(by_seed, &split.train),
+            weights,
             name,
             kind,
-            settings,
+            settings: Vec::new(),
             seconds: started.elapsed().as_secs_f64(),
-            histories,
+            histories: Vec::new(),
         }
     }
 }
 
-/// Trains the first seed with every learning rate, and the other seeds with the best of them.
-fn seeds(
+type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> + 'a;
+
+/// Trains the first seed with every learning rate; gives the one that was best on validation rows.
+fn best_rate(
     base: &TrainingSettings,
     rates: &[f64],
-    n_seeds: usize,
     name: &str,
-    train: &dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError>,
-) -> Result<(f64, Vec<Trained>), MineError> {
+    train: &Train,
+) -> Result<(f64, Trained), MineError> {
     let mut best: Option<(f64, Trained)> = None;
     for (k, &rate) in rates.iter().enumerate() {
         let settings = TrainingSettings {
@@ -390,7 +453,18 @@ fn seeds(
             best = Some((rate, trained));
         }
     }
-    let (rate, first) = best.ok_or(MineError::NoFeatures)?;
+    best.ok_or(MineError::NoFeatures)
+}
+
+/// Trains the first seed with every learning rate, and the other seeds with the best of them.
+fn seeds(
+    base: &TrainingSettings,
+    rates: &[f64],
+    n_seeds: usize,
+    name: &str,
+    train: &Train,
+) -> Result<(f64, Vec<Trained>), MineError> {
+    let (rate, first) = best_rate(base, rates, name, train)?;
     let mut all = vec![first];
     for k in 1..n_seeds as u64 {
         let settings = TrainingSettings {
@@ -429,6 +503,14 @@ fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
         ("token width".into(), shape.d_token.to_string()),
         ("heads".into(), shape.n_heads.to_string()),
     ]
+}
+
+fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {
+    trained
+        .iter()
+        .enumerate()
+        .map(|(k, t)| history(model, seed + k as u64, t))
+        .collect()
 }
 
 fn history(model: &str, seed: u64, trained: &Trained) -> TrainingHistory {
