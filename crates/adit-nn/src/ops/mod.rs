@@ -17,5 +17,7 @@ mod rotary;
 mod row_tokens;
 mod rows;
 
+pub use crate::kernels::gated::Gelu;
+pub use attention::{AttentionMask, AttentionSettings};
 pub use rotary::RotaryAngles;
 pub use row_tokens::{RowTokenVars, RowTokens};
