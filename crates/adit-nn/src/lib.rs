@@ -12,10 +12,12 @@ pub mod error;
 #[allow(unsafe_code)]
 pub mod kernels;
 pub mod layers;
+pub mod modern_bert;
 pub mod ops;
 pub mod optim;
 pub mod params;
 pub mod pool;
+pub mod projections;
 pub mod random;
 pub mod row;
 pub mod tape;
@@ -27,6 +29,7 @@ pub mod workspace;
 
 pub use bert::{Bert, BertClassifier, BertConfig};
 pub use error::NnError;
+pub use modern_bert::{ModernBert, ModernBertClassifier, ModernBertConfig};
 pub use params::{Gradients, ParamId, Params};
 pub use pool::Pooling;
 pub use row::{RowBatch, RowTransformer, RowTransformerConfig};
