@@ -61,6 +61,8 @@ pub struct ModernBertConfig {
     pub classifier_bias: bool,
     /// Always `gelu`.
     pub classifier_activation: String,
+    /// The token that fills up; kept because Hugging Face refuses one outside the vocabulary.
+    pub pad_token_id: Option<u32>,
 }
 
 /// Which keys a layer sees.
@@ -121,6 +123,7 @@ struct Raw {
     classifier_dropout: f32,
     classifier_bias: bool,
     classifier_activation: String,
+    pad_token_id: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +167,7 @@ impl Default for Raw {
             classifier_dropout: 0.0,
             classifier_bias: false,
             classifier_activation: "gelu".into(),
+            pad_token_id: Some(50283),
         }
     }
 }
@@ -275,6 +279,7 @@ impl ModernBertConfig {
             classifier_dropout: raw.classifier_dropout,
             classifier_bias: raw.classifier_bias,
             classifier_activation: raw.classifier_activation,
+            pad_token_id: raw.pad_token_id,
         };
         config.check()?;
         Ok(config)

@@ -44,11 +44,6 @@ impl<'a> Beams<'a> {
         }
     }
 
-    /// How many texts are being continued.
-    pub fn n_open(&self) -> usize {
-        self.open.len()
-    }
-
     /// Continues all open texts by a token; `logits` holds the `vocab` logits of each.
     ///
     /// Gives the parent and last token of every text that is open now; none when the search is over.
@@ -181,7 +176,7 @@ mod tests {
         };
         let mut beams = Beams::new(&settings, &[END]);
         let mut texts: Vec<Vec<u32>> = vec![Vec::new()];
-        while beams.n_open() > 0 {
+        while !texts.is_empty() {
             let logits: Vec<f32> = texts.iter().flat_map(|ids| after(ids)).collect();
             texts = beams
                 .advance(&logits, 3)

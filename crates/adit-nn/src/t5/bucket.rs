@@ -44,3 +44,35 @@ impl Buckets {
         start + (exact + beyond).min(n - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    /// The folder of a recorded model.
+    fn read(model: &str, file: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+        std::fs::read(format!("{folder}/{model}/{file}")).unwrap()
+    }
+
+    #[test]
+    fn distances_fall_into_the_classes_of_hugging_face() {
+        for model in ["t5_relu_tied", "t5_gated_untied"] {
+            let text = String::from_utf8(read(model, "config.json")).unwrap();
+            let config = T5Config::from_json(&text).unwrap();
+            let bytes = read(model, "expected.safetensors");
+            let recorded = SafeTensors::deserialize(&bytes).unwrap();
+            for (name, both_ways) in [("buckets.encoder", true), ("buckets.decoder", false)] {
+                let buckets = Buckets::of(&config, both_ways);
+                let wanted = recorded.tensor(name).unwrap().data();
+                assert_eq!(wanted.len(), 601 * 4);
+                for (distance, wanted) in (-300..=300).zip(wanted.chunks_exact(4)) {
+                    let wanted = u32::from_le_bytes(wanted.try_into().unwrap()) as usize;
+                    let found = buckets.of_distance(distance);
+                    assert_eq!(found, wanted, "{model}, {name}, distance {distance}");
+                }
+            }
+        }
+    }
+}

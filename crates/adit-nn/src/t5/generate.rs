@@ -59,13 +59,18 @@ pub struct Generated {
     pub score: f64,
 }
 
+/// How far the biases reach at first.
+const FIRST_REACH: usize = 32;
+
 /// The search of all sources, side by side.
 struct Search<'a> {
     model: &'a T5,
     source: &'a PackedTokens,
     beams: Vec<Beams<'a>>,
     cache: Cache,
+    /// The biases of distances below `reach`, which grows with the texts.
     bias: Var,
+    reach: usize,
     /// Of every open row, which row it continues and its last token; and the rows of every source.
     parents: Vec<usize>,
     tokens: Vec<u32>,
@@ -98,7 +103,7 @@ impl T5 {
             let mark = tape.mark();
             let logits = search.step(&mut tape);
             search.choose(&tape.value(logits).data);
-            tape.release(mark, &search.cache.held());
+            tape.release(mark, &search.held());
         }
         Ok(search.beams.into_iter().map(Beams::into_best).collect())
     }
@@ -119,7 +124,8 @@ impl<'a> Search<'a> {
             source,
             beams: (0..n).map(|_| Beams::new(settings, ends)).collect(),
             cache: Cache::new(cross),
-            bias: model.decoder.biases(tape, settings.max_new_tokens.get()),
+            bias: model.decoder.biases(tape, FIRST_REACH),
+            reach: FIRST_REACH,
             parents: (0..n).collect(),
             tokens: vec![config.decoder_start_token_id; n],
             of_source: (0..=n).collect(),
@@ -128,6 +134,11 @@ impl<'a> Search<'a> {
 
     /// The logits of all open rows, `[rows, vocab]`.
     fn step(&mut self, tape: &mut Tape<'_>) -> Var {
+        if self.cache.length() >= self.reach {
+            self.reach *= 2;
+            tape.take(self.bias);
+            self.bias = self.model.decoder.biases(tape, self.reach);
+        }
         let x = self.model.embed(tape, &self.tokens);
         let rows = Rows {
             parents: &self.parents,
@@ -138,6 +149,13 @@ impl<'a> Search<'a> {
         let (decoder, config) = (&self.model.decoder, self.model.config());
         let states = decoder.step(tape, x, &rows, &mut self.cache, config);
         self.model.last_map(tape, states)
+    }
+
+    /// The values that further steps need.
+    fn held(&self) -> Vec<Var> {
+        let mut held = self.cache.held();
+        held.push(self.bias);
+        held
     }
 
     /// Lets every source choose how its rows go on.
@@ -164,13 +182,18 @@ mod tests {
     use crate::t5::T5Config;
 
     fn model() -> (Params, T5) {
-        let config = T5Config::from_json(
+        model_that_ends(vec![1])
+    }
+
+    fn model_that_ends(ends: Vec<u32>) -> (Params, T5) {
+        let mut config = T5Config::from_json(
             r#"{"model_type": "t5", "vocab_size": 40, "d_model": 24, "d_kv": 5, "d_ff": 30,
             "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "eos_token_id": 1,
             "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20,
             "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false}"#,
         )
         .unwrap();
+        config.eos_token_id = ends;
         let mut params = Params::new();
         let model = T5::new(&config, &mut params, 11);
         (params, model)
@@ -210,7 +233,7 @@ mod tests {
                 let want = whole.value(all).row(text.len() - 1);
                 assert_eq!(tape.value(logits).row(row), want, "step {step}, row {row}");
             }
-            tape.release(mark, &search.cache.held());
+            tape.release(mark, &search.held());
             let Some((parents, tokens, of_source)) = steps.get(step) else {
                 break;
             };
@@ -244,6 +267,29 @@ mod tests {
                 let alone = model.generate(&params, &pack(&[text]), &settings).unwrap();
                 assert_eq!(found, &alone[0], "{n_beams} beams, {text:?}");
             }
+        }
+    }
+
+    /// Longer than the biases reach at first, twice over.
+    #[test]
+    fn a_long_text_is_the_text_that_is_decoded_without_a_cache() {
+        let (params, model) = model_that_ends(Vec::new());
+        let settings = GenerationSettings {
+            max_new_tokens: NonZeroUsize::new(3 * FIRST_REACH).unwrap(),
+            ..GenerationSettings::default()
+        };
+        let source = pack(&[&[3, 9, 27, 4]]);
+        let found = model.generate(&params, &source, &settings).unwrap();
+        let ids = &found[0].ids;
+        assert_eq!(ids.len(), 3 * FIRST_REACH);
+        let inputs: Vec<u32> = std::iter::once(0).chain(ids.iter().copied()).collect();
+        let zeros = vec![0; inputs.len()];
+        let inputs = PackedTokens::pack([(inputs.as_slice(), zeros.as_slice())]).unwrap();
+        let mut tape = Tape::new(&params, Mode::Inference);
+        let logits = model.logits(&mut tape, &source, &inputs).unwrap();
+        for (at, &id) in ids.iter().enumerate() {
+            let row = tape.value(logits).row(at);
+            assert!(row.iter().all(|&v| v <= row[id as usize]), "token {at}");
         }
     }
 
