@@ -1,6 +1,6 @@
 //! Every operation's gradient against finite differences.
 
-use adit_nn::ops::{RowTokenVars, RowTokens};
+use adit_nn::ops::{AttentionMask, AttentionSettings, RowTokenVars, RowTokens};
 use adit_nn::{Mode, ParamId, Params, Tape, Tensor, Var};
 use proptest::prelude::*;
 
@@ -139,6 +139,25 @@ proptest! {
         let shape = vec![offsets[offsets.len() - 1], heads * d];
         let p = if drop { 0.25 } else { 0.0 };
         check(&[shape.clone(), shape.clone(), shape], seed, |t, v| t.attention([v[0], v[1], v[2]], &offsets, heads, p));
+    }
+
+    #[test]
+    fn attention_of_every_kind(
+        lengths in prop::collection::vec((1usize..6, 1usize..7), 1..3), heads in 1usize..3, d in 1usize..4, seed in 0u64..1000,
+        mask in prop_oneof![Just(AttentionMask::Full), Just(AttentionMask::Causal), (1usize..4).prop_map(AttentionMask::Window)], drop: bool, first in 0usize..3,
+    ) {
+        let queries = offsets(&lengths.iter().map(|l| l.0).collect::<Vec<_>>());
+        let keys = offsets(&lengths.iter().map(|l| l.1).collect::<Vec<_>>());
+        let shape = |offsets: &[usize]| vec![offsets[offsets.len() - 1], heads * d];
+        let shapes = [shape(&queries), shape(&keys), shape(&keys), vec![4, heads]];
+        check(&shapes, seed, |t, v| {
+            let bias = t.relative_bias(v[3], 9, |distance| (distance.rem_euclid(5) as usize).min(3));
+            let settings = AttentionSettings {
+                scale: Some(0.7), dropout: if drop { 0.25 } else { 0.0 }, mask, bias: Some(bias), first_query: first,
+                ..AttentionSettings::new(heads)
+            };
+            t.attend([v[0], v[1], v[2]], &queries, &keys, &settings)
+        });
     }
 
     #[test]

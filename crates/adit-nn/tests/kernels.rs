@@ -1,6 +1,6 @@
 //! Kernels against plain loops.
 
-use adit_nn::kernels::attention::{Heads, Inputs, forward};
+use adit_nn::kernels::attention::{Bias, Heads, Inputs, Mask, backward, forward};
 use adit_nn::kernels::matmul::{self, View};
 use proptest::prelude::*;
 
@@ -98,28 +98,166 @@ proptest! {
     }
 
     #[test]
-    fn attention_equals_the_plain_loop(lengths in prop::collection::vec(1usize..30, 1..5), heads in 1usize..4, d in 1usize..9, seed in 0usize..100) {
-        let mut offsets = vec![0];
-        lengths.iter().for_each(|n| offsets.push(offsets[offsets.len() - 1] + n));
-        let (total, hidden) = (offsets[lengths.len()], heads * d);
-        let (q, k, v) = (fill(total * hidden, seed), fill(total * hidden, seed + 1), fill(total * hidden, seed + 2));
-        let mut out = vec![0.0; total * hidden];
-        let sizes = Heads { offsets: &offsets, n_heads: heads, hidden, dropout: None };
-        forward(sizes, Inputs { q: &q, k: &k, v: &v }, &mut out);
-        for range in offsets.windows(2) {
-            for head in 0..heads {
-                for i in range[0]..range[1] {
-                    let dot = |j: usize| -> f64 {
-                        (0..d).map(|c| f64::from(q[i * hidden + head * d + c]) * f64::from(k[j * hidden + head * d + c])).sum()
-                    };
-                    let weights: Vec<f64> = (range[0]..range[1]).map(|j| (dot(j) / (d as f64).sqrt()).exp()).collect();
-                    let total: f64 = weights.iter().sum();
-                    for c in 0..d {
-                        let at = |j: usize| f64::from(v[j * hidden + head * d + c]);
-                        let want: f64 = (range[0]..range[1]).zip(&weights).map(|(j, w)| w / total * at(j)).sum();
-                        prop_assert!((f64::from(out[i * hidden + head * d + c]) - want).abs() < 2e-6);
-                    }
+    fn attention_equals_the_plain_loop(
+        lengths in prop::collection::vec((1usize..30, 0usize..30), 1..5), heads in 1usize..4, d in 1usize..9, seed in 0usize..100,
+        mask in prop_oneof![Just(Mask::Full), Just(Mask::Causal), (0usize..9).prop_map(Mask::Window)], biased: bool, own: bool, first in 0usize..3,
+    ) {
+        let keys: Vec<usize> = lengths.iter().map(|l| if own { l.0 } else { l.1 }).collect();
+        let queries: Vec<usize> = lengths.iter().map(|l| l.0).collect();
+        check_attention([&queries, &keys], (heads, d), mask, (biased, first), seed);
+    }
+}
+
+fn offsets(lengths: &[usize]) -> Vec<usize> {
+    let mut out = vec![0];
+    lengths
+        .iter()
+        .for_each(|n| out.push(out[out.len() - 1] + n));
+    out
+}
+
+fn sees(mask: Mask, query: usize, key: usize) -> bool {
+    match mask {
+        Mask::Full => true,
+        Mask::Causal => key <= query,
+        Mask::Window(half) => query.abs_diff(key) <= half,
+    }
+}
+
+/// Holds the kernel against weights that are worked out one by one in f64.
+fn check_attention(
+    lengths: [&[usize]; 2],
+    (n_heads, d): (usize, usize),
+    mask: Mask,
+    (biased, first): (bool, usize),
+    seed: usize,
+) {
+    let [queries, keys] = lengths.map(offsets);
+    let hidden = n_heads * d;
+    let total = |offsets: &[usize]| offsets[offsets.len() - 1] * hidden;
+    let q = fill(total(&queries), seed);
+    let (k, v) = (fill(total(&keys), seed + 1), fill(total(&keys), seed + 2));
+    let reach = 40 + 300 * usize::from(q.len() > 100 * hidden);
+    let values = fill(n_heads * (2 * reach - 1), seed + 3);
+    let heads = Heads {
+        keys: &keys,
+        mask,
+        bias: biased.then_some(Bias {
+            values: &values,
+            reach,
+        }),
+        first_query: first,
+        ..Heads::own(&queries, n_heads, hidden)
+    };
+    let (q_, k_, v_) = (&q, &k, &v);
+    let inputs = Inputs {
+        q: q_,
+        k: k_,
+        v: v_,
+    };
+    let mut out = vec![7.0; q.len()];
+    forward(heads, inputs, &mut out);
+    for (sequence, range) in queries.windows(2).enumerate() {
+        let (k0, k1) = (keys[sequence], keys[sequence + 1]);
+        for (head, i) in (0..n_heads).flat_map(|h| (range[0]..range[1]).map(move |i| (h, i))) {
+            let place = first + i - range[0];
+            let weight = |j: usize| -> f64 {
+                let dot: f64 = (head * d..(head + 1) * d)
+                    .map(|c| f64::from(q[i * hidden + c]) * f64::from(k[j * hidden + c]))
+                    .sum();
+                let column = head * (2 * reach - 1) + reach - 1 + (j - k0) - place;
+                let bias = if biased {
+                    f64::from(values[column])
+                } else {
+                    0.0
+                };
+                if sees(mask, place, j - k0) {
+                    (dot / (d as f64).sqrt() + bias).exp()
+                } else {
+                    0.0
                 }
+            };
+            let weights: Vec<f64> = (k0..k1).map(weight).collect();
+            let total: f64 = weights.iter().sum();
+            for c in head * d..(head + 1) * d {
+                let share = |(j, w): (usize, &f64)| w / total * f64::from(v[(k0 + j) * hidden + c]);
+                let want: f64 = if total > 0.0 {
+                    weights.iter().enumerate().map(share).sum()
+                } else {
+                    0.0
+                };
+                let got = f64::from(out[i * hidden + c]);
+                assert!((got - want).abs() < 4e-6, "{got} {want}, {mask:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_over_several_blocks_equals_the_plain_loop() {
+    for mask in [Mask::Full, Mask::Causal, Mask::Window(5), Mask::Window(150)] {
+        for biased in [false, true] {
+            check_attention([&[129, 300], &[129, 300]], (2, 3), mask, (biased, 0), 5);
+        }
+    }
+    check_attention([&[140, 3], &[17, 260]], (1, 5), Mask::Full, (false, 0), 6);
+}
+
+#[test]
+fn gradients_of_long_sequences_equal_those_of_their_definition() {
+    // The loss is the sum of grad ∘ out, so a value's gradient is a difference quotient of it.
+    let (n, d, reach) = (261usize, 4usize, 300usize);
+    let offsets = [0, n];
+    for (mask, biased) in [
+        (Mask::Full, false),
+        (Mask::Causal, true),
+        (Mask::Window(130), true),
+    ] {
+        let mut data = [
+            fill(n * d, 1),
+            fill(n * d, 2),
+            fill(n * d, 3),
+            fill(2 * reach - 1, 4),
+        ];
+        let grad = fill(n * d, 5);
+        let run = |data: &[Vec<f32>; 4]| {
+            let heads = Heads {
+                mask,
+                bias: biased.then_some(Bias {
+                    values: &data[3],
+                    reach,
+                }),
+                ..Heads::own(&offsets, 1, d)
+            };
+            let inputs = Inputs {
+                q: &data[0],
+                k: &data[1],
+                v: &data[2],
+            };
+            let mut out = vec![0.0; n * d];
+            let sums = forward(heads, inputs, &mut out);
+            let loss: f64 = out.iter().zip(&grad).map(|(a, b)| f64::from(a * b)).sum();
+            let mut grads = [vec![0.0; n * d], vec![0.0; n * d], vec![0.0; n * d]];
+            let places = grads.each_mut().map(|g| g.as_mut_slice());
+            let bias = backward(heads, inputs, [&out, &grad, &sums], places);
+            let [a, b, c] = grads;
+            (loss, [a, b, c, bias])
+        };
+        let found = run(&data).1;
+        for part in 0..if biased { 4 } else { 3 } {
+            for at in [0, 3, 131 * d, 128 * d + 1, n * d - 1].map(|at| at % found[part].len()) {
+                let (old, step) = (data[part][at], 2e-2f32);
+                let mut at_step = |by: f32| {
+                    data[part][at] = old + by;
+                    run(&data).0
+                };
+                let slope = (at_step(step) - at_step(-step)) / f64::from(2.0 * step);
+                data[part][at] = old;
+                let got = f64::from(found[part][at]);
+                assert!(
+                    (got - slope).abs() < 2e-4 + 1e-2 * slope.abs(),
+                    "{mask:?} {part}[{at}]: {got} {slope}"
+                );
             }
         }
     }

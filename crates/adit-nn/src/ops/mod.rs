@@ -14,4 +14,5 @@ mod norm;
 mod row_tokens;
 mod rows;
 
+pub use attention::{AttentionMask, AttentionSettings};
 pub use row_tokens::{RowTokenVars, RowTokens};

@@ -1,0 +1,89 @@
+//! What happens to rows of scores: scale, bias, softmax, and the way back.
+
+use crate::kernels::maths;
+use crate::kernels::simd::vectorised;
+
+#[inline(always)]
+fn largest(row: &[f32]) -> f32 {
+    let mut tops = [f32::NEG_INFINITY; 8];
+    let mut chunks = row.chunks_exact(8);
+    for chunk in &mut chunks {
+        for (top, &v) in tops.iter_mut().zip(chunk) {
+            *top = if v > *top { v } else { *top };
+        }
+    }
+    let rest = chunks.remainder().iter().chain(&tops);
+    rest.fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn softmax_row(row: &mut [f32], scale: f32) -> f32 {
+    let shift = -largest(row) * scale;
+    let mut lanes = [0.0f32; 8];
+    let mut chunks = row.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *v = maths::exp(v.mul_add(scale, shift));
+            *lane += *v;
+        }
+    }
+    let mut sum = lanes.iter().sum::<f32>();
+    for v in chunks.into_remainder() {
+        *v = maths::exp(v.mul_add(scale, shift));
+        sum += *v;
+    }
+    let factor = 1.0 / sum;
+    for v in row.iter_mut() {
+        *v *= factor;
+    }
+    sum.ln() - shift
+}
+
+vectorised! {
+    /// Softmax of scaled scores in place, `cols` to a row; leaves the logarithm of each row's sum in `lse`.
+    pub fn softmax(scores: &mut [f32], cols: usize, lse: &mut [f32], scale: f32) {
+        for (row, lse) in scores.chunks_exact_mut(cols).zip(lse) {
+            *lse = softmax_row(row, scale);
+        }
+    }
+}
+
+vectorised! {
+    /// `row · scale + bias` in place.
+    pub fn biased(row: &mut [f32], bias: &[f32], scale: f32) {
+        for (v, &b) in row.iter_mut().zip(bias) {
+            *v = v.mul_add(scale, b);
+        }
+    }
+}
+
+vectorised! {
+    /// The weights again, from scores and the logarithms of the rows' sums.
+    pub fn softmax_again(scores: &mut [f32], cols: usize, lse: &[f32], scale: f32) {
+        for (row, &lse) in scores.chunks_exact_mut(cols).zip(lse) {
+            for v in row {
+                *v = maths::exp(v.mul_add(scale, -lse));
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The gradient of the scores, `p · (dp - d) · scale`, into `dp`.
+    pub fn softmax_back(dp: &mut [f32], p: &[f32], cols: usize, d: &[f32], scale: f32) {
+        for ((dp, p), &d) in dp.chunks_exact_mut(cols).zip(p.chunks_exact(cols)).zip(d) {
+            for (dp, &p) in dp.iter_mut().zip(p) {
+                *dp = p * (*dp - d) * scale;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// `out += row`.
+    pub fn add_to(out: &mut [f32], row: &[f32]) {
+        for (out, &v) in out.iter_mut().zip(row) {
+            *out += v;
+        }
+    }
+}
