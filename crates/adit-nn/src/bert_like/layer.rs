@@ -3,6 +3,7 @@
 use crate::bert_like::BertLikeConfig;
 use crate::encoder::Builder;
 use crate::layers::{LayerNorm, Linear};
+use crate::ops::AttentionSettings;
 use crate::tape::{Tape, Var};
 
 #[derive(Clone, Debug)]
@@ -62,11 +63,10 @@ impl Layer {
 }
 
 fn attend(tape: &mut Tape<'_>, qkv: [Var; 3], run: &Run<'_>) -> Var {
-    let config = run.config;
-    tape.attention(
-        qkv,
-        run.offsets,
-        config.num_attention_heads,
-        config.attention_probs_dropout_prob,
-    )
+    let settings = AttentionSettings {
+        dropout: run.config.attention_probs_dropout_prob,
+        bias: run.bias,
+        ..AttentionSettings::new(run.config.num_attention_heads)
+    };
+    tape.attend(qkv, run.offsets, run.offsets, &settings)
 }

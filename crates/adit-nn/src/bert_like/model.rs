@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::bert_like::BertLikeConfig;
 use crate::bert_like::family::PoolerActivation;
 use crate::bert_like::layer::{Layer, Run};
+use crate::bert_like::positions::distance_kind;
 use crate::encoder::Builder;
 use crate::error::NnError;
 use crate::layers::{LayerNorm, Linear};
@@ -161,9 +162,10 @@ impl BertLike {
         x
     }
 
-    fn bias(&self, _tape: &mut Tape<'_>, _tokens: &PackedTokens) -> Option<Var> {
-        let _ = self.distances?;
-        None
+    /// What distances add to the scores, the same in all layers: `[heads, 2 · longest - 1]`.
+    fn bias(&self, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Option<Var> {
+        let table = tape.param(self.distances?);
+        Some(tape.relative_bias(table, tokens.longest(), distance_kind))
     }
 
     /// The pooled vector of every sequence; see [`crate::Encoder::pooled`].
