@@ -1,6 +1,6 @@
 //! The weights of a model directory: one safetensors file, or several shards with an index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -49,6 +49,18 @@ impl WeightFiles {
         WeightFile::open(&single).map(Self::from)
     }
 
+    /// The names of the files in `folder` that [`WeightFiles::open`] reads.
+    ///
+    /// Errors: an index that is not valid or names a shard outside the folder.
+    pub fn names_of_files(folder: &Path) -> Result<Vec<String>, NnError> {
+        let index = folder.join(INDEX);
+        if folder.join(SINGLE).exists() || !index.exists() {
+            return Ok(vec![SINGLE.to_string()]);
+        }
+        let shards: BTreeSet<String> = read_index(&index)?.weight_map.into_values().collect();
+        Ok(std::iter::once(INDEX.to_string()).chain(shards).collect())
+    }
+
     fn open_shards(folder: &Path, index: PathBuf) -> Result<Self, NnError> {
         let corrupt = |reason: String| NnError::Corrupt {
             path: index.clone(),
@@ -56,14 +68,7 @@ impl WeightFiles {
         };
         let map = read_index(&index)?.weight_map;
         let mut shards: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in map.values() {
-            if !is_plain_name(name) {
-                return Err(corrupt(format!(
-                    "shard {name:?} is not a safetensors file of its folder"
-                )));
-            }
-            shards.insert(name, 0);
-        }
+        shards.extend(map.values().map(|name| (name.as_str(), 0)));
         let mut files = Vec::with_capacity(shards.len());
         for (name, at) in &mut shards {
             *at = files.len();
@@ -157,6 +162,11 @@ fn read_index(path: &Path) -> Result<Index, NnError> {
         .map_err(|e| corrupt(format!("not an index of shards: {e}")))?;
     if index.weight_map.is_empty() {
         return Err(corrupt("it names no tensor".into()));
+    }
+    if let Some(name) = index.weight_map.values().find(|name| !is_plain_name(name)) {
+        return Err(corrupt(format!(
+            "shard {name:?} is not a safetensors file of its folder"
+        )));
     }
     Ok(index)
 }
