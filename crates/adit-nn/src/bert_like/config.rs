@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bert_like::Family;
+use crate::bert_like::family::Defaults;
 use crate::encoder::{Activation, Fields, unsupported};
 use crate::error::NnError;
 
@@ -51,40 +52,16 @@ pub struct BertLikeConfig {
 impl BertLikeConfig {
     pub(crate) fn from_fields(family: Family, fields: &Fields) -> Result<Self, NnError> {
         refuse_variants(fields)?;
-        let (traits, absent) = (family.traits(), family.defaults());
-        let hidden_size = fields.size(&["dim", "hidden_size"], absent.hidden_size)?;
-        let grouped = family == Family::Albert;
-        let act = fields.text(&["activation", "hidden_act"])?;
-        let hidden_dropout_prob = fields.number(
-            &["dropout", "hidden_dropout_prob"],
-            absent.hidden_dropout_prob,
-        )?;
-        let head = [
-            "seq_classif_dropout",
-            "classifier_dropout_prob",
-            "classifier_dropout",
-        ];
-        // Hugging Face's MPNet has no dropout of its own before the classifier.
-        let head = if family == Family::MpNet {
-            &[][..]
-        } else {
-            &head[..]
-        };
-        let config = Self {
+        let absent = family.defaults();
+        let mut config = Self {
             family,
             vocab_size: fields.size(&["vocab_size"], absent.vocab_size)?,
-            embedding_size: match traits.projection {
-                Some(_) => fields.size(
-                    &["embedding_size"],
-                    absent.embedding_size.unwrap_or(hidden_size),
-                )?,
-                None => hidden_size,
-            },
-            hidden_size,
+            embedding_size: 0,
+            hidden_size: fields.size(&["dim", "hidden_size"], absent.hidden_size)?,
             num_hidden_layers: fields
                 .size(&["n_layers", "num_hidden_layers"], absent.num_hidden_layers)?,
-            num_hidden_groups: sized_if(grouped, fields, "num_hidden_groups", 1)?,
-            inner_group_num: sized_if(grouped, fields, "inner_group_num", 1)?,
+            num_hidden_groups: 1,
+            inner_group_num: 1,
             num_attention_heads: fields.size(
                 &["n_heads", "num_attention_heads"],
                 absent.num_attention_heads,
@@ -93,47 +70,71 @@ impl BertLikeConfig {
                 &["hidden_dim", "intermediate_size"],
                 absent.intermediate_size,
             )?,
-            hidden_act: match act {
+            hidden_act: match fields.text(&["activation", "hidden_act"])? {
                 Some(name) => Activation::named("hidden_act", name)?,
                 None => absent.hidden_act,
             },
-            hidden_dropout_prob,
+            hidden_dropout_prob: fields.number(
+                &["dropout", "hidden_dropout_prob"],
+                absent.hidden_dropout_prob,
+            )?,
             attention_probs_dropout_prob: fields.number(
                 &["attention_dropout", "attention_probs_dropout_prob"],
                 absent.attention_probs_dropout_prob,
             )?,
-            classifier_dropout: fields.number(
-                head,
-                absent.classifier_dropout.unwrap_or(hidden_dropout_prob),
-            )?,
+            classifier_dropout: 0.0,
             max_position_embeddings: fields.size(&["max_position_embeddings"], 512)?,
-            type_vocab_size: sized_if(
-                traits.has_types,
-                fields,
-                "type_vocab_size",
-                if traits.has_types { 2 } else { 1 },
-            )?,
-            layer_norm_eps: if family == Family::DistilBert {
-                1e-12
-            } else {
-                fields.number(&["layer_norm_eps"], 1e-12)?
-            },
-            // MPNet's code writes the 1 in words of its own, whatever its configuration says.
-            pad_token_id: sized_if(
-                family != Family::MpNet,
-                fields,
-                "pad_token_id",
-                absent.pad_token_id,
-            )?,
-            relative_attention_num_buckets: sized_if(
-                traits.has_distances,
-                fields,
-                "relative_attention_num_buckets",
-                32,
-            )?,
+            type_vocab_size: 1,
+            layer_norm_eps: 1e-12,
+            pad_token_id: absent.pad_token_id,
+            relative_attention_num_buckets: 32,
         };
+        config.read_what_families_differ_in(fields, &absent)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Fields that only some families have, or that have no default of their own.
+    fn read_what_families_differ_in(
+        &mut self,
+        fields: &Fields,
+        absent: &Defaults,
+    ) -> Result<(), NnError> {
+        let traits = self.family.traits();
+        self.embedding_size = self.hidden_size;
+        if traits.projection.is_some() {
+            let narrow = absent.embedding_size.unwrap_or(self.hidden_size);
+            self.embedding_size = fields.size(&["embedding_size"], narrow)?;
+        }
+        if self.family == Family::Albert {
+            self.num_hidden_groups = fields.size(&["num_hidden_groups"], 1)?;
+            self.inner_group_num = fields.size(&["inner_group_num"], 1)?;
+        }
+        if traits.has_types {
+            self.type_vocab_size = fields.size(&["type_vocab_size"], 2)?;
+        }
+        if traits.has_distances {
+            let name = "relative_attention_num_buckets";
+            self.relative_attention_num_buckets = fields.size(&[name], 32)?;
+        }
+        // Hugging Face's DistilBERT has 1e-12 in its code, as MPNet has the padding token 1 and no
+        // dropout of its own before the classifier, whatever their configurations say.
+        if self.family != Family::DistilBert {
+            self.layer_norm_eps = fields.number(&["layer_norm_eps"], 1e-12)?;
+        }
+        self.classifier_dropout = absent
+            .classifier_dropout
+            .unwrap_or(self.hidden_dropout_prob);
+        if self.family != Family::MpNet {
+            self.pad_token_id = fields.size(&["pad_token_id"], self.pad_token_id)?;
+            let names = [
+                "seq_classif_dropout",
+                "classifier_dropout_prob",
+                "classifier_dropout",
+            ];
+            self.classifier_dropout = fields.number(&names, self.classifier_dropout)?;
+        }
+        Ok(())
     }
 
     /// How many layers a token passes.
@@ -246,20 +247,6 @@ impl BertLikeConfig {
                 1 << 16,
             ),
         ]
-    }
-}
-
-/// A size that only some families read.
-fn sized_if(
-    read: bool,
-    fields: &Fields,
-    name: &'static str,
-    absent: usize,
-) -> Result<usize, NnError> {
-    if read {
-        fields.size(&[name], absent)
-    } else {
-        Ok(absent)
     }
 }
 
