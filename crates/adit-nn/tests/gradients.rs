@@ -1,6 +1,6 @@
 //! Every operation's gradient against finite differences.
 
-use adit_nn::ops::{AttentionMask, AttentionSettings, RowTokenVars, RowTokens};
+use adit_nn::ops::{AttentionMask, AttentionSettings, Gelu, RotaryAngles, RowTokenVars, RowTokens};
 use adit_nn::{Mode, ParamId, Params, Tape, Tensor, Var};
 use proptest::prelude::*;
 
@@ -131,6 +131,30 @@ proptest! {
         check(&[vec![m, n], vec![m, n], vec![n], vec![n]], seed, |t, v| t.layer_norm(v[0], Some(v[1]), v[2], v[3], 1e-2));
         check(&[vec![m, n], vec![n], vec![n]], seed, |t, v| t.layer_norm(v[0], None, v[1], v[2], 1e-2));
         check(&[vec![m, n]], seed, |t, v| t.l2_normalise(v[0]));
+        check(&[vec![m, n], vec![n]], seed, |t, v| t.rms_norm(v[0], v[1], 1e-2));
+    }
+
+    #[test]
+    fn gated_units(m in 1usize..5, n in 1usize..20, seed in 0u64..1000, tanh: bool) {
+        let kind = if tanh { Gelu::Tanh } else { Gelu::Exact };
+        check(&[vec![m, 2 * n]], seed, |t, v| t.geglu(v[0], kind));
+        check(&[vec![m, n], vec![m, n]], seed, |t, v| t.gated_gelu(v[0], v[1], kind));
+        check(&[vec![m, n]], seed, |t, v| t.gated_gelu(v[0], v[0], kind));
+    }
+
+    #[test]
+    fn rotary(lengths in prop::collection::vec(1usize..6, 1..4), heads in 1usize..3, half in 1usize..4, seed in 0u64..1000) {
+        let offsets = offsets(&lengths);
+        let (rows, wide) = (offsets[offsets.len() - 1], heads * 2 * half);
+        let angles = RotaryAngles::new(&offsets, 2 * half, 30.0);
+        check(&[vec![rows, 3 * wide]], seed, |t, v| t.rotary(v[0], wide..2 * wide, &angles));
+        check(&[vec![rows, 3 * wide]], seed, |t, v| t.columns(v[0], wide..wide + 1));
+        check(&[vec![rows, 3 * wide]], seed, |t, v| {
+            let (q, k) = (t.rotary(v[0], 0..wide, &angles), t.rotary(v[0], wide..2 * wide, &angles));
+            let rest = t.columns(v[0], 2 * wide..3 * wide);
+            let both = t.product(q, k);
+            t.add(both, rest)
+        });
     }
 
     #[test]

@@ -8,11 +8,16 @@ mod arithmetic;
 mod attention;
 mod columns;
 mod embedding;
+mod gated;
 mod linear;
 mod losses;
 mod norm;
+mod rms_norm;
+mod rotary;
 mod row_tokens;
 mod rows;
 
+pub use crate::kernels::gated::Gelu;
 pub use attention::{AttentionMask, AttentionSettings};
+pub use rotary::RotaryAngles;
 pub use row_tokens::{RowTokenVars, RowTokens};
