@@ -82,31 +82,25 @@ class Masks:
 
     def __init__(self, seed, lengths):
         self.seed = seed
-        self.lengths = torch.tensor(lengths)
+        self.lengths = lengths
         self.draws = 0
-        self.inside = torch.arange(int(self.lengths.max()))[None, :] < self.lengths[:, None]
 
     def key(self):
         self.draws += 1
         return mix(self.seed, self.draws)
 
     def hidden(self, x, p):
-        """Of `[batch, length, width]`, drawn over the real tokens one after another, or `[batch, width]`."""
-        key, inside = self.key(), self.inside if x.dim() == 3 else torch.ones(x.shape[0], dtype=torch.bool)
-        n = int(inside.sum()) * x.shape[-1]
-        mask = torch.zeros_like(x)
-        mask[inside] = torch.from_numpy(kept(key, np.arange(n, dtype=np.uint32), p)).view(-1, x.shape[-1])
-        return mask
+        """Of all values of `x`, one after another."""
+        return torch.from_numpy(kept(self.key(), np.arange(x.numel(), dtype=np.uint32), p)).view(x.shape)
 
-    def attention(self, weights, p):
-        """Of `[batch, heads, length, length]`; every sequence and head has its own stream."""
-        key, n_heads = self.key(), weights.shape[1]
-        mask = np.zeros(weights.shape, dtype=np.float32)
-        for i, n in enumerate(self.lengths.tolist()):
+    def attention(self, n_heads, p):
+        """A mask `[heads, length, length]` for every sequence; each of them and each head has its own stream."""
+        key, masks = self.key(), []
+        for i, n in enumerate(self.lengths):
             streams = mix_many(key, np.arange(i * n_heads, (i + 1) * n_heads))[:, None]
             drawn = kept(streams, np.arange(n * n, dtype=np.uint32)[None, :], p)
-            mask[i, :, :n, :n] = drawn.reshape(n_heads, n, n)
-        return torch.from_numpy(mask)
+            masks.append(torch.from_numpy(drawn.reshape(n_heads, n, n)))
+        return masks
 
 
 if __name__ == "__main__":

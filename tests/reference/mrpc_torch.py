@@ -77,30 +77,53 @@ class Replayed(nn.Module):
 
 
 def replayed_attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
-    """Softmax attention over padded sequences, written out so that its dropout can be replayed."""
-    lengths = Replayed.masks.lengths
-    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
-    outside = torch.arange(scores.shape[-1])[None, :] >= lengths[:, None]
-    weights = scores.masked_fill(outside[:, None, None, :], -torch.inf).softmax(-1)
-    if module.training and dropout > 0:
-        weights = weights * Replayed.masks.attention(weights, dropout)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
+    """Softmax attention over packed sequences, written out so that its dropout can be replayed."""
+    lengths, parts = Replayed.masks.lengths, []
+    masks = Replayed.masks.attention(query.shape[1], dropout) if module.training and dropout > 0 else None
+    scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
+    for i, (q, k, v) in enumerate(zip(*(x[0].split(lengths, dim=1) for x in (query, key, value)))):
+        weights = (q @ k.transpose(1, 2) * scaling).softmax(-1)
+        parts.append((weights if masks is None else weights * masks[i]) @ v)
+    return torch.cat(parts, dim=1).transpose(0, 1)[None].contiguous(), None
 
 
 AttentionInterface.register("replayed", replayed_attention)
 
 
-def replayed_model(folder, seed, dropout):
-    """A classifier whose head and dropout are Adit's."""
-    model = Classifier(folder, "pooler", dropout, attention="replayed")
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.Dropout):
-                setattr(module, name, Replayed(child.p))
-    weight = model.classifier.weight
-    with torch.no_grad():
-        weight.copy_(torch.from_numpy(adit_random.head(seed, tuple(weight.shape))))
-    return model
+class Packed(nn.Module):
+    """A classifier whose head and dropout are Adit's, over sequences one after another."""
+
+    def __init__(self, folder, seed, dropout):
+        super().__init__()
+        model = Classifier(folder, "pooler", dropout, attention="replayed")
+        for module in list(model.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.Dropout):
+                    setattr(module, name, Replayed(child.p))
+        self.bert, self.dropout, self.classifier = model.bert, model.dropout, model.classifier
+        weight = self.classifier.weight
+        with torch.no_grad():
+            weight.copy_(torch.from_numpy(adit_random.head(seed, tuple(weight.shape))))
+
+    def forward(self, batch):
+        lengths = batch["lengths"]
+        starts = np.cumsum([0] + lengths[:-1])
+        hidden = self.bert(
+            input_ids=batch["ids"], token_type_ids=batch["kinds"], position_ids=batch["positions"]
+        ).last_hidden_state
+        pooled = self.bert.pooler(hidden[0, torch.from_numpy(starts)][:, None])
+        return self.classifier(self.dropout(pooled))
+
+
+def pack(rows):
+    """Sequences one after another, without padding: `[1, sum of lengths]`."""
+    sequences = [row[0] for row in rows]
+    return {
+        "lengths": [len(ids) for ids, _ in sequences],
+        "ids": torch.tensor([i for ids, _ in sequences for i in ids])[None],
+        "kinds": torch.tensor([k for _, kinds in sequences for k in kinds])[None],
+        "positions": torch.tensor([p for ids, _ in sequences for p in range(len(ids))])[None],
+    }
 
 
 def mean_of(hidden, mask):
@@ -154,8 +177,10 @@ def predict(model, rows, size=32):
     found = np.zeros(len(rows))
     with torch.inference_mode():
         for at in buckets(rows, size, None):
-            Replayed.masks = adit_random.Masks(0, [sum(len(i) for i, _ in rows[k]) for k in at])
-            found[at] = model(collate([rows[i] for i in at])).double().softmax(1)[:, 1].numpy()
+            some = [rows[i] for i in at]
+            Replayed.masks = adit_random.Masks(0, [len(row[0][0]) for row in some])
+            batch = pack(some) if isinstance(model, Packed) else collate(some)
+            found[at] = model(batch).double().softmax(1)[:, 1].numpy()
     return found
 
 
@@ -196,21 +221,24 @@ def train_epoch(model, rows, labels, optimiser, rate, args, batches):
     model.train()
     total, steps, padding, tokens = 0.0, 0, 0, 0
     for at in batches:
+        some = [rows[i] for i in at]
         if args.replay:
-            lengths = [sum(len(ids) for ids, _ in rows[i]) for i in at]
-            Replayed.masks = adit_random.Masks(adit_random.step_seed(args.replayed_seed, rate.last_epoch), lengths)
-        batch = collate([rows[i] for i in at])
+            batch = pack(some)
+            seed = adit_random.step_seed(args.replayed_seed, rate.last_epoch)
+            Replayed.masks = adit_random.Masks(seed, batch["lengths"])
+        else:
+            batch = collate(some)
+            filled = sum(int(p["attention_mask"].sum()) for p in batch)
+            tokens += filled
+            padding += sum(p["attention_mask"].numel() for p in batch) - filled
         loss = nn.functional.cross_entropy(model(batch), labels[at])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), args.clip)
         optimiser.step()
         rate.step()
-        total, steps = total + loss.item(), steps + 1
-        filled = sum(int(p["attention_mask"].sum()) for p in batch)
-        tokens += filled
-        padding += sum(p["attention_mask"].numel() for p in batch) - filled
-    return total / steps, steps, padding / (padding + tokens)
+        total, steps = total + loss.item() * len(at), steps + 1
+    return total / len(rows), steps, padding / max(1, padding + tokens)
 
 
 def better(kind, now, best):
@@ -229,7 +257,7 @@ def run(args, seed, train, test, folder):
     held_rows = encode(tokenizer, held, args.head, args.max_tokens) if held is not None else None
     args.replayed_seed = seed
     replay = args.replay
-    model = replayed_model(folder, seed, args.dropout) if replay else Classifier(folder, args.head, args.dropout)
+    model = Packed(folder, seed, args.dropout) if replay else Classifier(folder, args.head, args.dropout)
     optimiser = optimiser_of(model, args.lr, args.decay, args.head_factor)
     per_epoch = -(-len(rows) // args.batch)
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(per_epoch * args.epochs, args.warm_up))

@@ -48,6 +48,11 @@ pub enum Verb {
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
     Predict(PredictArgs),
+    /// Turn texts into vectors of a pretrained encoder
+    #[command(
+        after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
+    )]
+    Embed(EmbedArgs),
     /// Keep pretrained encoders
     #[command(subcommand)]
     Model(ModelVerb),
@@ -242,6 +247,27 @@ pub struct PredictArgs {
     /// Another member of the scoreboard than the recommended one
     #[arg(long, value_name = "NAME")]
     pub member: Option<String>,
+    /// Replace the output file if it is there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct EmbedArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Text column (repeatable) [default: those that look like texts]
+    #[arg(long = "text", value_name = "COL")]
+    pub texts: Vec<String>,
+    /// Pretrained text encoder: a name in the model store or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: String,
+    /// Output file: .parquet, .csv or .jsonl
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
     /// Replace the output file if it is there
     #[arg(long)]
     pub force: bool,

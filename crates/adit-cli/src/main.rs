@@ -42,6 +42,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
+        Verb::Embed(args) => commands::embed::embed(args, session),
         Verb::Model(ModelVerb::Add {
             source,
             name,

@@ -98,6 +98,54 @@ fn every_text_member_predicts_a_row_alone_as_among_others() {
     }
 }
 
+/// The lines that `adit embed` writes, as CSV.
+fn embedded(bench: &Bench, input: &str, output: &str) -> Vec<String> {
+    let args = [
+        "embed",
+        input,
+        "--text",
+        "text",
+        "--encoder",
+        "tiny",
+        "-o",
+        output,
+    ];
+    bench.adit(&args).ok();
+    let text = std::fs::read_to_string(bench.path(output)).expect("vectors");
+    text.lines().map(String::from).collect()
+}
+
+#[test]
+fn a_text_has_one_vector_whatever_stands_beside_it() {
+    let bench = bench();
+    let all = embedded(&bench, "data.csv", "all.csv");
+    assert_eq!(all.len(), 241);
+    assert!(all[0].starts_with("row,embedding_text_1,embedding_text_2,"));
+    let table = text_table(240);
+    let lines: Vec<&str> = table.lines().collect();
+    bench.write("one.csv", format!("{}\n{}\n", lines[0], lines[100]));
+    let one = embedded(&bench, "one.csv", "one-out.csv");
+    let values = |line: &str| line.split_once(',').expect("cells").1.to_string();
+    assert_eq!(values(&one[1]), values(&all[100]));
+}
+
+#[test]
+fn embedding_needs_a_text_column() {
+    let bench = bench();
+    bench.write("numbers.csv", "a,b\n1,2\n3,5\n4,4\n");
+    let args = [
+        "embed",
+        "numbers.csv",
+        "--encoder",
+        "tiny",
+        "-o",
+        "out.parquet",
+    ];
+    let error = bench.adit(&args).error();
+    assert!(error.contains("no column looks like text"), "{error}");
+    assert!(!bench.path("out.parquet").exists());
+}
+
 #[test]
 fn two_text_columns_make_a_pair() {
     let bench = bench();

@@ -7,11 +7,11 @@ use std::time::Instant;
 use adit_nn::kernels::matmul;
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::{
-    BertClassifier, BertConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
+    EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
     RowTransformerConfig, Tape, Workspace,
 };
 
-fn bert(name: &str) -> (BertConfig, usize, usize) {
+fn bert(name: &str) -> (EncoderConfig, usize, usize) {
     let (hidden, layers, heads, wide, vocab, n, len) = match name {
         "base" => (768, 12, 12, 3072, 30522, 16, 128),
         "minilm" => (384, 6, 12, 1536, 30522, 16, 55),
@@ -22,7 +22,7 @@ fn bert(name: &str) -> (BertConfig, usize, usize) {
         "num_attention_heads": {heads}, "intermediate_size": {wide}, "vocab_size": {vocab}}}"#
     );
     (
-        BertConfig::from_json(&text).expect("a valid configuration"),
+        EncoderConfig::from_json(&text).expect("a valid configuration"),
         n,
         len,
     )
@@ -54,9 +54,9 @@ fn report(name: &str, mut ms: Vec<f64>, parts: [f64; 3]) {
 fn train_bert(name: &str, steps: usize) {
     let (config, n, len) = bert(name);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 2, &mut params, 1);
+    let model = EncoderClassifier::new(&config, 2, &mut params, 1);
     let ids: Vec<u32> = (0..n * len)
-        .map(|i| ((i * 7919) % config.vocab_size) as u32)
+        .map(|i| ((i * 7919) % config.vocab_size()) as u32)
         .collect();
     let offsets = (0..=n).map(|i| i * len).collect();
     let tokens = PackedTokens::new(ids, vec![0; n * len], offsets).expect("valid tokens");

@@ -112,9 +112,9 @@ impl NnError {
             Self::WrongType { .. } => {
                 Some("quantised weights are not read; use the float version of the model".into())
             }
-            Self::Unsupported { field, .. } if *field == "model_type" => {
-                Some("choose an encoder of the BERT architecture, such as all-MiniLM-L6-v2".into())
-            }
+            Self::Unsupported { field, .. } if *field == "model_type" => Some(
+                "choose an encoder of one of these architectures, such as all-MiniLM-L6-v2".into(),
+            ),
             Self::Tokens { .. } => Some("truncate texts to the model's maximum length".into()),
             _ => None,
         }

@@ -7,7 +7,8 @@
 
 #![deny(unsafe_code)]
 
-pub mod bert;
+pub mod bert_like;
+pub mod encoder;
 pub mod error;
 #[allow(unsafe_code)]
 pub mod kernels;
@@ -25,10 +26,12 @@ pub mod tape;
 pub mod tensor;
 pub mod tokens;
 pub mod watch;
+pub mod weight_files;
 pub mod weights;
 pub mod workspace;
 
-pub use bert::{Bert, BertClassifier, BertConfig};
+pub use bert_like::{BertLike, BertLikeConfig, Family};
+pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
 pub use modern_bert::{ModernBert, ModernBertClassifier, ModernBertConfig};
 pub use params::{Gradients, ParamId, Params};
@@ -38,5 +41,6 @@ pub use t5::{T5, T5Config, T5Encoder};
 pub use tape::{Mode, Tape, Var};
 pub use tensor::Tensor;
 pub use tokens::PackedTokens;
+pub use weight_files::WeightFiles;
 pub use weights::WeightFile;
 pub use workspace::Workspace;

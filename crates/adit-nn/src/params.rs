@@ -104,7 +104,9 @@ impl Params {
             let view = TensorView::new(Dtype::F32, tensor.shape.clone(), raw);
             views.insert(name.as_str(), view.expect("a tensor's bytes fit its shape"));
         }
-        safetensors::serialize(views, None).expect("valid views serialise")
+        // Some readers refuse a file that does not say which framework its layouts are of.
+        let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+        safetensors::serialize(views, Some(format)).expect("valid views serialise")
     }
 
     /// Replaces every parameter by the tensor of its name in `file`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bert::Bert;
+use crate::encoder::Encoder;
 use crate::error::NnError;
 use crate::params::Params;
 use crate::tape::{Mode, Tape, Var};
@@ -36,14 +36,14 @@ impl Pooling {
 ///
 /// Errors: [`NnError::Tokens`] when the tokens do not fit the model.
 pub fn embed(
-    bert: &Bert,
+    encoder: &Encoder,
     params: &Params,
     tokens: &PackedTokens,
     pooling: Pooling,
     normalize: bool,
 ) -> Result<Tensor, NnError> {
     let mut tape = Tape::new(params, Mode::Inference);
-    let hidden = bert.hidden(&mut tape, tokens)?;
+    let hidden = encoder.hidden(&mut tape, tokens)?;
     let mut pooled = pooling.apply(&mut tape, hidden, &tokens.offsets);
     if normalize {
         pooled = tape.l2_normalise(pooled);

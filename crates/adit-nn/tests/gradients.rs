@@ -102,6 +102,7 @@ proptest! {
     #[test]
     fn activations(m in 1usize..5, n in 1usize..20, seed in 0u64..1000) {
         check(&[vec![m, n]], seed, |t, v| t.gelu(v[0]));
+        check(&[vec![m, n]], seed, |t, v| t.gelu_tanh(v[0]));
         check(&[vec![m, n]], seed, |t, v| t.tanh(v[0]));
         check(&[vec![m, n]], seed, |t, v| t.relu(v[0]));
         check(&[vec![m, n]], seed, |t, v| t.dropout(v[0], 0.3));

@@ -5,14 +5,18 @@ use std::path::Path;
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::pool::embed;
 use adit_nn::{
-    Bert, BertClassifier, BertConfig, Gradients, Mode, PackedTokens, Params, Pooling, RowBatch,
-    RowTransformer, RowTransformerConfig, Tape, WeightFile, Workspace,
+    Encoder, EncoderClassifier, EncoderConfig, Gradients, Mode, PackedTokens, Params, Pooling,
+    RowBatch, RowTransformer, RowTransformerConfig, Tape, WeightFile, WeightFiles, Workspace,
 };
 
-fn config(dropout: f32) -> BertConfig {
-    BertConfig::from_json(&format!(
-        r#"{{"model_type": "bert", "vocab_size": 97, "hidden_size": 24, "num_hidden_layers": 2,
-        "num_attention_heads": 3, "intermediate_size": 40, "max_position_embeddings": 40,
+fn config(dropout: f32) -> EncoderConfig {
+    sized_config(dropout, 24, 3)
+}
+
+fn sized_config(dropout: f32, hidden: usize, heads: usize) -> EncoderConfig {
+    EncoderConfig::from_json(&format!(
+        r#"{{"model_type": "bert", "vocab_size": 97, "hidden_size": {hidden}, "num_hidden_layers": 2,
+        "num_attention_heads": {heads}, "intermediate_size": 40, "max_position_embeddings": 40,
         "hidden_dropout_prob": {dropout}, "attention_probs_dropout_prob": {dropout}}}"#
     ))
     .unwrap()
@@ -100,7 +104,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn a_text_in_a_batch_gives_the_bits_of_the_text_alone() {
     let config = config(0.1);
     let mut params = Params::new();
-    let bert = Bert::new(&config, &mut params, 3);
+    let bert = Encoder::new(&config, &mut params, 3);
     let texts = texts(30);
     for pooling in [Pooling::Cls, Pooling::Mean, Pooling::Max] {
         let all = embed(&bert, &params, &pack(&texts), pooling, true).unwrap();
@@ -126,7 +130,7 @@ fn a_text_in_a_batch_gives_the_bits_of_the_text_alone() {
 fn normalised_embeddings_have_length_one() {
     let config = config(0.0);
     let mut params = Params::new();
-    let bert = Bert::new(&config, &mut params, 3);
+    let bert = Encoder::new(&config, &mut params, 3);
     let out = embed(&bert, &params, &pack(&texts(5)), Pooling::Mean, true).unwrap();
     assert_eq!(out.shape, [5, 24]);
     for row in 0..5 {
@@ -137,13 +141,9 @@ fn normalised_embeddings_have_length_one() {
 
 /// Two training steps of a BERT classifier that is large enough for many blocks.
 fn bert_steps() -> (Vec<u32>, Vec<u32>) {
-    let config = BertConfig {
-        hidden_size: 48,
-        num_attention_heads: 4,
-        ..config(0.1)
-    };
+    let config = sized_config(0.1, 48, 4);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 3, &mut params, 5);
+    let model = EncoderClassifier::new(&config, 3, &mut params, 5);
     let tokens = pack(&texts(60));
     let labels: Vec<u32> = (0..60).map(|i| i % 3).collect();
     let mut state = AdamWState::default();
@@ -199,7 +199,7 @@ fn training_gives_the_same_bits_for_any_number_of_threads() {
 fn inference_gives_the_same_bits_for_any_number_of_threads() {
     let config = config(0.0);
     let mut params = Params::new();
-    let bert = Bert::new(&config, &mut params, 3);
+    let bert = Encoder::new(&config, &mut params, 3);
     let tokens = pack(&texts(80));
     let run = || {
         bits(
@@ -218,7 +218,7 @@ fn inference_gives_the_same_bits_for_any_number_of_threads() {
 fn memory_that_is_used_again_changes_no_bit() {
     let config = config(0.1);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 2, &mut params, 3);
+    let model = EncoderClassifier::new(&config, 2, &mut params, 3);
     let row_model = RowTransformer::new(row_config(0.2), &mut params, 5).unwrap();
     let workspace = Workspace::new();
     for n in [40, 64, 33, 64] {
@@ -249,7 +249,7 @@ fn memory_that_is_used_again_changes_no_bit() {
 fn inference_equals_training_without_dropout() {
     let config = config(0.0);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 2, &mut params, 3);
+    let model = EncoderClassifier::new(&config, 2, &mut params, 3);
     let tokens = pack(&texts(7));
     let run = |mode| {
         let mut tape = Tape::new(&params, mode);
@@ -283,7 +283,7 @@ fn all_gradients_flow(params: &Params, gradients: &Gradients) {
 fn no_gradient_of_a_bert_classifier_is_cut_and_the_loss_falls() {
     let config = config(0.0);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 2, &mut params, 3);
+    let model = EncoderClassifier::new(&config, 2, &mut params, 3);
     let texts = texts(24);
     let tokens = pack(&texts);
     // Whether a text's first token is even can be learned.
@@ -377,21 +377,23 @@ fn columns_of_one_kind_are_enough() {
 fn a_saved_model_gives_the_bits_of_the_model() {
     let config = config(0.0);
     let mut params = Params::new();
-    let model = BertClassifier::new(&config, 2, &mut params, 3);
+    let model = EncoderClassifier::new(&config, 2, &mut params, 3);
     let tokens = pack(&texts(5));
-    let logits = |model: &BertClassifier, params: &Params| {
+    let logits = |model: &EncoderClassifier, params: &Params| {
         let mut tape = Tape::new(params, Mode::Inference);
         let out = model.logits(&mut tape, &tokens).unwrap();
         bits(&tape.value(out).data)
     };
     let bytes = params.to_safetensors_bytes();
     assert_eq!(bytes, params.to_safetensors_bytes());
-    let file = WeightFile::from_bytes(Path::new("model.safetensors"), bytes).unwrap();
+    let file = WeightFile::from_bytes(Path::new("model.safetensors"), bytes.clone()).unwrap();
     let mut again = Params::new();
-    let loaded = BertClassifier::load(&config, 2, &file, &mut again, 99).unwrap();
+    let files = WeightFiles::from(file);
+    let loaded = EncoderClassifier::load(&config, 2, &files, &mut again, 99).unwrap();
     assert_eq!(logits(&model, &params), logits(&loaded, &again));
+    let file = WeightFile::from_bytes(Path::new("model.safetensors"), bytes).unwrap();
     let mut third = Params::new();
-    BertClassifier::new(&config, 2, &mut third, 77);
+    EncoderClassifier::new(&config, 2, &mut third, 77);
     third.load_from(&file).unwrap();
     assert_eq!(logits(&model, &params), logits(&model, &third));
 }
@@ -407,7 +409,7 @@ fn tokens_that_do_not_fit_are_refused() {
     assert!(PackedTokens::new(vec![1, 2], vec![0, 0], vec![0, 1]).is_err());
     let config = config(0.0);
     let mut params = Params::new();
-    let bert = Bert::new(&config, &mut params, 3);
+    let bert = Encoder::new(&config, &mut params, 3);
     for (ids, kinds) in [
         (vec![97], vec![0]),
         (vec![1], vec![2]),

@@ -3,7 +3,7 @@
 //! Recorded by `tests/reference/bert_classifier.py`: tiny random models, batches with sequences of
 //! one token, of 512 tokens, of odd lengths, and pairs.
 
-use adit_nn::{BertClassifier, BertConfig, Mode, PackedTokens, Params, Tape, WeightFile};
+use adit_nn::{EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, Tape, WeightFiles};
 
 mod golden;
 use golden::{Golden, Worst};
@@ -17,12 +17,12 @@ fn check(name: &str) {
     let folder = golden::folder().join(name);
     let recorded = Golden::read(&format!("{name}/expected.safetensors"));
     let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
-    let config = BertConfig::from_json(&text).expect("a valid configuration");
-    let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
+    let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+    let files = WeightFiles::open(&folder).expect("weights");
     let wanted = recorded.tensor("logits");
     let mut params = Params::new();
     let model =
-        BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
+        EncoderClassifier::load(&config, wanted.cols(), &files, &mut params, 3).expect("a model");
     let tokens = PackedTokens::new(
         recorded.ids("ids"),
         recorded.ids("types"),
@@ -101,12 +101,12 @@ fn a_sequence_does_not_see_its_neighbours() {
     let folder = golden::folder().join("bert_h64a2");
     let recorded = Golden::read("bert_h64a2/expected.safetensors");
     let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
-    let config = BertConfig::from_json(&text).expect("a valid configuration");
-    let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
+    let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+    let files = WeightFiles::open(&folder).expect("weights");
     let wanted = recorded.tensor("logits");
     let mut params = Params::new();
     let model =
-        BertClassifier::load(&config, wanted.cols(), &file, &mut params, 3).expect("a model");
+        EncoderClassifier::load(&config, wanted.cols(), &files, &mut params, 3).expect("a model");
     let (ids, types, offsets) = (
         recorded.ids("ids"),
         recorded.ids("types"),

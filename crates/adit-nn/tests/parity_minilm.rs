@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use adit_nn::pool::embed;
 use adit_nn::{
-    Bert, BertClassifier, BertConfig, Mode, PackedTokens, Params, Pooling, Tape, WeightFile,
+    Encoder, EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, Pooling, Tape,
+    WeightFiles,
 };
 use serde_json::Value;
 
@@ -52,13 +53,10 @@ fn floats(value: &Value) -> Vec<f32> {
     }
 }
 
-fn open(folder: &Path) -> (BertConfig, WeightFile) {
+fn open(folder: &Path) -> (EncoderConfig, WeightFiles) {
     let text = std::fs::read_to_string(folder.join("config.json")).expect("config.json");
-    let config = BertConfig::from_json(&text).expect("a valid configuration");
-    (
-        config,
-        WeightFile::open(&folder.join("model.safetensors")).expect("weights"),
-    )
+    let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+    (config, WeightFiles::open(folder).expect("weights"))
 }
 
 /// The tokens of one recorded text, cut at 256 or at 512.
@@ -77,7 +75,7 @@ fn sentence_embeddings_agree_with_hugging_face() {
     let Some(folder) = model_folder() else { return };
     let (recorded, (config, file)) = (recorded(), open(&folder));
     let mut params = Params::new();
-    let bert = Bert::load(&config, &file, &mut params).expect("a model");
+    let bert = Encoder::load(&config, &file, &mut params).expect("a model");
     let texts = recorded["texts"].as_array().expect("texts");
     let mut worst = Worst::new(TOLERANCE);
     for (cut, key) in [(256, "embedding"), (512, "embedding512")] {
@@ -100,12 +98,11 @@ fn sentence_embeddings_agree_with_hugging_face() {
 #[test]
 fn a_classifier_on_real_weights_agrees_with_hugging_face() {
     let Some(folder) = model_folder() else { return };
-    let (recorded, (mut config, file)) = (recorded(), open(&folder));
-    config.hidden_dropout_prob = 0.0;
-    config.attention_probs_dropout_prob = 0.0;
+    let (recorded, (config, file)) = (recorded(), open(&folder));
+    let config = config.without_dropout();
     let wanted = &recorded["classifier"];
     let mut params = Params::new();
-    let model = BertClassifier::load(&config, 2, &file, &mut params, 0).expect("a model");
+    let model = EncoderClassifier::load(&config, 2, &file, &mut params, 0).expect("a model");
     params.get_mut(model.head.weight).data = floats(&wanted["weight"]);
     params.get_mut(model.head.bias).data = floats(&wanted["bias"]);
     let texts = recorded["texts"].as_array().expect("texts");

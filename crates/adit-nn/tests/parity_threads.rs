@@ -2,8 +2,8 @@
 
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::{
-    BertClassifier, BertConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
-    RowTransformerConfig, Tape, Var, WeightFile,
+    EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
+    RowTransformerConfig, Tape, Var, WeightFiles,
 };
 
 mod golden;
@@ -47,10 +47,10 @@ fn a_bert_classifier_trains_to_the_same_bits() {
     let folder = golden::folder().join("bert_h32a4");
     let recorded = Golden::read("bert_h32a4/expected.safetensors");
     let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
-    let mut config = BertConfig::from_json(&text).expect("a valid configuration");
-    config.hidden_dropout_prob = 0.1;
-    config.attention_probs_dropout_prob = 0.1;
-    let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
+    let text = text.replace("dropout_prob\": 0.0", "dropout_prob\": 0.1");
+    let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+    assert_eq!(config.head_dropout(), 0.1);
+    let files = WeightFiles::open(&folder).expect("weights");
     // Long and short sequences side by side, three times over.
     let (ids, types, offsets) = (
         recorded.ids("ids"),
@@ -65,7 +65,7 @@ fn a_bert_classifier_trains_to_the_same_bits() {
     let labels = recorded.ids("target").repeat(3);
     let run = |n_threads| {
         let mut params = Params::new();
-        let model = BertClassifier::load(&config, 3, &file, &mut params, 0).expect("a model");
+        let model = EncoderClassifier::load(&config, 3, &files, &mut params, 0).expect("a model");
         bits(n_threads, params, |tape| {
             let logits = model.logits(tape, &tokens).expect("logits");
             (logits, tape.cross_entropy(logits, &labels, None))
@@ -77,6 +77,42 @@ fn a_bert_classifier_trains_to_the_same_bits() {
             alone == run(n_threads),
             "{n_threads} threads give other bits"
         );
+    }
+}
+
+/// Shared layers, narrow embeddings and biases of distances gather gradients from many places.
+#[test]
+fn other_families_train_to_the_same_bits() {
+    for name in ["albert", "electra", "mpnet"] {
+        let folder = golden::folder().join("families").join(name);
+        let recorded = Golden::read(&format!("families/{name}/expected.safetensors"));
+        let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
+        let text = text.replace("dropout_prob\": 0.0", "dropout_prob\": 0.1");
+        let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+        assert_eq!(config.head_dropout(), 0.1);
+        let files = WeightFiles::open(&folder).expect("weights");
+        let (ids, types) = (recorded.ids("ids"), recorded.ids("types"));
+        let offsets = recorded.indices("offsets");
+        let parts: Vec<_> = offsets
+            .windows(2)
+            .map(|w| (&ids[w[0]..w[1]], &types[w[0]..w[1]]))
+            .collect();
+        let tokens = PackedTokens::pack(parts.repeat(9)).expect("packed tokens");
+        let labels = recorded.ids("target").repeat(9);
+        let n_outputs = recorded.tensor("logits").cols();
+        let run = |n_threads| {
+            let mut params = Params::new();
+            let model = EncoderClassifier::load(&config, n_outputs, &files, &mut params, 0)
+                .expect("a model");
+            bits(n_threads, params, |tape| {
+                let logits = model.logits(tape, &tokens).expect("logits");
+                (logits, tape.cross_entropy(logits, &labels, None))
+            })
+        };
+        let alone = run(1);
+        for n_threads in [2, 3, 7] {
+            assert!(alone == run(n_threads), "{name}, {n_threads} threads");
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use adit_nn::{Bert, BertConfig, NnError, Params, Tensor, WeightFile};
+use adit_nn::{
+    BertLikeConfig, Encoder, EncoderConfig, NnError, Params, Tensor, WeightFile, WeightFiles,
+};
 
 fn open(name: &str, bytes: &[u8]) -> Result<WeightFile, NnError> {
     let dir = tempfile::tempdir().unwrap();
@@ -287,8 +289,8 @@ fn errors_name_file_tensor_and_both_shapes() {
     );
 }
 
-fn small() -> BertConfig {
-    BertConfig::from_json(
+fn small() -> EncoderConfig {
+    EncoderConfig::from_json(
         r#"{"model_type": "bert", "vocab_size": 11, "hidden_size": 4, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 6}"#,
     )
@@ -296,9 +298,9 @@ fn small() -> BertConfig {
 }
 
 /// The weights of a small BERT under other names; `None` leaves one out.
-fn renamed(rename: impl Fn(&str) -> Option<String>) -> (WeightFile, Params) {
+fn renamed(rename: impl Fn(&str) -> Option<String>) -> (WeightFiles, Params) {
     let mut params = Params::new();
-    Bert::new(&small(), &mut params, 42);
+    Encoder::new(&small(), &mut params, 42);
     let mut other = Params::new();
     for (_, name, tensor) in params.iter() {
         if let Some(name) = rename(name) {
@@ -306,7 +308,9 @@ fn renamed(rename: impl Fn(&str) -> Option<String>) -> (WeightFile, Params) {
         }
     }
     (
-        WeightFile::from_bytes(Path::new("m.safetensors"), other.to_safetensors_bytes()).unwrap(),
+        WeightFile::from_bytes(Path::new("m.safetensors"), other.to_safetensors_bytes())
+            .unwrap()
+            .into(),
         params,
     )
 }
@@ -326,7 +330,7 @@ fn names_with_and_without_prefix_and_old_names_are_understood() {
         renamed(old),
     ] {
         let mut params = Params::new();
-        Bert::load(&small(), &file, &mut params).unwrap();
+        Encoder::load(&small(), &file, &mut params).unwrap();
         for (id, name, tensor) in want.iter() {
             assert_eq!(params.get(id), tensor, "{name}");
         }
@@ -337,23 +341,24 @@ fn names_with_and_without_prefix_and_old_names_are_understood() {
 fn only_the_pooler_may_be_missing() {
     let (file, _) = renamed(|name| (!name.contains("pooler")).then(|| name.into()));
     let mut params = Params::new();
-    Bert::load(&small(), &file, &mut params).unwrap();
+    Encoder::load(&small(), &file, &mut params).unwrap();
     let pooler = params.get(params.by_name("bert.pooler.dense.weight").unwrap());
     assert!(
         pooler.data.iter().all(|&v| v != 0.0),
         "a pooler of zeros learns nothing"
     );
     let (file, _) = renamed(|name| (!name.contains("query.bias")).then(|| name.into()));
-    let error = Bert::load(&small(), &file, &mut Params::new()).unwrap_err();
+    let error = Encoder::load(&small(), &file, &mut Params::new()).unwrap_err();
     assert!(
         matches!(&error, NnError::MissingTensor { name, .. } if name.ends_with("query.bias")),
         "{error}"
     );
     let (file, _) = renamed(|name| Some(name.into()));
-    let wide = BertConfig {
+    let EncoderConfig::BertLike(narrow) = small();
+    let wide = EncoderConfig::from(BertLikeConfig {
         intermediate_size: 9,
-        ..small()
-    };
-    let error = Bert::load(&wide, &file, &mut Params::new()).unwrap_err();
+        ..narrow
+    });
+    let error = Encoder::load(&wide, &file, &mut Params::new()).unwrap_err();
     assert!(matches!(error, NnError::WrongShape { .. }), "{error}");
 }

@@ -1,5 +1,6 @@
 //! One module a verb, and what they share.
 
+pub mod embed;
 pub mod learn;
 pub mod model;
 pub mod predict;

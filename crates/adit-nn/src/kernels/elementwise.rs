@@ -53,6 +53,22 @@ vectorised! {
 }
 
 vectorised! {
+    fn gelu_tanh_block(out: &mut [f32]) {
+        for a in out {
+            *a = maths::gelu_tanh(*a);
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_tanh_back_block(grad: &mut [f32], x: &[f32]) {
+        for (g, &x) in grad.iter_mut().zip(x) {
+            *g *= maths::gelu_tanh_slope(x);
+        }
+    }
+}
+
+vectorised! {
     fn tanh_block(out: &mut [f32]) {
         for a in out {
             *a = maths::tanh(*a);
@@ -238,6 +254,18 @@ pub fn gelu(out: &mut [f32]) {
 pub fn gelu_back(grad: &mut [f32], x: &[f32]) {
     rows_mut(grad, 1, BLOCK, |first, grad| {
         gelu_back_block(grad, &x[first..first + grad.len()])
+    });
+}
+
+/// GELU with a hyperbolic tangent, in place.
+pub fn gelu_tanh(out: &mut [f32]) {
+    rows_mut(out, 1, BLOCK, |_, out| gelu_tanh_block(out));
+}
+
+/// `grad *= gelu_tanh'(x)`.
+pub fn gelu_tanh_back(grad: &mut [f32], x: &[f32]) {
+    rows_mut(grad, 1, BLOCK, |first, grad| {
+        gelu_tanh_back_block(grad, &x[first..first + grad.len()])
     });
 }
 

@@ -56,6 +56,24 @@ pub fn gelu_slope(x: f32) -> f32 {
     (x * 0.398_942_3).mul_add(bell, 0.5 * (1.0 + erf))
 }
 
+/// √(2/π).
+const TANH_RATE: f32 = 0.797_884_6;
+
+/// GELU with a hyperbolic tangent in place of Φ (Hendrycks and Gimpel, 2016; BERT's first code).
+#[inline(always)]
+pub fn gelu_tanh(x: f32) -> f32 {
+    let inner = TANH_RATE * x * (0.044_715 * x).mul_add(x, 1.0);
+    0.5 * x * (1.0 + tanh(inner))
+}
+
+/// The derivative of [`gelu_tanh`].
+#[inline(always)]
+pub fn gelu_tanh_slope(x: f32) -> f32 {
+    let t = tanh(TANH_RATE * x * (0.044_715 * x).mul_add(x, 1.0));
+    let inner_slope = TANH_RATE * (0.134_145 * x).mul_add(x, 1.0);
+    (0.5 * x * (1.0 - t * t)).mul_add(inner_slope, 0.5 * (1.0 + t))
+}
+
 /// The hyperbolic tangent; absolute error below 2e-7.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
@@ -134,6 +152,24 @@ mod tests {
                 (f64::from(gelu_slope(x)) - (cdf + v * pdf)).abs() < 1e-6,
                 "gelu'({x})"
             );
+        }
+    }
+
+    #[test]
+    fn gelu_with_tanh_and_its_slope_are_within_a_millionth() {
+        for x in grid() {
+            let v = f64::from(x);
+            let rate = (2.0 / std::f64::consts::PI).sqrt();
+            let t = (rate * (v + 0.044715 * v.powi(3))).tanh();
+            let slope =
+                0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * rate * (1.0 + 3.0 * 0.044715 * v * v);
+            let value = f64::from(gelu_tanh(x));
+            assert!(
+                (value - 0.5 * v * (1.0 + t)).abs() < 1e-6,
+                "gelu_tanh({x}) = {value}"
+            );
+            let found = f64::from(gelu_tanh_slope(x));
+            assert!((found - slope).abs() < 2e-6, "gelu_tanh'({x}) = {found}");
         }
     }
 

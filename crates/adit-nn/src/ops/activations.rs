@@ -5,6 +5,7 @@ use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
 
 struct Gelu(Var);
+struct GeluTanh(Var);
 struct Relu(Var);
 struct Tanh(Var);
 struct Dropout {
@@ -19,6 +20,14 @@ impl Tape<'_> {
         let mut out = self.copy_of(x);
         elementwise::gelu(&mut out.data);
         self.push(out, &[x], || Gelu(x))
+    }
+
+    /// GELU with a hyperbolic tangent in place of the normal distribution (`gelu_new`,
+    /// `gelu_pytorch_tanh`).
+    pub fn gelu_tanh(&mut self, x: Var) -> Var {
+        let mut out = self.copy_of(x);
+        elementwise::gelu_tanh(&mut out.data);
+        self.push(out, &[x], || GeluTanh(x))
     }
 
     /// `max(x, 0)`.
@@ -59,6 +68,13 @@ impl Tape<'_> {
 impl Rule for Gelu {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
         elementwise::gelu_back(&mut grad.data, &pass.value(self.0).data);
+        pass.add(self.0, grad);
+    }
+}
+
+impl Rule for GeluTanh {
+    fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
+        elementwise::gelu_tanh_back(&mut grad.data, &pass.value(self.0).data);
         pass.add(self.0, grad);
     }
 }

@@ -2,7 +2,7 @@
 
 use adit_nn::random::{mix, normal_at};
 use adit_nn::watch::Watch;
-use adit_nn::{Bert, BertConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var};
+use adit_nn::{Encoder, EncoderConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::training::{
@@ -26,7 +26,7 @@ const HEAD: u64 = 0x6865_6164;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextHead {
-    /// First token through the encoder's tanh pooler (Devlin et al. 2019).
+    /// First token through the map that the encoder's family has for it (Devlin et al. 2019).
     Cls,
     /// Mean of the token vectors.
     Mean,
@@ -53,7 +53,7 @@ pub struct TextTransformerModel {
 
 struct TextNetwork<'a> {
     rows: &'a TextRows,
-    bert: &'a Bert,
+    encoder: &'a Encoder,
     head: Head,
     kind: TextHead,
     dropout: f32,
@@ -67,9 +67,9 @@ struct Head {
 
 impl TextNetwork<'_> {
     fn sequences(&self, tape: &mut Tape, packed: &PackedTokens) -> Result<Var, NnError> {
-        let hidden = self.bert.hidden(tape, packed)?;
+        let hidden = self.encoder.hidden(tape, packed)?;
         Ok(match self.kind {
-            TextHead::Cls => self.bert.pooled(tape, hidden, packed),
+            TextHead::Cls => self.encoder.pooled(tape, hidden, packed),
             TextHead::Mean | TextHead::Match => tape.mean_pool(hidden, &packed.offsets),
         })
     }
@@ -140,7 +140,7 @@ impl TextRows {
 
 /// Parameters of an encoder with a head over it.
 struct Built {
-    bert: Bert,
+    encoder: Encoder,
     head: Head,
 }
 
@@ -154,8 +154,8 @@ impl TextTransformerModel {
         settings: &TrainingSettings,
         monitor: &Monitor,
     ) -> Result<Trained, MineError> {
-        let (Built { bert, head }, params) = self.pretrained(encoder, settings.seed)?;
-        let network = self.network(rows, &bert, head);
+        let (built, params) = self.pretrained(encoder, settings.seed)?;
+        let network = self.network(rows, &built.encoder, built.head);
         let goal = self.goal(target);
         training::train(&network, params, goal, parts, settings, monitor)
     }
@@ -169,8 +169,8 @@ impl TextTransformerModel {
         settings: &TrainingSettings,
         monitor: &Monitor,
     ) -> Result<Params, MineError> {
-        let (Built { bert, head }, params) = self.pretrained(encoder, settings.seed)?;
-        let network = self.network(rows, &bert, head);
+        let (built, params) = self.pretrained(encoder, settings.seed)?;
+        let network = self.network(rows, &built.encoder, built.head);
         let goal = self.goal(target);
         training::refit(
             &network,
@@ -195,41 +195,45 @@ impl TextTransformerModel {
         seed: u64,
     ) -> Result<(Built, Params), MineError> {
         let mut params = Params::new();
-        let bert = encoder.load(&mut params)?;
+        let model = encoder.load(&mut params)?;
         let head = self.add_head(encoder.config(), &mut params, seed);
-        Ok((Built { bert, head }, params))
+        let built = Built {
+            encoder: model,
+            head,
+        };
+        Ok((built, params))
     }
 
     /// Predicts all rows with trained weights.
     pub fn predict(
         &self,
-        config: &BertConfig,
+        config: &EncoderConfig,
         weights: &Params,
         rows: &TextRows,
         watch: &dyn Watch,
     ) -> Result<Predictions, MineError> {
-        let Built { bert, head } = self.built(config)?.0;
-        let network = self.network(rows, &bert, head);
+        let Built { encoder, head } = self.built(config)?.0;
+        let network = self.network(rows, &encoder, head);
         let all: Vec<usize> = (0..rows.first.len()).collect();
         training::predict(&network, weights, &self.meaning, &all, watch)
     }
 
     /// Parameters with the names and shapes of a trained model, to be overwritten by stored ones.
-    pub fn blank_params(&self, config: &BertConfig) -> Result<Params, MineError> {
+    pub fn blank_params(&self, config: &EncoderConfig) -> Result<Params, MineError> {
         Ok(self.built(config)?.1)
     }
 
-    fn built(&self, config: &BertConfig) -> Result<(Built, Params), MineError> {
+    fn built(&self, config: &EncoderConfig) -> Result<(Built, Params), MineError> {
         let mut params = Params::new();
-        let bert = Bert::new(config, &mut params, 0);
+        let encoder = Encoder::new(config, &mut params, 0);
         let head = self.add_head(config, &mut params, 0);
-        Ok((Built { bert, head }, params))
+        Ok((Built { encoder, head }, params))
     }
 
-    fn add_head(&self, config: &BertConfig, params: &mut Params, seed: u64) -> Head {
+    fn add_head(&self, config: &EncoderConfig, params: &mut Params, seed: u64) -> Head {
         let width = match self.head {
-            TextHead::Cls | TextHead::Mean => config.hidden_size,
-            TextHead::Match => 4 * config.hidden_size,
+            TextHead::Cls | TextHead::Mean => config.hidden_size(),
+            TextHead::Match => 4 * config.hidden_size(),
         };
         let n = self.meaning.n_outputs();
         let key = mix(seed, HEAD);
@@ -248,10 +252,10 @@ impl TextTransformerModel {
         }
     }
 
-    fn network<'a>(&self, rows: &'a TextRows, bert: &'a Bert, head: Head) -> TextNetwork<'a> {
+    fn network<'a>(&self, rows: &'a TextRows, encoder: &'a Encoder, head: Head) -> TextNetwork<'a> {
         TextNetwork {
             rows,
-            bert,
+            encoder,
             head,
             kind: self.head,
             dropout: self.head_dropout,

@@ -2,7 +2,7 @@
 
 use adit_nn::pool::embed;
 use adit_nn::watch::Watch;
-use adit_nn::{Bert, Params};
+use adit_nn::{Encoder, Params};
 use rayon::prelude::*;
 
 use super::RepresentError;
@@ -18,7 +18,7 @@ const TEXTS_AT_ONCE: usize = 512;
 
 /// A pretrained encoder with its weights, ready to embed.
 pub struct SentenceEncoder {
-    bert: Bert,
+    encoder: Encoder,
     params: Params,
     tokenizer: TextTokenizer,
     pooling: SentencePooling,
@@ -33,13 +33,13 @@ impl EncoderDirectory {
     /// As [`EncoderDirectory::load`].
     pub fn sentence_encoder(&self) -> Result<SentenceEncoder, RepresentError> {
         let mut params = Params::new();
-        let bert = self.load(&mut params)?;
+        let encoder = self.load(&mut params)?;
         Ok(SentenceEncoder {
-            bert,
+            encoder,
             params,
             tokenizer: self.tokenizer(self.max_tokens())?,
             pooling: self.pooling(),
-            hidden_size: self.config().hidden_size,
+            hidden_size: self.config().hidden_size(),
             name: self.name().to_string(),
         })
     }
@@ -82,7 +82,7 @@ impl SentenceEncoder {
             .map(|batch| {
                 let SentencePooling { pooling, normalize } = self.pooling;
                 embed(
-                    &self.bert,
+                    &self.encoder,
                     &self.params,
                     &pack(&tokens, batch),
                     pooling,

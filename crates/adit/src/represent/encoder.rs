@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use adit_nn::{Bert, BertConfig, Params, Pooling, WeightFile};
+use adit_nn::{Encoder, EncoderConfig, Params, Pooling, WeightFiles};
 use serde::{Deserialize, Serialize};
 
 use super::RepresentError;
@@ -15,12 +15,12 @@ pub struct SentencePooling {
     pub normalize: bool,
 }
 
-/// A Hugging Face directory with config.json, model.safetensors and tokenizer.json.
+/// A Hugging Face directory with config.json, model.safetensors (or its shards) and tokenizer.json.
 #[derive(Clone, Debug)]
 pub struct EncoderDirectory {
     path: PathBuf,
     name: String,
-    config: BertConfig,
+    config: EncoderConfig,
     pooling: SentencePooling,
     /// Where the pooling stands, relative to the folder.
     pooling_file: Option<String>,
@@ -33,15 +33,15 @@ impl EncoderDirectory {
     /// # Errors
     /// Names the file that is absent, unreadable or of an unknown architecture.
     pub fn open(path: &Path, name: &str) -> Result<EncoderDirectory, RepresentError> {
-        let config = BertConfig::from_json(&read(path, "config.json")?).map_err(|source| {
+        let config = EncoderConfig::from_json(&read(path, "config.json")?).map_err(|source| {
             RepresentError::Weights {
                 path: path.join("config.json"),
                 source,
             }
         })?;
         let max_tokens = sentence_length(path)?
-            .unwrap_or(config.max_position_embeddings)
-            .min(config.max_position_embeddings);
+            .unwrap_or(config.max_tokens())
+            .min(config.max_tokens());
         let (pooling, pooling_file) = pooling(path)?;
         Ok(EncoderDirectory {
             path: path.to_path_buf(),
@@ -59,7 +59,7 @@ impl EncoderDirectory {
     }
 
     /// The architecture's settings.
-    pub fn config(&self) -> &BertConfig {
+    pub fn config(&self) -> &EncoderConfig {
         &self.config
     }
 
@@ -83,11 +83,13 @@ impl EncoderDirectory {
 
     /// Every file that embedding needs, relative to the folder.
     pub fn all_files(&self) -> Vec<(String, PathBuf)> {
-        let mut names: Vec<String> = ["config.json", "tokenizer.json", "model.safetensors"]
+        let mut names: Vec<String> = ["config.json", "tokenizer.json"]
             .into_iter()
             .chain(["modules.json", "sentence_bert_config.json"])
             .map(String::from)
             .collect();
+        // A damaged index names no shards; loading the weights says what is wrong with it.
+        names.extend(WeightFiles::names_of_files(&self.path).unwrap_or_default());
         names.extend(self.pooling_file.clone());
         names
             .into_iter()
@@ -105,14 +107,14 @@ impl EncoderDirectory {
     ///
     /// # Errors
     /// Names the file and the tensor that is absent, cut off or of another shape.
-    pub fn load(&self, params: &mut Params) -> Result<Bert, RepresentError> {
+    pub fn load(&self, params: &mut Params) -> Result<Encoder, RepresentError> {
         let path = self.path.join("model.safetensors");
         let wrap = |source| RepresentError::Weights {
             path: path.clone(),
             source,
         };
-        let file = WeightFile::open(&path).map_err(wrap)?;
-        Bert::load(&self.config, &file, params).map_err(wrap)
+        let files = WeightFiles::open(&self.path).map_err(wrap)?;
+        Encoder::load(&self.config, &files, params).map_err(wrap)
     }
 }
 

@@ -108,14 +108,14 @@ fn write_chunk(
 }
 
 /// The output file, begun with the first batch.
-struct Output {
+pub(super) struct Output {
     path: PathBuf,
-    format: TableFormat,
+    pub(super) format: TableFormat,
     writer: Option<TableWriter<AtomicFile>>,
 }
 
 impl Output {
-    fn open(path: &Path, overwrite: bool) -> Result<Output, StoreError> {
+    pub(super) fn open(path: &Path, overwrite: bool) -> Result<Output, StoreError> {
         if !overwrite && path.is_file() {
             return Err(StoreError::Exists {
                 path: path.to_path_buf(),
@@ -128,7 +128,7 @@ impl Output {
         })
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             empty => {
@@ -144,7 +144,7 @@ impl Output {
         writer.write(batch)
     }
 
-    fn commit(self) -> Result<(), StoreError> {
+    pub(super) fn commit(self) -> Result<(), StoreError> {
         match self.writer {
             Some(writer) => writer.finish()?.commit(),
             None => Ok(()),

@@ -17,6 +17,8 @@ pub enum RunError {
     JobFile { path: PathBuf, reason: String },
     #[error("text columns need a pretrained text encoder, but none was named")]
     NoEncoder,
+    #[error("no column looks like text; there are {}", columns.join(", "))]
+    NoTextColumn { columns: Vec<String> },
     #[error("{path} is not a finished run: {reason}", path = path.display())]
     NotARun { path: PathBuf, reason: String },
     #[error("{path}: {reason}", path = path.display())]
@@ -57,6 +59,9 @@ impl RunError {
                  `adit model add hf:sentence-transformers/all-MiniLM-L6-v2` fetches a small one"
                     .to_string(),
             ),
+            RunError::NoTextColumn { .. } => {
+                Some("name the columns to be embedded with `--text COL`".to_string())
+            }
             RunError::NotARun { .. } => Some(
                 "give the folder that `adit classify`, `adit regress` or `adit run` printed"
                     .to_string(),

@@ -258,7 +258,7 @@ impl Arena<'_> {
         let max_tokens = t
             .max_tokens
             .unwrap_or(128)
-            .min(encoder.config().max_position_embeddings);
+            .min(encoder.config().max_tokens());
         let model = TextTransformerModel {
             encoder: encoder.name().to_string(),
             head,

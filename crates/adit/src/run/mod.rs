@@ -5,6 +5,7 @@
 
 mod apply;
 mod data;
+mod embed;
 mod error;
 mod inspect;
 mod job;
@@ -15,6 +16,7 @@ mod saved;
 mod summary;
 
 pub use apply::{PredictJob, PredictOutcome, predict};
+pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use inspect::{ProfileOutcome, inspect};
 pub use job::{DataSection, Job, SplitSection, TransformerSection};

@@ -1,0 +1,16 @@
+//! The line of BERT: BERT, RoBERTa and XLM-R, DistilBERT, ALBERT, ELECTRA, MPNet, as Hugging Face
+//! writes them.
+//!
+//! Enters: a configuration, weights, packed tokens. Leaves: hidden states, pooled vectors. One model
+//! computes them all; what differs between the families is data ([`Family`]). Not here: tokenisers,
+//! language model heads, decoders.
+
+mod config;
+mod family;
+mod layer;
+mod model;
+mod positions;
+
+pub use config::BertLikeConfig;
+pub use family::Family;
+pub use model::BertLike;

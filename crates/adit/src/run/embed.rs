@@ -1,0 +1,166 @@
+//! Turns text columns into vectors of an encoder whose weights stay as they are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::apply::Output;
+use super::{Context, RunError};
+use crate::engine::Session;
+use crate::prepare::{self, ColumnRole, Role, RoleSettings, Rows, Values};
+use crate::represent::embedding::SentenceEncoder;
+use crate::represent::encoder::EncoderDirectory;
+use crate::source::{SourceSettings, Table};
+use crate::store::{ModelStore, TableFormat};
+
+/// What is embedded and where it goes.
+#[derive(Clone, Debug)]
+pub struct EmbedJob {
+    pub source: SourceSettings,
+    /// Text columns; those that look like texts where none is named.
+    pub texts: Vec<String>,
+    /// Name in the model store, or a Hugging Face directory.
+    pub encoder: String,
+    /// `.parquet`, `.csv` or `.jsonl`.
+    pub output: PathBuf,
+    pub overwrite: bool,
+}
+
+/// What was embedded.
+#[derive(Clone, Debug)]
+pub struct EmbedOutcome {
+    pub output: PathBuf,
+    pub rows: u64,
+    pub columns: Vec<String>,
+    /// Values a vector.
+    pub width: usize,
+    pub n_bad_rows: u64,
+}
+
+/// Writes one vector a row and text column, streamed.
+///
+/// The output has the column `row` and, for each text column, a list `embedding_<column>` of
+/// `width` numbers; in CSV files each number is a column of its own.
+///
+/// # Errors
+/// A column that is not there, an encoder that cannot be read, or whatever is wrong with the data or
+/// the disk; no output is left behind.
+pub fn embed(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunError> {
+    context.limits.apply(|| embed_inner(job, context))
+}
+
+fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunError> {
+    let found = ModelStore::new(context.model_store).resolve(&job.encoder)?;
+    let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
+    let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
+        path: std::env::temp_dir(),
+        reason: format!("cannot make a temporary folder: {e}"),
+    })?;
+    let session =
+        Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
+    let roles = text_roles(job, &table, context)?;
+    let mut writer = Output::open(&job.output, job.overwrite)?;
+    let mut done = 0u64;
+    for rows in prepare::stream(&table, &roles)? {
+        let rows = rows?;
+        if context.watch.cancelled() {
+            return Err(RunError::Interrupted);
+        }
+        writer.write(&embedded(&encoder, &rows, writer.format, context)?)?;
+        done += rows.row_ids.len() as u64;
+        context.watch.progress("embed", done, table.n_rows(), "");
+    }
+    writer.commit()?;
+    let columns = roles.into_iter().filter(|role| role.role == Role::Text);
+    Ok(EmbedOutcome {
+        output: job.output.clone(),
+        rows: done,
+        columns: columns.map(|role| role.name).collect(),
+        width: encoder.hidden_size(),
+        n_bad_rows: table.n_bad_rows(),
+    })
+}
+
+/// The named columns as texts, or those that the rules find; all others are left out.
+fn text_roles(
+    job: &EmbedJob,
+    table: &Table,
+    context: &Context,
+) -> Result<Vec<ColumnRole>, RunError> {
+    let settings = RoleSettings {
+        texts: job.texts.clone(),
+        ..RoleSettings::default()
+    };
+    let profile = table.profile(context.watch)?;
+    let mut roles = prepare::assign_roles(&profile, &settings)?;
+    for role in &mut roles {
+        if role.role != Role::Text {
+            role.role = Role::Ignore;
+        }
+    }
+    if roles.iter().all(|role| role.role == Role::Ignore) {
+        return Err(RunError::NoTextColumn {
+            columns: roles.into_iter().map(|role| role.name).collect(),
+        });
+    }
+    Ok(roles)
+}
+
+fn embedded(
+    encoder: &SentenceEncoder,
+    rows: &Rows,
+    format: TableFormat,
+    context: &Context,
+) -> Result<RecordBatch, RunError> {
+    let mut columns: Vec<(String, ArrayRef)> = vec![(
+        "row".into(),
+        Arc::new(UInt64Array::from(rows.row_ids.clone())),
+    )];
+    for column in &rows.columns {
+        let Values::Strings(cells) = &column.values else {
+            continue;
+        };
+        let texts: Vec<String> = cells
+            .iter()
+            .map(|cell| prepare::normalise_text(cell.as_deref().unwrap_or_default()))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let vectors = encoder.embed(&texts, context.watch)?;
+        let name = format!("embedding_{}", column.name);
+        columns.extend(as_columns(&name, vectors, encoder.hidden_size(), format));
+    }
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
+        path: Path::new("embeddings").to_path_buf(),
+        reason: e.to_string(),
+    })
+}
+
+/// One list column, or a column a number where the format has no lists.
+fn as_columns(
+    name: &str,
+    vectors: Vec<f32>,
+    width: usize,
+    format: TableFormat,
+) -> Vec<(String, ArrayRef)> {
+    if format == TableFormat::Csv {
+        let of = |at: usize| vectors.iter().skip(at).step_by(width).copied();
+        return (0..width)
+            .map(|at| {
+                let values: ArrayRef = Arc::new(Float32Array::from_iter_values(of(at)));
+                (format!("{name}_{}", at + 1), values)
+            })
+            .collect();
+    }
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let values = Arc::new(Float32Array::from(vectors));
+    let list: ArrayRef = Arc::new(FixedSizeListArray::new(item, width as i32, values, None));
+    vec![(name.to_string(), list)]
+}
