@@ -33,7 +33,7 @@ pub mod workspace;
 pub use bert_like::{BertLike, BertLikeConfig, Family};
 pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
-pub use modern_bert::{ModernBert, ModernBertClassifier, ModernBertConfig};
+pub use modern_bert::{ModernBert, ModernBertConfig};
 pub use params::{Gradients, ParamId, Params};
 pub use pool::Pooling;
 pub use row::{RowBatch, RowTransformer, RowTransformerConfig};

@@ -5,7 +5,9 @@ use std::ops::Range;
 use crate::bert_like::BertLike;
 use crate::encoder::EncoderConfig;
 use crate::error::NnError;
+use crate::modern_bert::ModernBert;
 use crate::params::Params;
+use crate::t5::T5Encoder;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
 use crate::weight_files::WeightFiles;
@@ -21,16 +23,23 @@ pub struct Encoder {
 #[derive(Clone, Debug)]
 enum Model {
     BertLike(BertLike),
+    ModernBert(ModernBert),
+    T5(T5Encoder),
 }
 
 impl Encoder {
-    /// An encoder with weights drawn from `seed` (normal, deviation 0.02), added to `params`.
+    /// An encoder with weights drawn from `seed` (normal, with the family's deviations), added to
+    /// `params`.
     ///
     /// Parameters have Hugging Face's full names, so that [`Params::to_safetensors_bytes`] beside
     /// `config.json` is a directory that Hugging Face loads.
     pub fn new(config: &EncoderConfig, params: &mut Params, seed: u64) -> Self {
         let model = match config {
             EncoderConfig::BertLike(config) => Model::BertLike(BertLike::new(config, params, seed)),
+            EncoderConfig::ModernBert(config) => {
+                Model::ModernBert(ModernBert::new(config, params, seed))
+            }
+            EncoderConfig::T5(config) => Model::T5(T5Encoder::new(config, params, seed)),
         };
         Self {
             config: config.clone(),
@@ -63,6 +72,10 @@ impl Encoder {
             EncoderConfig::BertLike(config) => {
                 Model::BertLike(BertLike::load(config, files, params, seed)?)
             }
+            EncoderConfig::ModernBert(config) => {
+                Model::ModernBert(ModernBert::load(config, files, params, seed)?)
+            }
+            EncoderConfig::T5(config) => Model::T5(T5Encoder::load(config, files, params)?),
         };
         Ok(Self {
             config: config.clone(),
@@ -110,8 +123,11 @@ impl Encoder {
     ///
     /// Errors: as [`Encoder::hidden`].
     pub fn embed_tokens(&self, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Var, NnError> {
-        let Model::BertLike(model) = &self.model;
-        model.embed_tokens(tape, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.embed_tokens(tape, tokens),
+            Model::ModernBert(model) => model.embed_tokens(tape, tokens),
+            Model::T5(model) => model.embed_tokens(tape, tokens),
+        }
     }
 
     /// The hidden states after the layers of `range`, given those before, `x`: `[sum_len, hidden]`.
@@ -126,20 +142,30 @@ impl Encoder {
         tokens: &PackedTokens,
         range: Range<usize>,
     ) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.layers(tape, x, tokens, range)
+        match &self.model {
+            Model::BertLike(model) => model.layers(tape, x, tokens, range),
+            Model::ModernBert(model) => model.layers(tape, x, tokens, range),
+            Model::T5(model) => model.layers(tape, x, tokens, range),
+        }
     }
 
     /// The pooled vector of every sequence, `[n, hidden]`: what the family's classifier computes from
-    /// the first token, without dropout.
+    /// the first token (or, of a ModernBERT that says so, from the mean), without dropout; of T5,
+    /// whose classifier needs a decoder, the mean.
     pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.pooled(tape, hidden, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.pooled(tape, hidden, tokens),
+            Model::ModernBert(model) => model.pooled(tape, hidden, tokens),
+            Model::T5(model) => model.pooled(tape, hidden, tokens),
+        }
     }
 
     /// As [`Encoder::pooled`], with the dropout of the family's classifier: what enters its last map.
     pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.features(tape, hidden, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.features(tape, hidden, tokens),
+            Model::ModernBert(model) => model.features(tape, hidden, tokens),
+            Model::T5(model) => model.features(tape, hidden, tokens),
+        }
     }
 }

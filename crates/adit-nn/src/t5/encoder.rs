@@ -10,7 +10,7 @@ use crate::t5::blocks::{DistanceBias, FeedForward, Looking};
 use crate::t5::config::T5Config;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
 /// What stands before all names in models with a classifier.
 pub(super) const PREFIXES: &[&str] = &["transformer."];
@@ -31,16 +31,16 @@ impl T5Encoder {
         Self::add(config, &mut ParameterSource::drawn(params, seed))
     }
 
-    /// The encoder of `file`, which may hold a decoder too.
+    /// The encoder of `files`, which may hold a decoder too.
     ///
     /// Errors: a tensor that is missing, or has another shape or an unread type.
     pub fn load(
         config: &T5Config,
-        file: &WeightFile,
+        files: &WeightFiles,
         params: &mut Params,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let mut source = ParameterSource::read(params, file, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES);
         let model = Self::add(config, &mut source);
         source.finish()?;
         Ok(model)
@@ -131,7 +131,7 @@ impl T5Encoder {
         tokens: &PackedTokens,
         range: Range<usize>,
     ) -> Var {
-        let last = range.end == self.n_layers();
+        let last = !range.is_empty() && range.end == self.n_layers();
         let bias = self.bias.apply(tape, tokens.longest());
         let reach = Reach {
             bias: Some(bias),
@@ -152,5 +152,16 @@ impl T5Encoder {
             tape.release(mark, &[x]);
         }
         x
+    }
+
+    /// The mean of the states of every sequence, `[n, d_model]`; see [`crate::Encoder::pooled`].
+    pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        tape.mean_pool(hidden, &tokens.offsets)
+    }
+
+    /// The pooled vector with the dropout of hidden states.
+    pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        let pooled = self.pooled(tape, hidden, tokens);
+        tape.dropout(pooled, self.config.dropout_rate)
     }
 }
