@@ -9,9 +9,11 @@
 
 pub mod bert;
 pub mod error;
+pub mod gradients;
 #[allow(unsafe_code)]
 pub mod kernels;
 pub mod layers;
+pub mod lora;
 pub mod ops;
 pub mod optim;
 pub mod params;
@@ -27,7 +29,8 @@ pub mod workspace;
 
 pub use bert::{Bert, BertClassifier, BertConfig};
 pub use error::NnError;
-pub use params::{Gradients, ParamId, Params};
+pub use gradients::Gradients;
+pub use params::{ParamId, Params};
 pub use pool::Pooling;
 pub use row::{RowBatch, RowTransformer, RowTransformerConfig};
 pub use tape::{Mode, Tape, Var};

@@ -63,14 +63,39 @@ vectorised! {
 vectorised! {
     fn squares_block(values: &[f32]) -> f64 {
         let mut lanes = [0.0f64; 8];
-        let chunks = values.chunks_exact(8);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for (lane, &v) in lanes.iter_mut().zip(chunk) {
-                *lane += f64::from(v) * f64::from(v);
-            }
-        }
+        squares_in_lanes(&mut lanes, values);
+        let rest = values.chunks_exact(8).remainder();
         lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
+    }
+}
+
+/// Adds the squares of whole groups of eight to eight sums.
+#[inline(always)]
+fn squares_in_lanes(lanes: &mut [f64; 8], values: &[f32]) {
+    for chunk in values.chunks_exact(8) {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += f64::from(v) * f64::from(v);
+        }
+    }
+}
+
+vectorised! {
+    /// [`squares_block`] of a block that is zero outside `parts` of it.
+    fn squares_of_parts(block: &[f32], parts: &[(usize, usize)]) -> f64 {
+        let whole = block.len() / 8 * 8;
+        let (mut lanes, mut rest) = ([0.0f64; 8], 0.0f64);
+        for &(from, to) in parts {
+            let first = from.next_multiple_of(8).min(to);
+            let last = (to.min(whole) / 8 * 8).max(first);
+            let mut single = |at: usize, lanes: &mut [f64; 8]| {
+                let square = f64::from(block[at]) * f64::from(block[at]);
+                if at < whole { lanes[at % 8] += square } else { rest += square }
+            };
+            (from..first).for_each(|at| single(at, &mut lanes));
+            squares_in_lanes(&mut lanes, &block[first..last]);
+            (last..to).for_each(|at| single(at, &mut lanes));
+        }
+        lanes.iter().sum::<f64>() + rest
     }
 }
 
@@ -113,6 +138,8 @@ vectorised! {
 /// The numbers of one AdamW step.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
+    /// What gradients are multiplied by first.
+    pub factor: f32,
     /// Decay of the first moment.
     pub beta1: f32,
     /// Decay of the second moment.
@@ -131,6 +158,7 @@ vectorised! {
     /// One AdamW step on a block of weights; on this thread.
     pub fn adam_block(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: AdamStep) {
         for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+            let g = g * step.factor;
             *m = m.mul_add(step.beta1, (1.0 - step.beta1) * g);
             *v = v.mul_add(step.beta2, (1.0 - step.beta2) * g * g);
             let change = *m / v.sqrt().mul_add(step.root, step.eps);
@@ -210,6 +238,11 @@ pub fn scale(out: &mut [f32], factor: f32) {
     rows_mut(out, 1, BLOCK, |_, out| scale_block(out, factor));
 }
 
+/// `out *= factor` on this thread; for rows.
+pub fn scale_in(out: &mut [f32], factor: f32) {
+    scale_block(out, factor);
+}
+
 /// `out *= other`.
 pub fn mul_assign(out: &mut [f32], other: &[f32]) {
     rows_mut(out, 1, BLOCK, |first, out| {
@@ -266,6 +299,31 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
     use rayon::prelude::*;
     let parts: Vec<f64> = values.par_chunks(4 * BLOCK).map(squares_block).collect();
     parts.iter().sum()
+}
+
+/// [`sum_of_squares`] of a matrix that is zero outside `rows`, which rise; the same bits.
+pub fn sum_of_squares_in_rows(values: &[f32], cols: usize, rows: &[u32]) -> f64 {
+    const SIZE: usize = 4 * BLOCK;
+    let (mut sum, mut block, mut parts) = (0.0, 0, Vec::new());
+    let mut close = |block: usize, parts: &mut Vec<(usize, usize)>| {
+        let end = values.len().min((block + 1) * SIZE);
+        sum += squares_of_parts(&values[block * SIZE..end], parts);
+        parts.clear();
+    };
+    for &row in rows {
+        let (mut from, to) = (row as usize * cols, (row as usize + 1) * cols);
+        while from < to {
+            if from / SIZE != block {
+                close(block, &mut parts);
+                block = from / SIZE;
+            }
+            let end = to.min((block + 1) * SIZE);
+            parts.push((from - block * SIZE, end - block * SIZE));
+            from = end;
+        }
+    }
+    close(block, &mut parts);
+    sum
 }
 
 /// The sum over rows, `[cols]`.

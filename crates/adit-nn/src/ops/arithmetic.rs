@@ -60,11 +60,13 @@ impl Rule for Add {
 
 impl Rule for Product {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
-        let mut other = pass.copy(&grad);
-        elementwise::mul_assign(&mut other.data, &pass.value(self.0).data);
+        if pass.needs(self.1) {
+            let mut other = pass.copy(&grad);
+            elementwise::mul_assign(&mut other.data, &pass.value(self.0).data);
+            pass.add(self.1, other);
+        }
         let mut grad = grad;
         elementwise::mul_assign(&mut grad.data, &pass.value(self.1).data);
-        pass.add(self.1, other);
         pass.add(self.0, grad);
     }
 }

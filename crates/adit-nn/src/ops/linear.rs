@@ -10,6 +10,8 @@ struct Linear {
     bias: Option<Var>,
     /// The value before GELU, if that is fused.
     before: Option<Tensor>,
+    /// The narrow values and the wide weight of an adapter (see [`crate::lora`]), if there is one.
+    low: Option<(Var, Var)>,
 }
 
 impl Tape<'_> {
@@ -24,6 +26,7 @@ impl Tape<'_> {
     }
 
     fn affine(&mut self, x: Var, weight: Var, bias: Option<Var>, gelu: bool) -> Var {
+        let low = self.low_rank(x, weight);
         let (input, w) = (self.value(x), self.value(weight));
         let (rows, k, n) = (input.rows(), input.cols(), w.rows());
         assert_eq!(
@@ -44,35 +47,39 @@ impl Tape<'_> {
             *last = n;
         }
         let mut out = self.fresh(&shape);
-        let keep_before = gelu && self.is_training();
-        matmul::nt_then(
-            (rows, n, k),
-            &mut out.data,
-            &input.data,
-            &w.data,
-            false,
-            |_, block| {
-                if let Some(b) = b {
-                    elementwise::bias_rows(block, b);
-                }
-                if gelu && !keep_before {
-                    elementwise::gelu_in(block);
-                }
-            },
-        );
+        let (h, wide) = low.unzip();
+        let inputs: Vec<Var> = [Some(x), Some(weight), bias, h, wide]
+            .into_iter()
+            .flatten()
+            .collect();
+        let keep_before = gelu && self.keeps(&inputs);
+        let finish = |_: usize, block: &mut [f32]| {
+            if let Some(b) = b {
+                elementwise::bias_rows(block, b);
+            }
+            if gelu && !keep_before {
+                elementwise::gelu_in(block);
+            }
+        };
+        let (size, y) = ((rows, n, k), &mut out.data);
+        if let Some((h, wide)) = low {
+            let (h, wide) = (self.value(h), self.value(wide));
+            matmul::nt(size, y, &input.data, &w.data, false);
+            let size = (rows, n, wide.cols());
+            matmul::nt_then(size, y, &h.data, &wide.data, true, finish);
+        } else {
+            matmul::nt_then(size, y, &input.data, &w.data, false, finish);
+        }
         let before = keep_before.then(|| self.copy_tensor(&out));
         if keep_before {
             elementwise::gelu(&mut out.data);
         }
-        let inputs: Vec<Var> = [Some(x), Some(weight), bias]
-            .into_iter()
-            .flatten()
-            .collect();
         self.push(out, &inputs, || Linear {
             x,
             weight,
             bias,
             before,
+            low,
         })
     }
 }
@@ -112,10 +119,25 @@ impl Rule for Linear {
                 add,
             );
         });
+        if let Some((h, wide)) = self.low {
+            let rank = pass.value(wide).cols();
+            pass.write(wide, |dw, add, tape| {
+                let h = &tape.value(h).data;
+                matmul::tn((n, rank, rows), &mut dw.data, &grad.data, h, add);
+            });
+            pass.write(h, |dh, add, tape| {
+                let wide = &tape.value(wide).data;
+                matmul::nn((rows, rank, n), &mut dh.data, &grad.data, wide, add);
+            });
+        }
         pass.recycle(grad);
     }
 
     fn kept(&mut self) -> Option<Tensor> {
         self.before.take()
+    }
+
+    fn n_kept(&self) -> usize {
+        self.before.as_ref().map_or(0, Tensor::len)
     }
 }

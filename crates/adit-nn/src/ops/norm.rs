@@ -46,17 +46,17 @@ impl Tape<'_> {
             );
             elementwise::add_assign(&mut out.data, &self.value(residual).data);
         }
-        let sum = (residual.is_some() && self.is_training()).then(|| self.copy_tensor(&out));
+        let inputs: Vec<Var> = [Some(x), residual, Some(gamma), Some(beta)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let sum = (residual.is_some() && self.keeps(&inputs)).then(|| self.copy_tensor(&out));
         norm::layer_norm(
             &mut out.data,
             &self.value(gamma).data,
             &self.value(beta).data,
             eps,
         );
-        let inputs: Vec<Var> = [Some(x), residual, Some(gamma), Some(beta)]
-            .into_iter()
-            .flatten()
-            .collect();
         self.push(out, &inputs, || LayerNorm {
             x,
             residual,
@@ -89,26 +89,22 @@ impl Rule for LayerNorm {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
         let cols = grad.cols();
         let x = self.sum.as_ref().unwrap_or_else(|| pass.value(self.x));
-        let (d_gamma, d_beta) = norm::layer_norm_params_back(&grad.data, &x.data, cols, self.eps);
+        if pass.needs(self.gamma) || pass.needs(self.beta) {
+            let both = norm::layer_norm_params_back(&grad.data, &x.data, cols, self.eps);
+            for (var, data) in [(self.gamma, both.0), (self.beta, both.1)] {
+                let shape = vec![cols];
+                pass.add(var, Tensor { shape, data });
+            }
+        }
+        if !pass.needs(self.x) && !self.residual.is_some_and(|r| pass.needs(r)) {
+            return pass.recycle(grad);
+        }
+        let x = self.sum.as_ref().unwrap_or_else(|| pass.value(self.x));
         norm::layer_norm_back(
             &mut grad.data,
             &x.data,
             &pass.value(self.gamma).data,
             self.eps,
-        );
-        pass.add(
-            self.gamma,
-            Tensor {
-                shape: vec![cols],
-                data: d_gamma,
-            },
-        );
-        pass.add(
-            self.beta,
-            Tensor {
-                shape: vec![cols],
-                data: d_beta,
-            },
         );
         if let Some(residual) = self.residual.filter(|&r| pass.needs(r)) {
             pass.add(residual, pass.copy(&grad));
@@ -118,6 +114,10 @@ impl Rule for LayerNorm {
 
     fn kept(&mut self) -> Option<Tensor> {
         self.sum.take()
+    }
+
+    fn n_kept(&self) -> usize {
+        self.sum.as_ref().map_or(0, Tensor::len)
     }
 }
 
