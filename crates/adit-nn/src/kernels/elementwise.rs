@@ -1,8 +1,11 @@
 //! Element by element: activations, dropout, sums, products.
 
 use super::maths;
-use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks};
+use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks, sum_parts, two_rows_mut};
 use super::simd::vectorised;
+
+/// Rows that are summed in f32 before sums go on in f64.
+const SUM_ROWS: usize = 128;
 
 vectorised! {
     fn add_block(out: &mut [f32], other: &[f32]) {
@@ -40,6 +43,22 @@ vectorised! {
     fn gelu_block(out: &mut [f32]) {
         for a in out {
             *a = maths::gelu(*a);
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_from_block(out: &mut [f32], x: &[f32]) {
+        for (a, &x) in out.iter_mut().zip(x) {
+            *a = maths::gelu(x);
+        }
+    }
+}
+
+vectorised! {
+    fn sum_block(out: &mut [f32], a: &[f32], b: &[f32]) {
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = a + b;
         }
     }
 }
@@ -214,6 +233,14 @@ pub fn copy(out: &mut [f32], other: &[f32]) {
     });
 }
 
+/// `out = a + b`.
+pub fn sum(out: &mut [f32], a: &[f32], b: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        let own = first..first + out.len();
+        sum_block(out, &a[own.clone()], &b[own])
+    });
+}
+
 /// `out += other`.
 pub fn add_assign(out: &mut [f32], other: &[f32]) {
     rows_mut(out, 1, BLOCK, |first, out| {
@@ -267,6 +294,32 @@ pub fn gelu(out: &mut [f32]) {
     rows_mut(out, 1, BLOCK, |_, out| gelu_block(out));
 }
 
+/// `out = gelu(x)`.
+pub fn gelu_from(out: &mut [f32], x: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        gelu_from_block(out, &x[first..first + out.len()])
+    });
+}
+
+/// `grad *= gelu'(x)`; gives the sum over rows, `[cols]`, as [`sum_rows`] does.
+pub fn gelu_back_sum(grad: &mut [f32], x: &[f32], cols: usize) -> Vec<f32> {
+    assert_eq!(grad.len(), x.len(), "gelu: lengths differ");
+    let mut partial = vec![0.0; grad.len().div_ceil((SUM_ROWS * cols).max(1)) * cols];
+    two_rows_mut(
+        grad,
+        &mut partial,
+        (cols, cols, SUM_ROWS),
+        |first, grad, sums| {
+            let x = &x[first * cols..];
+            for (row, x) in grad.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
+                gelu_back_block(row, x);
+                add_block(sums, row);
+            }
+        },
+    );
+    sum_parts(&partial, cols)
+}
+
 /// `grad *= gelu'(x)`.
 pub fn gelu_back(grad: &mut [f32], x: &[f32]) {
     rows_mut(grad, 1, BLOCK, |first, grad| {
@@ -285,6 +338,14 @@ pub fn tanh(out: &mut [f32]) {
 /// the same mask.
 pub fn dropout(data: &mut [f32], key: u64, keep: f32) {
     rows_mut(data, 1, BLOCK, |first, block| {
+        dropout_at(block, first as u64, key, keep)
+    });
+}
+
+/// `out` gets `x` with dropout, as [`dropout`] in place does.
+pub fn dropout_from(out: &mut [f32], x: &[f32], key: u64, keep: f32) {
+    rows_mut(out, 1, BLOCK, |first, block| {
+        block.copy_from_slice(&x[first..first + block.len()]);
         dropout_at(block, first as u64, key, keep)
     });
 }
@@ -329,7 +390,7 @@ pub fn sum_of_squares_in_rows(values: &[f32], cols: usize, rows: &[u32]) -> f64 
 /// The sum over rows, `[cols]`.
 pub fn sum_rows(data: &[f32], cols: usize) -> Vec<f32> {
     let rows = data.len() / cols.max(1);
-    sum_blocks(rows, 128, cols, |first, count, out| {
+    sum_blocks(rows, SUM_ROWS, cols, |first, count, out| {
         for row in data[first * cols..(first + count) * cols].chunks_exact(cols) {
             add_block(out, row);
         }

@@ -70,9 +70,12 @@ impl Tape<'_> {
         } else {
             matmul::nt_then(size, y, &input.data, &w.data, false, finish);
         }
-        let before = keep_before.then(|| self.copy_tensor(&out));
-        if keep_before {
-            elementwise::gelu(&mut out.data);
+        let before = keep_before.then(|| {
+            let fresh = self.fresh(&out.shape);
+            std::mem::replace(&mut out, fresh)
+        });
+        if let Some(before) = &before {
+            elementwise::gelu_from(&mut out.data, &before.data);
         }
         self.push(out, &inputs, || Linear {
             x,
@@ -86,20 +89,21 @@ impl Tape<'_> {
 
 impl Rule for Linear {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
-        if let Some(before) = &self.before {
-            elementwise::gelu_back(&mut grad.data, &before.data);
-        }
         let (rows, n) = (grad.rows(), grad.cols());
         let k = pass.value(self.x).cols();
-        if let Some(bias) = self.bias.filter(|&b| pass.needs(b)) {
-            let sum = elementwise::sum_rows(&grad.data, n);
-            pass.add(
-                bias,
-                Tensor {
-                    shape: vec![n],
-                    data: sum,
-                },
-            );
+        let bias = self.bias.filter(|&b| pass.needs(b));
+        let sum = match (&self.before, bias) {
+            (Some(before), Some(_)) => elementwise::gelu_back_sum(&mut grad.data, &before.data, n),
+            (Some(before), None) => {
+                elementwise::gelu_back(&mut grad.data, &before.data);
+                Vec::new()
+            }
+            (None, Some(_)) => elementwise::sum_rows(&grad.data, n),
+            (None, None) => Vec::new(),
+        };
+        if let Some(bias) = bias {
+            let shape = vec![n];
+            pass.add(bias, Tensor { shape, data: sum });
         }
         pass.write(self.weight, |dw, add, tape| {
             matmul::tn(
