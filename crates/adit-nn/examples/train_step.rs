@@ -1,25 +1,26 @@
 //! Prints one line of JSON: milliseconds per training step and per matrix product.
 //!
-//! `cargo run --release -p adit-nn --example train_step -- small|minilm|base|row|matmul [steps]`
+//! `cargo run --release -p adit-nn --example train_step -- small|minilm|base|row|matmul [steps] [dropout]`
 
 use std::time::Instant;
 
 use adit_nn::kernels::matmul;
-use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
+use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor};
 use adit_nn::{
     EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
     RowTransformerConfig, Tape, Workspace,
 };
 
-fn bert(name: &str) -> (EncoderConfig, usize, usize) {
+fn bert(name: &str, dropout: f32) -> (EncoderConfig, usize, usize) {
     let (hidden, layers, heads, wide, vocab, n, len) = match name {
         "base" => (768, 12, 12, 3072, 30522, 16, 128),
         "minilm" => (384, 6, 12, 1536, 30522, 16, 55),
-        _ => (128, 4, 4, 512, 8000, 256, 32),
+        _ => (128, 4, 4, 512, 1000, 256, 32),
     };
     let text = format!(
         r#"{{"model_type": "bert", "hidden_size": {hidden}, "num_hidden_layers": {layers},
-        "num_attention_heads": {heads}, "intermediate_size": {wide}, "vocab_size": {vocab}}}"#
+        "num_attention_heads": {heads}, "intermediate_size": {wide}, "vocab_size": {vocab},
+        "hidden_dropout_prob": {dropout}, "attention_probs_dropout_prob": {dropout}}}"#
     );
     (
         EncoderConfig::from_json(&text).expect("a valid configuration"),
@@ -51,8 +52,8 @@ fn report(name: &str, mut ms: Vec<f64>, parts: [f64; 3]) {
     );
 }
 
-fn train_bert(name: &str, steps: usize) {
-    let (config, n, len) = bert(name);
+fn train_bert(name: &str, steps: usize, dropout: f32) {
+    let (config, n, len) = bert(name, dropout);
     let mut params = Params::new();
     let model = EncoderClassifier::new(&config, 2, &mut params, 1);
     let ids: Vec<u32> = (0..n * len)
@@ -70,11 +71,14 @@ fn train_bert(name: &str, steps: usize) {
         let logits = model.logits(&mut tape, &tokens).expect("tokens fit");
         let loss = tape.cross_entropy(logits, &labels, None);
         let forward = Instant::now();
-        let mut gradients = tape.backward(loss);
+        let gradients = tape.backward(loss);
         let backward = Instant::now();
         workspace.reclaim(tape);
-        clip_global_norm(&mut gradients, 1.0);
-        AdamW::default().step(&mut params, &gradients, &mut state, 1e-4, &no_decay);
+        let update = Update {
+            factor: clip_factor(gradients.global_norm(), 1.0),
+            ..Update::new(1e-4)
+        };
+        AdamW::default().apply(&mut params, &gradients, &mut state, &update);
         workspace.reclaim_gradients(gradients);
         for (sum, (from, to)) in parts.iter_mut().zip([
             (start, forward),
@@ -122,7 +126,7 @@ fn train_row(steps: usize) {
         let loss = tape.cross_entropy(logits, &labels, None);
         let gradients = tape.backward(loss);
         workspace.reclaim(tape);
-        AdamW::default().step(&mut params, &gradients, &mut state, 1e-4, &no_decay);
+        AdamW::default().apply(&mut params, &gradients, &mut state, &Update::new(1e-4));
         workspace.reclaim_gradients(gradients);
     });
     report("row", ms, [0.0; 3]);
@@ -165,9 +169,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name = args.first().map_or("small", String::as_str);
     let steps = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(5);
+    let dropout = args.get(2).and_then(|s| s.parse().ok()).unwrap_or(0.1);
     match name {
         "matmul" => products(steps),
         "row" => train_row(steps),
-        other => train_bert(other, steps),
+        other => train_bert(other, steps, dropout),
     }
 }

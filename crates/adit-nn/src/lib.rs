@@ -10,9 +10,11 @@
 pub mod bert_like;
 pub mod encoder;
 pub mod error;
+pub mod gradients;
 #[allow(unsafe_code)]
 pub mod kernels;
 pub mod layers;
+pub mod lora;
 pub mod modern_bert;
 pub mod ops;
 pub mod optim;
@@ -33,8 +35,9 @@ pub mod workspace;
 pub use bert_like::{BertLike, BertLikeConfig, Family};
 pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
+pub use gradients::Gradients;
 pub use modern_bert::{ModernBert, ModernBertConfig};
-pub use params::{Gradients, ParamId, Params};
+pub use params::{ParamId, Params};
 pub use pool::Pooling;
 pub use row::{RowBatch, RowTransformer, RowTransformerConfig};
 pub use t5::{T5, T5Config, T5Encoder};

@@ -1,11 +1,12 @@
-//! Named parameters, in the order in which they were added, and their gradients.
+//! Named parameters, in the order in which they were added.
 
 use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::NnError;
-use crate::kernels::{bytes, elementwise};
+use crate::kernels::bytes;
+use crate::lora::Adapter;
 use crate::tensor::Tensor;
 use crate::weights::WeightFile;
 
@@ -25,7 +26,10 @@ impl ParamId {
 pub struct Params {
     names: Vec<String>,
     tensors: Vec<Tensor>,
+    frozen: Vec<bool>,
     index: HashMap<String, usize>,
+    /// Adapters by the position of the weight that they adapt.
+    pub(crate) adapters: BTreeMap<usize, Adapter>,
 }
 
 impl Params {
@@ -45,7 +49,45 @@ impl Params {
         self.index.insert(name.clone(), at);
         self.names.push(name);
         self.tensors.push(tensor);
+        self.frozen.push(false);
         ParamId(at)
+    }
+
+    /// Freezes every parameter whose name satisfies `wanted`; says how many do.
+    ///
+    /// A frozen parameter has no gradient and is left alone by optimisers. The way back ends where
+    /// only frozen parameters lie below, so training the upper layers alone costs that much less.
+    pub fn freeze(&mut self, wanted: impl Fn(&str) -> bool) -> usize {
+        self.set_frozen(wanted, true)
+    }
+
+    /// Lets every parameter whose name satisfies `wanted` be trained again; says how many do.
+    pub fn unfreeze(&mut self, wanted: impl Fn(&str) -> bool) -> usize {
+        self.set_frozen(wanted, false)
+    }
+
+    fn set_frozen(&mut self, wanted: impl Fn(&str) -> bool, frozen: bool) -> usize {
+        let mut count = 0;
+        for (name, slot) in self.names.iter().zip(&mut self.frozen) {
+            if wanted(name) {
+                *slot = frozen;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// True when the parameter is not to be trained.
+    pub fn is_frozen(&self, id: ParamId) -> bool {
+        self.frozen[id.0]
+    }
+
+    /// Forgets every parameter from position `n` on.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.names.truncate(n);
+        self.tensors.truncate(n);
+        self.frozen.truncate(n);
+        self.index.retain(|_, at| *at < n);
     }
 
     /// The tensor of a parameter.
@@ -94,15 +136,20 @@ impl Params {
 
     /// The parameters as the bytes of a safetensors file (f32), the same bytes for the same values.
     pub fn to_safetensors_bytes(&self) -> Vec<u8> {
-        let mut views = BTreeMap::new();
-        let raw: Vec<Vec<u8>> = self
-            .tensors
+        self.to_safetensors_bytes_of(|_| true)
+    }
+
+    /// As [`Params::to_safetensors_bytes`], of the parameters whose names satisfy `wanted`.
+    pub fn to_safetensors_bytes_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
+        let chosen: Vec<_> = self.iter().filter(|(_, name, _)| wanted(name)).collect();
+        let raw: Vec<Vec<u8>> = chosen
             .iter()
-            .map(|t| bytes::from_f32(&t.data))
+            .map(|(_, _, t)| bytes::from_f32(&t.data))
             .collect();
-        for ((name, tensor), raw) in self.names.iter().zip(&self.tensors).zip(&raw) {
+        let mut views = BTreeMap::new();
+        for ((_, name, tensor), raw) in chosen.into_iter().zip(&raw) {
             let view = TensorView::new(Dtype::F32, tensor.shape.clone(), raw);
-            views.insert(name.as_str(), view.expect("a tensor's bytes fit its shape"));
+            views.insert(name, view.expect("a tensor's bytes fit its shape"));
         }
         // Some readers refuse a file that does not say which framework its layouts are of.
         let format = HashMap::from([("format".to_string(), "pt".to_string())]);
@@ -114,66 +161,22 @@ impl Params {
     /// Errors: a tensor that is missing, or has another shape or an unread type; on an error some
     /// parameters may have been replaced already.
     pub fn load_from(&mut self, file: &WeightFile) -> Result<(), NnError> {
+        self.load_those(file, |_| true)
+    }
+
+    /// As [`Params::load_from`], of the parameters whose names satisfy `wanted`.
+    ///
+    /// Errors: as [`Params::load_from`].
+    pub fn load_those(
+        &mut self,
+        file: &WeightFile,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), NnError> {
         for (name, tensor) in self.names.iter().zip(&mut self.tensors) {
-            *tensor = file.read(name, &tensor.shape)?;
-        }
-        Ok(())
-    }
-}
-
-/// Gradients of the parameters of one [`Params`]; a parameter that was not used has none.
-#[derive(Clone, Debug, Default)]
-pub struct Gradients {
-    pub(crate) slots: Vec<Option<Tensor>>,
-}
-
-impl Gradients {
-    /// No gradient yet for any of `n` parameters.
-    pub fn empty(n: usize) -> Self {
-        Self {
-            slots: vec![None; n],
-        }
-    }
-
-    /// The gradient of a parameter, if it was used.
-    pub fn get(&self, id: ParamId) -> Option<&Tensor> {
-        self.slots.get(id.0).and_then(Option::as_ref)
-    }
-
-    /// All gradients that exist, in the order of the parameters.
-    pub fn iter(&self) -> impl Iterator<Item = (ParamId, &Tensor)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(at, slot)| slot.as_ref().map(|t| (ParamId(at), t)))
-    }
-
-    /// The Euclidean norm over all gradients (summed in f64, in a fixed order).
-    pub fn global_norm(&self) -> f64 {
-        self.iter()
-            .map(|(_, t)| elementwise::sum_of_squares(&t.data))
-            .sum::<f64>()
-            .sqrt()
-    }
-
-    /// Multiplies every gradient by `factor`.
-    pub fn scale(&mut self, factor: f32) {
-        for tensor in self.slots.iter_mut().flatten() {
-            elementwise::scale(&mut tensor.data, factor);
-        }
-    }
-
-    /// Adds the gradients of `other`, which must belong to the same parameters.
-    pub fn add_assign(&mut self, other: &Gradients) {
-        if self.slots.len() < other.slots.len() {
-            self.slots.resize(other.slots.len(), None);
-        }
-        for (mine, theirs) in self.slots.iter_mut().zip(&other.slots) {
-            match (mine.as_mut(), theirs) {
-                (_, None) => {}
-                (None, Some(theirs)) => *mine = Some(theirs.clone()),
-                (Some(mine), Some(theirs)) => elementwise::add_assign(&mut mine.data, &theirs.data),
+            if wanted(name) {
+                *tensor = file.read(name, &tensor.shape)?;
             }
         }
+        Ok(())
     }
 }

@@ -5,10 +5,13 @@
 
 use std::any::type_name;
 
+use crate::gradients::{Gradient, Gradients};
 use crate::kernels::elementwise;
-use crate::params::{Gradients, ParamId, Params};
+use crate::params::{ParamId, Params};
 use crate::tensor::Tensor;
 use crate::workspace::Workspace;
+
+mod recompute;
 
 /// What a tape is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +29,11 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Var(pub(crate) usize);
 
-enum Slot {
+enum Slot<'p> {
     Param(ParamId),
     Own(Tensor),
+    /// A value of the tape around this one; see [`Tape::recompute`].
+    Lent(&'p Tensor),
     Released,
 }
 
@@ -41,22 +46,31 @@ pub(crate) trait Rule: Send + Sync {
     fn kept(&mut self) -> Option<Tensor> {
         None
     }
+
+    /// How many values the rule keeps beside its inputs and output.
+    fn n_kept(&self) -> usize {
+        0
+    }
 }
 
-struct Node {
-    slot: Slot,
+struct Node<'p> {
+    slot: Slot<'p>,
     rule: Option<Box<dyn Rule>>,
     needs_grad: bool,
+    /// Whether a rule may read the value on the way back.
+    awaited: bool,
 }
 
 /// Values in the order in which they were computed.
 pub struct Tape<'p> {
     params: &'p Params,
     mode: Mode,
-    nodes: Vec<Node>,
+    nodes: Vec<Node<'p>>,
     param_vars: Vec<Option<Var>>,
     draws: u64,
     workspace: Option<&'p Workspace>,
+    /// Whether rules and what they read are kept for the way back.
+    recording: bool,
 }
 
 impl<'p> Tape<'p> {
@@ -69,6 +83,7 @@ impl<'p> Tape<'p> {
             param_vars: vec![None; params.len()],
             draws: 0,
             workspace: None,
+            recording: matches!(mode, Mode::Train { .. }),
         }
     }
 
@@ -84,6 +99,12 @@ impl<'p> Tape<'p> {
     pub(crate) fn fresh(&self, shape: &[usize]) -> Tensor {
         self.workspace
             .map_or_else(|| Tensor::zeros(shape), |workspace| workspace.tensor(shape))
+    }
+
+    /// A tensor of zeros.
+    pub(crate) fn zeros(&self, shape: &[usize]) -> Tensor {
+        self.workspace
+            .map_or_else(|| Tensor::zeros(shape), |workspace| workspace.zeros(shape))
     }
 
     /// A copy of a value.
@@ -127,30 +148,30 @@ impl<'p> Tape<'p> {
         self.params
     }
 
-    /// A parameter as a value; its gradient is collected by [`Tape::backward`].
+    /// A parameter as a value; its gradient is collected by [`Tape::backward`] unless it is frozen.
     pub fn param(&mut self, id: ParamId) -> Var {
         if let Some(var) = self.param_vars[id.0] {
             return var;
         }
-        let needs_grad = self.is_training();
-        self.nodes.push(Node {
-            slot: Slot::Param(id),
-            rule: None,
-            needs_grad,
-        });
-        let var = Var(self.nodes.len() - 1);
+        let needs_grad = self.is_training() && !self.params.is_frozen(id);
+        let var = self.place(Slot::Param(id), None, needs_grad);
         self.param_vars[id.0] = Some(var);
         var
     }
 
-    /// A value that needs no gradient.
-    pub fn constant(&mut self, value: Tensor) -> Var {
+    fn place(&mut self, slot: Slot<'p>, rule: Option<Box<dyn Rule>>, needs_grad: bool) -> Var {
         self.nodes.push(Node {
-            slot: Slot::Own(value),
-            rule: None,
-            needs_grad: false,
+            slot,
+            rule,
+            needs_grad,
+            awaited: false,
         });
         Var(self.nodes.len() - 1)
+    }
+
+    /// A value that needs no gradient.
+    pub fn constant(&mut self, value: Tensor) -> Var {
+        self.place(Slot::Own(value), None, false)
     }
 
     /// The value of `var`.
@@ -160,8 +181,29 @@ impl<'p> Tape<'p> {
         match &self.nodes[var.0].slot {
             Slot::Param(id) => self.params.get(*id),
             Slot::Own(tensor) => tensor,
+            Slot::Lent(tensor) => tensor,
             Slot::Released => panic!("the value of {var:?} was released"),
         }
+    }
+
+    /// The parameter that `var` is, if it is one.
+    pub(crate) fn param_of(&self, var: Var) -> Option<ParamId> {
+        match self.nodes[var.0].slot {
+            Slot::Param(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// How many values the tape holds for the way back or for its user, but for parameters.
+    pub fn n_kept(&self) -> usize {
+        let kept = |node: &Node<'_>| {
+            let own = match &node.slot {
+                Slot::Own(tensor) => tensor.len(),
+                _ => 0,
+            };
+            own + node.rule.as_ref().map_or(0, |rule| rule.n_kept())
+        };
+        self.nodes.iter().map(kept).sum()
     }
 
     /// A place on the tape, for [`Tape::release`].
@@ -169,13 +211,12 @@ impl<'p> Tape<'p> {
         self.nodes.len()
     }
 
-    /// Frees every value computed since `mark` but those in `keep`; does nothing while training.
+    /// Frees every value computed since `mark` but those in `keep` and those of the way back.
     pub fn release(&mut self, mark: usize, keep: &[Var]) {
-        if self.is_training() {
-            return;
-        }
+        let recording = self.recording;
         for (at, node) in self.nodes.iter_mut().enumerate().skip(mark) {
-            if matches!(node.slot, Slot::Own(_)) && !keep.contains(&Var(at)) {
+            let held = recording && (node.needs_grad || node.awaited);
+            if matches!(node.slot, Slot::Own(_)) && !held && !keep.contains(&Var(at)) {
                 let slot = std::mem::replace(&mut node.slot, Slot::Released);
                 if let (Slot::Own(tensor), Some(workspace)) = (slot, self.workspace) {
                     workspace.put(tensor.data);
@@ -191,6 +232,10 @@ impl<'p> Tape<'p> {
             Slot::Param(id) => {
                 self.nodes[var.0].slot = Slot::Param(id);
                 self.params.get(id).clone()
+            }
+            Slot::Lent(tensor) => {
+                self.nodes[var.0].slot = Slot::Lent(tensor);
+                tensor.clone()
             }
             Slot::Released => panic!("the value of {var:?} was released"),
         }
@@ -209,18 +254,18 @@ impl<'p> Tape<'p> {
             type_name::<R>(),
             value.shape
         );
-        let needs_grad = self.is_training() && inputs.iter().any(|v| self.nodes[v.0].needs_grad);
-        let rule: Option<Box<dyn Rule>> = if needs_grad {
-            Some(Box::new(rule()))
-        } else {
-            None
-        };
-        self.nodes.push(Node {
-            slot: Slot::Own(value),
-            rule,
-            needs_grad,
-        });
-        Var(self.nodes.len() - 1)
+        let needs_grad = inputs.iter().any(|v| self.nodes[v.0].needs_grad);
+        let mut boxed: Option<Box<dyn Rule>> = None;
+        if needs_grad && self.recording {
+            boxed = Some(Box::new(rule()));
+            inputs.iter().for_each(|v| self.nodes[v.0].awaited = true);
+        }
+        self.place(Slot::Own(value), boxed, needs_grad)
+    }
+
+    /// Whether an operation on `inputs` will be asked for their gradients.
+    pub(crate) fn keeps(&self, inputs: &[Var]) -> bool {
+        self.recording && inputs.iter().any(|v| self.nodes[v.0].needs_grad)
     }
 
     /// The key of the next random mask of this tape, and whether masks are drawn at all.
@@ -232,47 +277,59 @@ impl<'p> Tape<'p> {
         Some(crate::random::mix(seed, self.draws))
     }
 
-    /// The gradients of the scalar `loss` in all parameters that it depends on.
+    /// The gradients of the scalar `loss` in all parameters that it depends on and that are not frozen.
     ///
     /// All gradients are absent when the tape is not training.
     pub fn backward(&self, loss: Var) -> Gradients {
-        let mut out = Gradients::empty(self.params.len());
-        if !self.nodes[loss.0].needs_grad {
-            return out;
-        }
-        let mut pass = Pass {
-            tape: self,
-            grads: Vec::new(),
-            at: loss,
-        };
-        pass.grads.resize_with(loss.0 + 1, || None);
-        pass.grads[loss.0] = Some(Tensor::full(&self.value(loss).shape, 1.0));
-        for at in (0..=loss.0).rev() {
-            let Some(grad) = pass.grads[at].take() else {
-                continue;
-            };
-            let node = &self.nodes[at];
-            match (&node.slot, &node.rule) {
-                (Slot::Param(id), _) => out.slots[id.0] = Some(grad),
-                (_, Some(rule)) => {
-                    pass.at = Var(at);
-                    rule.backward(grad, &mut pass);
-                }
-                _ => {}
-            }
-        }
-        out
+        let mut pass = Pass::new(self, Gradients::empty(self.params.len()));
+        pass.add(loss, Tensor::full(&self.value(loss).shape, 1.0));
+        pass.walk(loss);
+        pass.params
     }
 }
 
 /// One walk back over the tape.
 pub(crate) struct Pass<'a, 'p> {
     tape: &'a Tape<'p>,
-    grads: Vec<Option<Tensor>>,
+    grads: Vec<Option<Gradient>>,
+    params: Gradients,
     at: Var,
 }
 
-impl Pass<'_, '_> {
+impl<'a, 'p> Pass<'a, 'p> {
+    /// A walk that adds to the gradients `params`.
+    fn new(tape: &'a Tape<'p>, params: Gradients) -> Self {
+        let mut grads = Vec::new();
+        grads.resize_with(tape.nodes.len(), || None);
+        Self {
+            tape,
+            grads,
+            params,
+            at: Var(0),
+        }
+    }
+
+    /// Runs the rules from `last` to the first value of the tape.
+    fn walk(&mut self, last: Var) {
+        let tape = self.tape;
+        for at in (0..=last.0).rev() {
+            let Some(rule) = &tape.nodes[at].rule else {
+                continue;
+            };
+            if let Some(grad) = self.grads[at].take() {
+                self.at = Var(at);
+                rule.backward(grad.tensor, self);
+            }
+        }
+    }
+
+    fn slot(&mut self, var: Var) -> &mut Option<Gradient> {
+        match self.tape.param_of(var) {
+            Some(id) => &mut self.params.slots[id.0],
+            None => &mut self.grads[var.0],
+        }
+    }
+
     /// The value of an input.
     pub fn value(&self, var: Var) -> &Tensor {
         self.tape.value(var)
@@ -293,20 +350,30 @@ impl Pass<'_, '_> {
         if !self.needs(var) {
             return;
         }
-        match &mut self.grads[var.0] {
+        debug_assert_eq!(
+            grad.data.len(),
+            self.tape.value(var).data.len(),
+            "gradient of {var:?}"
+        );
+        match self.slot(var) {
             Some(sum) => {
-                elementwise::add_assign(&mut sum.data, &grad.data);
+                sum.add_dense(&grad);
                 self.recycle(grad);
             }
-            slot => {
-                debug_assert_eq!(
-                    grad.data.len(),
-                    self.tape.value(var).data.len(),
-                    "gradient of {var:?}"
-                );
-                *slot = Some(grad);
-            }
+            slot => *slot = Some(grad.into()),
         }
+    }
+
+    /// Adds row `i` of `grad` to row `ids[i]` of the gradient of the table `var`.
+    pub fn scatter(&mut self, var: Var, grad: &Tensor, ids: &[u32]) {
+        if !self.needs(var) {
+            return;
+        }
+        let tape = self.tape;
+        let slot = self
+            .slot(var)
+            .get_or_insert_with(|| Gradient::untouched(tape.zeros(&tape.value(var).shape)));
+        slot.scatter(grad, ids);
     }
 
     /// Lets `write` add to the gradient of `var`, which is zero where there was none before.
@@ -325,9 +392,11 @@ impl Pass<'_, '_> {
             return;
         }
         let tape = self.tape;
-        let add = self.grads[var.0].is_some();
-        let slot = self.grads[var.0].get_or_insert_with(|| tape.fresh(&tape.value(var).shape));
-        write(slot, add, tape);
+        let slot = self.slot(var);
+        let add = slot.is_some();
+        let sum = slot.get_or_insert_with(|| tape.fresh(&tape.value(var).shape).into());
+        sum.rows = None;
+        write(&mut sum.tensor, add, tape);
     }
 
     /// A tensor of unknown values, to be written.

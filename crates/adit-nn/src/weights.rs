@@ -78,6 +78,12 @@ impl WeightFile {
         names
     }
 
+    /// What the file's metadata say about `key`.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        let all = self.metadata.metadata().as_ref();
+        all.and_then(|all| all.get(key)).map(String::as_str)
+    }
+
     /// The shape of a tensor, if it is in the file.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())

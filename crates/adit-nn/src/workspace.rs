@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::params::Gradients;
+use crate::gradients::Gradients;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
 
@@ -14,6 +14,8 @@ use crate::tensor::Tensor;
 #[derive(Debug, Default)]
 pub struct Workspace {
     free: Mutex<BTreeMap<usize, Vec<Vec<f32>>>>,
+    /// Memory that is zero everywhere, for gradients of tables, by its length.
+    zeros: Mutex<BTreeMap<usize, Vec<Vec<f32>>>>,
 }
 
 /// Below so many values the system's allocator is as good.
@@ -32,11 +34,26 @@ impl Workspace {
 
     /// Takes the memory of gradients back.
     pub fn reclaim_gradients(&self, gradients: Gradients) {
-        gradients
-            .slots
-            .into_iter()
-            .flatten()
-            .for_each(|tensor| self.put(tensor.data));
+        for gradient in gradients.slots.into_iter().flatten() {
+            let (memory, is_zero) = gradient.into_memory();
+            if is_zero {
+                let mut zeros = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
+                zeros.entry(memory.len()).or_default().push(memory);
+            } else {
+                self.put(memory);
+            }
+        }
+    }
+
+    /// A tensor of zeros.
+    pub(crate) fn zeros(&self, shape: &[usize]) -> Tensor {
+        let len = shape.iter().product();
+        let mut zeros = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = zeros.get_mut(&len).and_then(Vec::pop);
+        Tensor {
+            shape: shape.to_vec(),
+            data: found.unwrap_or_else(|| vec![0.0; len]),
+        }
     }
 
     /// A tensor of unknown values.

@@ -53,33 +53,43 @@ impl BertLikeConfig {
     pub(crate) fn from_fields(family: Family, fields: &Fields) -> Result<Self, NnError> {
         refuse_variants(fields)?;
         let absent = family.defaults();
+        // DistilBERT has names of its own, which mean nothing in the files of the others.
+        let either = |distil, bert| {
+            if family == Family::DistilBert {
+                [distil, bert]
+            } else {
+                [bert, bert]
+            }
+        };
         let mut config = Self {
             family,
             vocab_size: fields.size(&["vocab_size"], absent.vocab_size)?,
             embedding_size: 0,
-            hidden_size: fields.size(&["dim", "hidden_size"], absent.hidden_size)?,
-            num_hidden_layers: fields
-                .size(&["n_layers", "num_hidden_layers"], absent.num_hidden_layers)?,
+            hidden_size: fields.size(&either("dim", "hidden_size"), absent.hidden_size)?,
+            num_hidden_layers: fields.size(
+                &either("n_layers", "num_hidden_layers"),
+                absent.num_hidden_layers,
+            )?,
             num_hidden_groups: 1,
             inner_group_num: 1,
             num_attention_heads: fields.size(
-                &["n_heads", "num_attention_heads"],
+                &either("n_heads", "num_attention_heads"),
                 absent.num_attention_heads,
             )?,
             intermediate_size: fields.size(
-                &["hidden_dim", "intermediate_size"],
+                &either("hidden_dim", "intermediate_size"),
                 absent.intermediate_size,
             )?,
-            hidden_act: match fields.text(&["activation", "hidden_act"])? {
+            hidden_act: match fields.text(&either("activation", "hidden_act"))? {
                 Some(name) => Activation::named("hidden_act", name)?,
                 None => absent.hidden_act,
             },
             hidden_dropout_prob: fields.number(
-                &["dropout", "hidden_dropout_prob"],
+                &either("dropout", "hidden_dropout_prob"),
                 absent.hidden_dropout_prob,
             )?,
             attention_probs_dropout_prob: fields.number(
-                &["attention_dropout", "attention_probs_dropout_prob"],
+                &either("attention_dropout", "attention_probs_dropout_prob"),
                 absent.attention_probs_dropout_prob,
             )?,
             classifier_dropout: 0.0,
@@ -127,11 +137,12 @@ impl BertLikeConfig {
             .unwrap_or(self.hidden_dropout_prob);
         if self.family != Family::MpNet {
             self.pad_token_id = fields.size(&["pad_token_id"], self.pad_token_id)?;
-            let names = [
-                "seq_classif_dropout",
-                "classifier_dropout_prob",
-                "classifier_dropout",
-            ];
+            let own = match self.family {
+                Family::DistilBert => "seq_classif_dropout",
+                Family::Albert => "classifier_dropout_prob",
+                _ => "classifier_dropout",
+            };
+            let names = [own, "classifier_dropout"];
             self.classifier_dropout = fields.number(&names, self.classifier_dropout)?;
         }
         Ok(())

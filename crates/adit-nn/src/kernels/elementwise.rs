@@ -1,8 +1,11 @@
 //! Element by element: activations, dropout, sums, products.
 
 use super::maths;
-use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks};
+use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks, sum_parts, two_rows_mut};
 use super::simd::vectorised;
+
+/// Rows that are summed in f32 before sums go on in f64.
+const SUM_ROWS: usize = 128;
 
 vectorised! {
     fn add_block(out: &mut [f32], other: &[f32]) {
@@ -45,6 +48,22 @@ vectorised! {
 }
 
 vectorised! {
+    fn gelu_from_block(out: &mut [f32], x: &[f32]) {
+        for (a, &x) in out.iter_mut().zip(x) {
+            *a = maths::gelu(x);
+        }
+    }
+}
+
+vectorised! {
+    fn sum_block(out: &mut [f32], a: &[f32], b: &[f32]) {
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = a + b;
+        }
+    }
+}
+
+vectorised! {
     fn gelu_back_block(grad: &mut [f32], x: &[f32]) {
         for (g, &x) in grad.iter_mut().zip(x) {
             *g *= maths::gelu_slope(x);
@@ -79,14 +98,39 @@ vectorised! {
 vectorised! {
     fn squares_block(values: &[f32]) -> f64 {
         let mut lanes = [0.0f64; 8];
-        let chunks = values.chunks_exact(8);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for (lane, &v) in lanes.iter_mut().zip(chunk) {
-                *lane += f64::from(v) * f64::from(v);
-            }
-        }
+        squares_in_lanes(&mut lanes, values);
+        let rest = values.chunks_exact(8).remainder();
         lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
+    }
+}
+
+/// Adds the squares of whole groups of eight to eight sums.
+#[inline(always)]
+fn squares_in_lanes(lanes: &mut [f64; 8], values: &[f32]) {
+    for chunk in values.chunks_exact(8) {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += f64::from(v) * f64::from(v);
+        }
+    }
+}
+
+vectorised! {
+    /// [`squares_block`] of a block that is zero outside `parts` of it.
+    fn squares_of_parts(block: &[f32], parts: &[(usize, usize)]) -> f64 {
+        let whole = block.len() / 8 * 8;
+        let (mut lanes, mut rest) = ([0.0f64; 8], 0.0f64);
+        for &(from, to) in parts {
+            let first = from.next_multiple_of(8).min(to);
+            let last = (to.min(whole) / 8 * 8).max(first);
+            let mut single = |at: usize, lanes: &mut [f64; 8]| {
+                let square = f64::from(block[at]) * f64::from(block[at]);
+                if at < whole { lanes[at % 8] += square } else { rest += square }
+            };
+            (from..first).for_each(|at| single(at, &mut lanes));
+            squares_in_lanes(&mut lanes, &block[first..last]);
+            (last..to).for_each(|at| single(at, &mut lanes));
+        }
+        lanes.iter().sum::<f64>() + rest
     }
 }
 
@@ -129,6 +173,8 @@ vectorised! {
 /// The numbers of one AdamW step.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
+    /// What gradients are multiplied by first.
+    pub factor: f32,
     /// Decay of the first moment.
     pub beta1: f32,
     /// Decay of the second moment.
@@ -147,6 +193,7 @@ vectorised! {
     /// One AdamW step on a block of weights; on this thread.
     pub fn adam_block(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: AdamStep) {
         for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+            let g = g * step.factor;
             *m = m.mul_add(step.beta1, (1.0 - step.beta1) * g);
             *v = v.mul_add(step.beta2, (1.0 - step.beta2) * g * g);
             let change = *m / v.sqrt().mul_add(step.root, step.eps);
@@ -202,6 +249,14 @@ pub fn copy(out: &mut [f32], other: &[f32]) {
     });
 }
 
+/// `out = a + b`.
+pub fn sum(out: &mut [f32], a: &[f32], b: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        let own = first..first + out.len();
+        sum_block(out, &a[own.clone()], &b[own])
+    });
+}
+
 /// `out += other`.
 pub fn add_assign(out: &mut [f32], other: &[f32]) {
     rows_mut(out, 1, BLOCK, |first, out| {
@@ -226,6 +281,11 @@ pub fn scale(out: &mut [f32], factor: f32) {
     rows_mut(out, 1, BLOCK, |_, out| scale_block(out, factor));
 }
 
+/// `out *= factor` on this thread; for rows.
+pub fn scale_in(out: &mut [f32], factor: f32) {
+    scale_block(out, factor);
+}
+
 /// `out *= other`.
 pub fn mul_assign(out: &mut [f32], other: &[f32]) {
     rows_mut(out, 1, BLOCK, |first, out| {
@@ -248,6 +308,32 @@ pub fn gelu_in(block: &mut [f32]) {
 /// GELU in place.
 pub fn gelu(out: &mut [f32]) {
     rows_mut(out, 1, BLOCK, |_, out| gelu_block(out));
+}
+
+/// `out = gelu(x)`.
+pub fn gelu_from(out: &mut [f32], x: &[f32]) {
+    rows_mut(out, 1, BLOCK, |first, out| {
+        gelu_from_block(out, &x[first..first + out.len()])
+    });
+}
+
+/// `grad *= gelu'(x)`; gives the sum over rows, `[cols]`, as [`sum_rows`] does.
+pub fn gelu_back_sum(grad: &mut [f32], x: &[f32], cols: usize) -> Vec<f32> {
+    assert_eq!(grad.len(), x.len(), "gelu: lengths differ");
+    let mut partial = vec![0.0; grad.len().div_ceil((SUM_ROWS * cols).max(1)) * cols];
+    two_rows_mut(
+        grad,
+        &mut partial,
+        (cols, cols, SUM_ROWS),
+        |first, grad, sums| {
+            let x = &x[first * cols..];
+            for (row, x) in grad.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
+                gelu_back_block(row, x);
+                add_block(sums, row);
+            }
+        },
+    );
+    sum_parts(&partial, cols)
 }
 
 /// `grad *= gelu'(x)`.
@@ -284,6 +370,14 @@ pub fn dropout(data: &mut [f32], key: u64, keep: f32) {
     });
 }
 
+/// `out` gets `x` with dropout, as [`dropout`] in place does.
+pub fn dropout_from(out: &mut [f32], x: &[f32], key: u64, keep: f32) {
+    rows_mut(out, 1, BLOCK, |first, block| {
+        block.copy_from_slice(&x[first..first + block.len()]);
+        dropout_at(block, first as u64, key, keep)
+    });
+}
+
 /// [`dropout`] of a block that starts at position `first`; on this thread.
 pub fn dropout_at(block: &mut [f32], first: u64, key: u64, keep: f32) {
     dropout_block(block, first, key, keep);
@@ -296,10 +390,35 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
     parts.iter().sum()
 }
 
+/// [`sum_of_squares`] of a matrix that is zero outside `rows`, which rise; the same bits.
+pub fn sum_of_squares_in_rows(values: &[f32], cols: usize, rows: &[u32]) -> f64 {
+    const SIZE: usize = 4 * BLOCK;
+    let (mut sum, mut block, mut parts) = (0.0, 0, Vec::new());
+    let mut close = |block: usize, parts: &mut Vec<(usize, usize)>| {
+        let end = values.len().min((block + 1) * SIZE);
+        sum += squares_of_parts(&values[block * SIZE..end], parts);
+        parts.clear();
+    };
+    for &row in rows {
+        let (mut from, to) = (row as usize * cols, (row as usize + 1) * cols);
+        while from < to {
+            if from / SIZE != block {
+                close(block, &mut parts);
+                block = from / SIZE;
+            }
+            let end = to.min((block + 1) * SIZE);
+            parts.push((from - block * SIZE, end - block * SIZE));
+            from = end;
+        }
+    }
+    close(block, &mut parts);
+    sum
+}
+
 /// The sum over rows, `[cols]`.
 pub fn sum_rows(data: &[f32], cols: usize) -> Vec<f32> {
     let rows = data.len() / cols.max(1);
-    sum_blocks(rows, 128, cols, |first, count, out| {
+    sum_blocks(rows, SUM_ROWS, cols, |first, count, out| {
         for row in data[first * cols..(first + count) * cols].chunks_exact(cols) {
             add_block(out, row);
         }

@@ -17,8 +17,8 @@ struct Dropout {
 impl Tape<'_> {
     /// GELU in its exact form (BERT's `gelu`).
     pub fn gelu(&mut self, x: Var) -> Var {
-        let mut out = self.copy_of(x);
-        elementwise::gelu(&mut out.data);
+        let mut out = self.fresh(&self.value(x).shape);
+        elementwise::gelu_from(&mut out.data, &self.value(x).data);
         self.push(out, &[x], || Gelu(x))
     }
 
@@ -53,8 +53,8 @@ impl Tape<'_> {
         let Some((key, keep)) = self.dropout_key(p) else {
             return x;
         };
-        let mut out = self.copy_of(x);
-        elementwise::dropout(&mut out.data, key, keep);
+        let mut out = self.fresh(&self.value(x).shape);
+        elementwise::dropout_from(&mut out.data, &self.value(x).data, key, keep);
         self.push(out, &[x], || Dropout { x, key, keep })
     }
 

@@ -12,9 +12,9 @@ struct Scale(Var, f32);
 impl Tape<'_> {
     /// `a + b`, of one shape.
     pub fn add(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.copy_of(a);
         self.same_shape("add", a, b);
-        elementwise::add_assign(&mut out.data, &self.value(b).data);
+        let mut out = self.fresh(&self.value(a).shape);
+        elementwise::sum(&mut out.data, &self.value(a).data, &self.value(b).data);
         self.push(out, &[a, b], || Add(a, b))
     }
 
@@ -60,11 +60,13 @@ impl Rule for Add {
 
 impl Rule for Product {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
-        let mut other = pass.copy(&grad);
-        elementwise::mul_assign(&mut other.data, &pass.value(self.0).data);
+        if pass.needs(self.1) {
+            let mut other = pass.copy(&grad);
+            elementwise::mul_assign(&mut other.data, &pass.value(self.0).data);
+            pass.add(self.1, other);
+        }
         let mut grad = grad;
         elementwise::mul_assign(&mut grad.data, &pass.value(self.1).data);
-        pass.add(self.1, other);
         pass.add(self.0, grad);
     }
 }

@@ -1,6 +1,6 @@
 //! Sums of table rows.
 
-use crate::kernels::embedding::{gather_add, scatter_add};
+use crate::kernels::embedding::gather_add;
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
 
@@ -15,7 +15,8 @@ impl Tape<'_> {
         let cols = parts
             .first()
             .map_or(0, |(table, _)| self.value(*table).cols());
-        let mut out = Tensor::zeros(&[n, cols]);
+        let mut out = self.fresh(&[n, cols]);
+        out.data.fill(0.0);
         for (table, ids) in &parts {
             let table = self.value(*table);
             assert!(
@@ -32,9 +33,8 @@ impl Tape<'_> {
 impl Rule for EmbeddingSum {
     fn backward(&self, grad: Tensor, pass: &mut Pass<'_, '_>) {
         for (table, ids) in &self.0 {
-            pass.accumulate(*table, |sum, _| {
-                scatter_add(&mut sum.data, &grad.data, ids, grad.cols())
-            });
+            pass.scatter(*table, &grad, ids);
         }
+        pass.recycle(grad);
     }
 }

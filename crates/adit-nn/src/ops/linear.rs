@@ -10,6 +10,8 @@ struct Linear {
     bias: Option<Var>,
     /// The value before GELU, if that is fused.
     before: Option<Tensor>,
+    /// The narrow values and the wide weight of an adapter (see [`crate::lora`]), if there is one.
+    low: Option<(Var, Var)>,
 }
 
 impl Tape<'_> {
@@ -24,6 +26,7 @@ impl Tape<'_> {
     }
 
     fn affine(&mut self, x: Var, weight: Var, bias: Option<Var>, gelu: bool) -> Var {
+        let low = self.low_rank(x, weight);
         let (input, w) = (self.value(x), self.value(weight));
         let (rows, k, n) = (input.rows(), input.cols(), w.rows());
         assert_eq!(
@@ -44,55 +47,63 @@ impl Tape<'_> {
             *last = n;
         }
         let mut out = self.fresh(&shape);
-        let keep_before = gelu && self.is_training();
-        matmul::nt_then(
-            (rows, n, k),
-            &mut out.data,
-            &input.data,
-            &w.data,
-            false,
-            |_, block| {
-                if let Some(b) = b {
-                    elementwise::bias_rows(block, b);
-                }
-                if gelu && !keep_before {
-                    elementwise::gelu_in(block);
-                }
-            },
-        );
-        let before = keep_before.then(|| self.copy_tensor(&out));
-        if keep_before {
-            elementwise::gelu(&mut out.data);
-        }
-        let inputs: Vec<Var> = [Some(x), Some(weight), bias]
+        let (h, wide) = low.unzip();
+        let inputs: Vec<Var> = [Some(x), Some(weight), bias, h, wide]
             .into_iter()
             .flatten()
             .collect();
+        let keep_before = gelu && self.keeps(&inputs);
+        let finish = |_: usize, block: &mut [f32]| {
+            if let Some(b) = b {
+                elementwise::bias_rows(block, b);
+            }
+            if gelu && !keep_before {
+                elementwise::gelu_in(block);
+            }
+        };
+        let (size, y) = ((rows, n, k), &mut out.data);
+        if let Some((h, wide)) = low {
+            let (h, wide) = (self.value(h), self.value(wide));
+            matmul::nt(size, y, &input.data, &w.data, false);
+            let size = (rows, n, wide.cols());
+            matmul::nt_then(size, y, &h.data, &wide.data, true, finish);
+        } else {
+            matmul::nt_then(size, y, &input.data, &w.data, false, finish);
+        }
+        let before = keep_before.then(|| {
+            let fresh = self.fresh(&out.shape);
+            std::mem::replace(&mut out, fresh)
+        });
+        if let Some(before) = &before {
+            elementwise::gelu_from(&mut out.data, &before.data);
+        }
         self.push(out, &inputs, || Linear {
             x,
             weight,
             bias,
             before,
+            low,
         })
     }
 }
 
 impl Rule for Linear {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
-        if let Some(before) = &self.before {
-            elementwise::gelu_back(&mut grad.data, &before.data);
-        }
         let (rows, n) = (grad.rows(), grad.cols());
         let k = pass.value(self.x).cols();
-        if let Some(bias) = self.bias.filter(|&b| pass.needs(b)) {
-            let sum = elementwise::sum_rows(&grad.data, n);
-            pass.add(
-                bias,
-                Tensor {
-                    shape: vec![n],
-                    data: sum,
-                },
-            );
+        let bias = self.bias.filter(|&b| pass.needs(b));
+        let sum = match (&self.before, bias) {
+            (Some(before), Some(_)) => elementwise::gelu_back_sum(&mut grad.data, &before.data, n),
+            (Some(before), None) => {
+                elementwise::gelu_back(&mut grad.data, &before.data);
+                Vec::new()
+            }
+            (None, Some(_)) => elementwise::sum_rows(&grad.data, n),
+            (None, None) => Vec::new(),
+        };
+        if let Some(bias) = bias {
+            let shape = vec![n];
+            pass.add(bias, Tensor { shape, data: sum });
         }
         pass.write(self.weight, |dw, add, tape| {
             matmul::tn(
@@ -112,10 +123,25 @@ impl Rule for Linear {
                 add,
             );
         });
+        if let Some((h, wide)) = self.low {
+            let rank = pass.value(wide).cols();
+            pass.write(wide, |dw, add, tape| {
+                let h = &tape.value(h).data;
+                matmul::tn((n, rank, rows), &mut dw.data, &grad.data, h, add);
+            });
+            pass.write(h, |dh, add, tape| {
+                let wide = &tape.value(wide).data;
+                matmul::nn((rows, rank, n), &mut dh.data, &grad.data, wide, add);
+            });
+        }
         pass.recycle(grad);
     }
 
     fn kept(&mut self) -> Option<Tensor> {
         self.before.take()
+    }
+
+    fn n_kept(&self) -> usize {
+        self.before.as_ref().map_or(0, Tensor::len)
     }
 }

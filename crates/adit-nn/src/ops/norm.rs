@@ -1,6 +1,7 @@
 //! Normalisation of rows.
 
-use crate::kernels::{elementwise, norm};
+use crate::kernels::elementwise;
+use crate::kernels::norm::{self, Affine};
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
 
@@ -26,7 +27,7 @@ impl Tape<'_> {
         beta: Var,
         eps: f32,
     ) -> Var {
-        let mut out = self.copy_of(x);
+        let mut out = self.fresh(&self.value(x).shape);
         let cols = out.cols();
         assert_eq!(
             self.value(gamma).len(),
@@ -44,19 +45,25 @@ impl Tape<'_> {
                 out.len(),
                 "layer_norm: residual does not fit"
             );
-            elementwise::add_assign(&mut out.data, &self.value(residual).data);
         }
-        let sum = (residual.is_some() && self.is_training()).then(|| self.copy_tensor(&out));
-        norm::layer_norm(
-            &mut out.data,
-            &self.value(gamma).data,
-            &self.value(beta).data,
-            eps,
-        );
         let inputs: Vec<Var> = [Some(x), residual, Some(gamma), Some(beta)]
             .into_iter()
             .flatten()
             .collect();
+        let keep = residual.is_some() && self.keeps(&inputs);
+        let mut sum = keep.then(|| self.fresh(&out.shape));
+        let affine = Affine {
+            gamma: &self.value(gamma).data,
+            beta: &self.value(beta).data,
+            eps,
+        };
+        norm::layer_norm(
+            &mut out.data,
+            sum.as_mut().map_or(&mut [], |sum| &mut sum.data),
+            &self.value(x).data,
+            residual.map_or(&[], |residual| &self.value(residual).data),
+            affine,
+        );
         self.push(out, &inputs, || LayerNorm {
             x,
             residual,
@@ -89,27 +96,19 @@ impl Rule for LayerNorm {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
         let cols = grad.cols();
         let x = self.sum.as_ref().unwrap_or_else(|| pass.value(self.x));
-        let (d_gamma, d_beta) = norm::layer_norm_params_back(&grad.data, &x.data, cols, self.eps);
-        norm::layer_norm_back(
-            &mut grad.data,
-            &x.data,
-            &pass.value(self.gamma).data,
-            self.eps,
-        );
-        pass.add(
-            self.gamma,
-            Tensor {
-                shape: vec![cols],
-                data: d_gamma,
-            },
-        );
-        pass.add(
-            self.beta,
-            Tensor {
-                shape: vec![cols],
-                data: d_beta,
-            },
-        );
+        let inputs = pass.needs(self.x) || self.residual.is_some_and(|r| pass.needs(r));
+        let params = pass.needs(self.gamma) || pass.needs(self.beta);
+        let affine = (pass.value(self.gamma).data.as_slice(), self.eps);
+        let both = norm::layer_norm_back(&mut grad.data, &x.data, affine, inputs, params);
+        if let Some((gamma, beta)) = both {
+            for (var, data) in [(self.gamma, gamma), (self.beta, beta)] {
+                let shape = vec![cols];
+                pass.add(var, Tensor { shape, data });
+            }
+        }
+        if !inputs {
+            return pass.recycle(grad);
+        }
         if let Some(residual) = self.residual.filter(|&r| pass.needs(r)) {
             pass.add(residual, pass.copy(&grad));
         }
@@ -118,6 +117,10 @@ impl Rule for LayerNorm {
 
     fn kept(&mut self) -> Option<Tensor> {
         self.sum.take()
+    }
+
+    fn n_kept(&self) -> usize {
+        self.sum.as_ref().map_or(0, Tensor::len)
     }
 }
 

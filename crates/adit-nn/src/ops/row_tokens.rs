@@ -156,7 +156,9 @@ impl Rule for Rows {
         let batch = &self.batch;
         let (d, n_tokens, n_numbers) = (grad.cols(), batch.n_tokens(), batch.n_numbers());
         let output = pass.output();
-        let parts: Vec<Vec<f32>> = (0..n_numbers)
+        let vars = [self.vars.weight, self.vars.bias, self.vars.missing];
+        let wanted = vars.into_iter().any(|var| pass.needs(var));
+        let parts: Vec<Vec<f32>> = (0..if wanted { n_numbers } else { 0 })
             .into_par_iter()
             .map(|number| self.number_back(number, &grad, output))
             .collect();
