@@ -1,11 +1,14 @@
 //! Named parameters, in the order in which they were added, and their gradients.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::NnError;
+use crate::kernels::prepared::Weight;
 use crate::kernels::{bytes, elementwise};
+use crate::precision::Precision;
 use crate::tensor::Tensor;
 use crate::weights::WeightFile;
 
@@ -26,6 +29,9 @@ pub struct Params {
     names: Vec<String>,
     tensors: Vec<Tensor>,
     index: HashMap<String, usize>,
+    precision: Precision,
+    /// Packed when a product first needs them.
+    prepared: Vec<OnceLock<Arc<Weight>>>,
 }
 
 impl Params {
@@ -39,12 +45,14 @@ impl Params {
         let name = name.into();
         if let Some(&at) = self.index.get(&name) {
             self.tensors[at] = tensor;
+            self.prepared[at] = OnceLock::new();
             return ParamId(at);
         }
         let at = self.names.len();
         self.index.insert(name.clone(), at);
         self.names.push(name);
         self.tensors.push(tensor);
+        self.prepared.push(OnceLock::new());
         ParamId(at)
     }
 
@@ -55,7 +63,39 @@ impl Params {
 
     /// The tensor of a parameter, to be changed.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Tensor {
+        self.prepared[id.0] = OnceLock::new();
         &mut self.tensors[id.0]
+    }
+
+    /// Chooses how inference multiplies with these weights from now on.
+    ///
+    /// Each weight is packed when a product first needs it, and shared by all threads; changing a
+    /// parameter drops its packed form. [`Precision::Auto`] computes as [`Precision::F32`] until
+    /// [`crate::precision::choose`] has measured.
+    pub fn prepare(&mut self, precision: Precision) {
+        if self.precision != precision {
+            self.forget();
+        }
+        self.precision = precision;
+    }
+
+    fn forget(&mut self) {
+        self.prepared.fill_with(OnceLock::new);
+    }
+
+    /// How inference multiplies with these weights.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// A parameter `[n, k]` ready for products.
+    pub(crate) fn prepared(&self, id: ParamId) -> &Weight {
+        // Packing stays on this thread: another task of the pool could ask for the same weight.
+        self.prepared[id.0].get_or_init(|| {
+            let tensor = &self.tensors[id.0];
+            let size = (tensor.rows(), tensor.cols());
+            Arc::new(Weight::new(self.precision, size, &tensor.data))
+        })
     }
 
     /// The name of a parameter.
@@ -112,6 +152,7 @@ impl Params {
     /// Errors: a tensor that is missing, or has another shape or an unread type; on an error some
     /// parameters may have been replaced already.
     pub fn load_from(&mut self, file: &WeightFile) -> Result<(), NnError> {
+        self.forget();
         for (name, tensor) in self.names.iter().zip(&mut self.tensors) {
             *tensor = file.read(name, &tensor.shape)?;
         }

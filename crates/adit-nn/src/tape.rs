@@ -6,6 +6,7 @@
 use std::any::type_name;
 
 use crate::kernels::elementwise;
+use crate::kernels::prepared::Weight;
 use crate::params::{Gradients, ParamId, Params};
 use crate::tensor::Tensor;
 use crate::workspace::Workspace;
@@ -221,6 +222,14 @@ impl<'p> Tape<'p> {
             needs_grad,
         });
         Var(self.nodes.len() - 1)
+    }
+
+    /// The prepared form of a parameter `[n, k]`; none while training and for computed values.
+    pub(crate) fn prepared(&self, var: Var) -> Option<&'p Weight> {
+        match self.nodes[var.0].slot {
+            Slot::Param(id) if !self.is_training() => Some(self.params.prepared(id)),
+            _ => None,
+        }
     }
 
     /// The key of the next random mask of this tape, and whether masks are drawn at all.

@@ -105,7 +105,7 @@ proptest! {
         let (q, k, v) = (fill(total * hidden, seed), fill(total * hidden, seed + 1), fill(total * hidden, seed + 2));
         let mut out = vec![0.0; total * hidden];
         let sizes = Heads { offsets: &offsets, n_heads: heads, hidden, dropout: None };
-        forward(sizes, Inputs { q: &q, k: &k, v: &v }, &mut out);
+        forward(sizes, Inputs { q: &q, k: &k, v: &v }, &mut out, &mut []);
         for range in offsets.windows(2) {
             for head in 0..heads {
                 for i in range[0]..range[1] {

@@ -3,11 +3,11 @@
 //! Scores live only in a scratch of `len · len` values per thread; the way back computes them again
 //! from the logarithm of each row's sum (Dao et al., 2022, FlashAttention, section 3.1).
 
-use rayon::prelude::*;
-
 use super::elementwise;
 use super::maths;
 use super::matmul::{View, product};
+use super::parallel::{Shared, each};
+use super::scratch::with_scratch;
 use super::simd::vectorised;
 
 /// Sizes of one attention.
@@ -48,19 +48,18 @@ vectorised! {
             }
             let top = chunks.remainder().iter().chain(&tops).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
             let shift = -top * scale;
+            for v in row.iter_mut() {
+                *v = maths::exp(v.mul_add(scale, shift));
+            }
             let mut lanes = [0.0f32; 8];
-            let mut chunks = row.chunks_exact_mut(8);
-            for chunk in &mut chunks {
+            let chunks = row.chunks_exact(8);
+            let rest = chunks.remainder();
+            for chunk in chunks {
                 for (lane, v) in lanes.iter_mut().zip(chunk) {
-                    *v = maths::exp(v.mul_add(scale, shift));
                     *lane += *v;
                 }
             }
-            let mut sum = lanes.iter().sum::<f32>();
-            for v in chunks.into_remainder() {
-                *v = maths::exp(v.mul_add(scale, shift));
-                sum += *v;
-            }
+            let sum = rest.iter().fold(lanes.iter().sum::<f32>(), |sum, v| sum + v);
             let factor = 1.0 / sum;
             for v in row.iter_mut() {
                 *v *= factor;
@@ -92,33 +91,6 @@ vectorised! {
     }
 }
 
-/// A pointer that tasks share; each writes its own rows and columns only.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32, usize);
-// SAFETY: the tasks of one call write disjoint parts (see `block`).
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn new(data: &mut [f32]) -> Self {
-        Self(data.as_mut_ptr(), data.len())
-    }
-
-    /// Adds the dense `[rows, cols]` block to the columns `col..` of the rows `row..` of width `width`.
-    ///
-    /// # Safety
-    /// No other task may touch the same rows and columns.
-    unsafe fn put(self, from: &[f32], (row, col): (usize, usize), cols: usize, width: usize) {
-        for (at, line) in from.chunks_exact(cols).enumerate() {
-            let start = (row + at) * width + col;
-            assert!(start + cols <= self.1, "a block does not fit");
-            // SAFETY: inside the slice by the assert; nobody else writes there by the contract.
-            unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), self.0.add(start), cols) };
-        }
-    }
-}
-
 struct Task {
     sequence: usize,
     head: usize,
@@ -135,18 +107,19 @@ impl Heads<'_> {
         1.0 / (self.head() as f32).sqrt()
     }
 
-    fn tasks(&self) -> impl IndexedParallelIterator<Item = Task> + '_ {
-        let n = (self.offsets.len() - 1) * self.n_heads;
-        (0..n).into_par_iter().map(|at| {
-            let (sequence, head) = (at / self.n_heads, at % self.n_heads);
-            let start = self.offsets[sequence];
-            Task {
-                sequence,
-                head,
-                start,
-                len: self.offsets[sequence + 1] - start,
-            }
-        })
+    fn n_tasks(&self) -> usize {
+        (self.offsets.len() - 1) * self.n_heads
+    }
+
+    fn task(&self, at: usize) -> Task {
+        let (sequence, head) = (at / self.n_heads, at % self.n_heads);
+        let start = self.offsets[sequence];
+        Task {
+            sequence,
+            head,
+            start,
+            len: self.offsets[sequence + 1] - start,
+        }
     }
 
     fn drop_scores(&self, scores: &mut [f32], task: &Task) {
@@ -159,22 +132,19 @@ impl Heads<'_> {
 
 /// Attention of every token to its own sequence: fills `out` `[sum_len, hidden]`.
 ///
-/// Returns the logarithm of each row's sum, `[sum_len, n_heads]` grouped by sequence and head, which
-/// the way back needs.
-pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32]) -> Vec<f32> {
-    let total = *heads.offsets.last().unwrap_or(&0);
-    let mut sums = vec![0.0f32; total * heads.n_heads];
-    let (out, sums_at) = (Shared::new(out), Shared::new(&mut sums));
+/// Fills `sums` with the logarithm of each row's sum, `[sum_len, n_heads]` grouped by sequence and
+/// head, which the way back needs; an empty `sums` stays empty.
+pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut [f32]) {
+    let keep = !sums.is_empty();
+    let (out, sums) = (Shared::new(out), Shared::new(sums));
     let (hidden, head) = (heads.hidden, heads.head());
-    heads
-        .tasks()
-        .for_each_init(Vec::new, |scratch: &mut Vec<f32>, task| {
-            let (start, len) = (task.start, task.len);
-            let base = start * hidden + task.head * head;
-            scratch.resize((len * (len + head + 1)).max(scratch.len()), 0.0);
+    each(heads.n_tasks(), |at| {
+        let task = heads.task(at);
+        let (start, len) = (task.start, task.len);
+        let base = start * hidden + task.head * head;
+        with_scratch(len * (len + head + 1), |scratch| {
             let (scores, rest) = scratch.split_at_mut(len * len);
-            let (mine, rest) = rest.split_at_mut(len * head);
-            let lse = &mut rest[..len];
+            let (mine, lse) = rest.split_at_mut(len * head);
             let (q, k) = (
                 View::new(&inputs.q[base..], hidden, 1),
                 View::new(&inputs.k[base..], 1, hidden),
@@ -190,13 +160,15 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32]) -> Vec<f32
                 View::new(&inputs.v[base..], hidden, 1),
                 false,
             );
-            // SAFETY: a task owns the rows of its sequence in the columns of its head, and its own sums.
-            unsafe {
-                out.put(mine, (start, task.head * head), head, hidden);
-                sums_at.put(lse, (0, start * heads.n_heads + task.head * len), len, 0);
+            // SAFETY: a task owns the rows of its sequence in the columns of its head.
+            unsafe { out.put(mine, (start, task.head * head), head, hidden) };
+            if keep {
+                let own = (0, start * heads.n_heads + task.head * len);
+                // SAFETY: a task owns its own sums.
+                unsafe { sums.put(lse, own, len, 0) };
             }
         });
-    sums
+    });
 }
 
 /// Writes the gradients of queries, keys and values, given the output, its gradient and the sums of
@@ -209,17 +181,15 @@ pub fn backward(
 ) {
     let (hidden, head) = (heads.hidden, heads.head());
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
-    heads
-        .tasks()
-        .for_each_init(Vec::new, |scratch: &mut Vec<f32>, task| {
-            let (start, len) = (task.start, task.len);
-            let base = start * hidden + task.head * head;
-            scratch.resize((len * (3 * len + head + 1)).max(scratch.len()), 0.0);
+    each(heads.n_tasks(), |at| {
+        let task = heads.task(at);
+        let (start, len) = (task.start, task.len);
+        let base = start * hidden + task.head * head;
+        with_scratch(len * (3 * len + head + 1), |scratch| {
             let (p, rest) = scratch.split_at_mut(len * len);
             let (dropped, rest) = rest.split_at_mut(len * len);
             let (dp, rest) = rest.split_at_mut(len * len);
-            let (mine, rest) = rest.split_at_mut(len * head);
-            let d = &mut rest[..len];
+            let (mine, d) = rest.split_at_mut(len * head);
             let lse = &sums[start * heads.n_heads + task.head * len..][..len];
             product(
                 (len, len, head),
@@ -278,4 +248,5 @@ pub fn backward(
             // SAFETY: as above.
             unsafe { dk.put(mine, at, head, hidden) };
         });
+    });
 }

@@ -12,4 +12,6 @@ pub mod maths;
 pub mod matmul;
 pub mod norm;
 pub mod parallel;
+pub mod prepared;
+pub mod scratch;
 pub mod simd;

@@ -38,6 +38,22 @@ vectorised! {
 }
 
 vectorised! {
+    fn sum_block(out: &mut [f32], x: &[f32], residual: &[f32], gamma: &[f32], beta: &[f32], eps: f32) {
+        let cols = gamma.len();
+        let rows = x.chunks_exact(cols).zip(residual.chunks_exact(cols));
+        for (out, (x, residual)) in out.chunks_exact_mut(cols).zip(rows) {
+            for ((v, x), r) in out.iter_mut().zip(x).zip(residual) {
+                *v = x + r;
+            }
+            let (mean, rstd) = moments(out, eps);
+            for ((v, g), b) in out.iter_mut().zip(gamma).zip(beta) {
+                *v = ((*v - mean) * rstd).mul_add(*g, *b);
+            }
+        }
+    }
+}
+
+vectorised! {
     fn backward_block(grad: &mut [f32], x: &[f32], gamma: &[f32], eps: f32) {
         let cols = gamma.len();
         for (g, x) in grad.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
@@ -88,6 +104,20 @@ pub fn layer_norm(data: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
     let cols = gamma.len();
     rows_mut(data, cols, block_rows(cols), |_, block| {
         forward_block(block, gamma, beta, eps)
+    });
+}
+
+/// Fills `out` with [`layer_norm`] of `x + residual`, in one pass over memory.
+pub fn layer_norm_sum(
+    out: &mut [f32],
+    [x, residual]: [&[f32]; 2],
+    [gamma, beta]: [&[f32]; 2],
+    eps: f32,
+) {
+    let cols = gamma.len();
+    rows_mut(out, cols, block_rows(cols), |first, block| {
+        let own = first * cols..first * cols + block.len();
+        sum_block(block, &x[own.clone()], &residual[own], gamma, beta, eps);
     });
 }
 

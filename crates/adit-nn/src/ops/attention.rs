@@ -58,7 +58,13 @@ impl Tape<'_> {
             k: &self.value(k).data,
             v: &self.value(v).data,
         };
-        let sums = forward(heads, inputs, &mut out.data);
+        let n_sums = if self.is_training() {
+            out.rows() * n_heads
+        } else {
+            0
+        };
+        let mut sums = vec![0.0f32; n_sums];
+        forward(heads, inputs, &mut out.data, &mut sums);
         let offsets = offsets.to_vec();
         self.push(out, &[q, k, v], || Attention {
             q,

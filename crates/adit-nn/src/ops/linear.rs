@@ -1,5 +1,6 @@
 //! Linear maps, with the weight in PyTorch's layout `[out, in]`.
 
+use crate::kernels::prepared::{Activation, Finish};
 use crate::kernels::{elementwise, matmul};
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
@@ -45,6 +46,16 @@ impl Tape<'_> {
         }
         let mut out = self.fresh(&shape);
         let keep_before = gelu && self.is_training();
+        if let Some(weight) = self.prepared(weight) {
+            let activation = if gelu {
+                Activation::Gelu
+            } else {
+                Activation::None
+            };
+            let bias = b;
+            weight.linear(&input.data, &mut out.data, Finish { bias, activation });
+            return self.constant(out);
+        }
         matmul::nt_then(
             (rows, n, k),
             &mut out.data,

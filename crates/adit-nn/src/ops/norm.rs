@@ -26,8 +26,7 @@ impl Tape<'_> {
         beta: Var,
         eps: f32,
     ) -> Var {
-        let mut out = self.copy_of(x);
-        let cols = out.cols();
+        let cols = self.value(x).cols();
         assert_eq!(
             self.value(gamma).len(),
             cols,
@@ -38,21 +37,24 @@ impl Tape<'_> {
             cols,
             "layer_norm: beta does not fit"
         );
-        if let Some(residual) = residual {
-            assert_eq!(
-                self.value(residual).len(),
-                out.len(),
-                "layer_norm: residual does not fit"
-            );
-            elementwise::add_assign(&mut out.data, &self.value(residual).data);
-        }
-        let sum = (residual.is_some() && self.is_training()).then(|| self.copy_tensor(&out));
-        norm::layer_norm(
-            &mut out.data,
-            &self.value(gamma).data,
-            &self.value(beta).data,
-            eps,
+        assert!(
+            residual.is_none_or(|r| self.value(r).len() == self.value(x).len()),
+            "layer_norm: residual does not fit"
         );
+        let (mut out, mut sum) = (self.fresh(&self.value(x).shape), None);
+        let of = |var: Var| self.value(var).data.as_slice();
+        let [x_data, gamma_data, beta_data] = [x, gamma, beta].map(of);
+        if let (Some(residual), false) = (residual, self.is_training()) {
+            let inputs = [x_data, of(residual)];
+            norm::layer_norm_sum(&mut out.data, inputs, [gamma_data, beta_data], eps);
+        } else {
+            elementwise::copy(&mut out.data, x_data);
+            if let Some(residual) = residual {
+                elementwise::add_assign(&mut out.data, of(residual));
+                sum = Some(self.copy_tensor(&out));
+            }
+            norm::layer_norm(&mut out.data, gamma_data, beta_data, eps);
+        }
         let inputs: Vec<Var> = [Some(x), residual, Some(gamma), Some(beta)]
             .into_iter()
             .flatten()
