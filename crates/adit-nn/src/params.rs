@@ -94,7 +94,8 @@ impl Params {
         self.prepared[id.0].get_or_init(|| {
             let tensor = &self.tensors[id.0];
             let size = (tensor.rows(), tensor.cols());
-            Arc::new(Weight::new(self.precision, size, &tensor.data))
+            let precision = self.precision.of_weight(&self.names[id.0], size.0);
+            Arc::new(Weight::new(precision, size, &tensor.data))
         })
     }
 

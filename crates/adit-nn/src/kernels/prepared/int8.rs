@@ -1,18 +1,18 @@
-//! Weights of 7 bits and a sign, inputs of 8 bits, sums that are exact integers.
+//! Weights and inputs of 8 bits, sums that are exact integers.
 //!
-//! A weight is `w ≈ q · scale` with one scale an output and `q` in `-64..=64`. An input row is
+//! A weight is `w ≈ q · scale` with one scale an output and `q` in `-127..=127`. An input row is
 //! `x ≈ (q - zero) · scale` with one scale and zero a row and `q` in `0..=255`, so a row does not
-//! depend on its neighbours. Two products then fit 16 bits (`2 · 255 · 64 < 2¹⁵`), and so the
-//! instructions of AVX2, which saturate, and those of VNNI, which do not, give the same integers.
+//! depend on its neighbours. No instruction saturates: AVX2 multiplies bytes that were widened to 16
+//! bits, since `vpmaddubsw` would need one bit less, which costs more cosine than time.
 
-use super::int8_tile::{GROUP, TILE_ROWS, Tile};
+use super::int8_tile::{GROUP, TILE_ROWS, Tile, spread, wants_spread};
 use super::{Finish, NR, Place};
 use crate::kernels::simd::vectorised;
 use std::cell::Cell;
 use std::ops::Range;
 
 /// The largest weight.
-const TOP: f32 = 64.0;
+const TOP: f32 = 127.0;
 /// Inputs beyond this could overflow 32-bit sums.
 pub const LONGEST: usize = 1 << 16;
 
@@ -33,13 +33,15 @@ pub struct Bytes {
 pub struct Rows {
     /// `[m, k]`, each row filled up with zeros to a multiple of four.
     values: Vec<u8>,
+    /// The values once more, where tiles want them spread.
+    spread: Vec<u32>,
     /// Scale and zero of every row.
     steps: Vec<(f32, i32)>,
 }
 
 thread_local! {
     /// Taken out while in use.
-    static ROWS: Cell<Rows> = const { Cell::new(Rows { values: Vec::new(), steps: Vec::new() }) };
+    static ROWS: Cell<Rows> = const { Cell::new(Rows { values: Vec::new(), spread: Vec::new(), steps: Vec::new() }) };
 }
 
 vectorised! {
@@ -80,6 +82,14 @@ vectorised! {
     }
 }
 
+vectorised! {
+    fn spread_block(out: &mut [u32], values: &[u8]) {
+        for (out, group) in out.chunks_exact_mut(2).zip(values.chunks_exact(GROUP)) {
+            out.copy_from_slice(&spread([group[0], group[1], group[2], group[3]]));
+        }
+    }
+}
+
 impl Rows {
     /// Quantises the rows of `x` `[m, k]`.
     pub fn fill(&mut self, x: &[f32], k: usize) {
@@ -98,6 +108,10 @@ impl Rows {
             out[k..].fill(0);
             self.steps.push((width / 255.0, zero));
         }
+        if wants_spread() {
+            self.spread.resize(m * wide / 2, 0);
+            spread_block(&mut self.spread, &self.values);
+        }
     }
 }
 
@@ -115,7 +129,7 @@ vectorised! {
         for ((row, sums), &(scale, zero)) in c.chunks_mut(step).zip(sums.chunks_exact(NR)).zip(rows) {
             let mut line = [0.0f32; NR];
             for at in 0..NR {
-                line[at] = (sums[at] - zero * columns[at]) as f32 * (scale * scales[at]);
+                line[at] = sums[at].wrapping_sub(zero.wrapping_mul(columns[at])) as f32 * (scale * scales[at]);
             }
             row[..width].copy_from_slice(&line[..width]);
         }
@@ -159,7 +173,7 @@ impl Bytes {
 
     fn run_rows(&self, rows: &Rows, cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
         let groups = self.k.div_ceil(GROUP);
-        let (m, wide, step) = (rows.steps.len(), groups * GROUP, place.step);
+        let (m, step) = (rows.steps.len(), place.step);
         let mut sums = [0i32; TILE_ROWS * NR];
         for panel in cols.clone() {
             let b = &self.values[panel * groups * NR * GROUP..][..groups * NR * GROUP];
@@ -168,8 +182,13 @@ impl Bytes {
             let scales = self.scales[col..].first_chunk().expect("a whole panel");
             for row in (0..m).step_by(TILE_ROWS) {
                 let height = TILE_ROWS.min(m - row);
-                let a = &rows.values[row * wide..];
-                Tile { a, wide, b, groups }.run(height, &mut sums);
+                let tile = Tile {
+                    a: &rows.values[row * groups * GROUP..],
+                    spread: rows.spread.get(row * groups * 2..).unwrap_or_default(),
+                    b,
+                    groups,
+                };
+                tile.run(height, &mut sums);
                 let at = row * step + (panel - cols.start) * NR;
                 let c = &mut place.c[at..][..(height - 1) * step + width];
                 let steps = &rows.steps[row..row + height];

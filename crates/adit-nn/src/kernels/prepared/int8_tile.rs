@@ -15,7 +15,7 @@ pub const TILE_ROWS: usize = 6;
 pub enum Path {
     /// Plain loops.
     Portable,
-    /// `vpmaddubsw` and `vpmaddwd`.
+    /// `vpmaddwd` on widened bytes.
     Avx2,
     /// `vpdpbusd` on 256 bits.
     AvxVnni,
@@ -50,13 +50,25 @@ impl Path {
     }
 }
 
+/// The bytes of a group in lanes of 16 bits: the first and third, the second and fourth.
+#[inline(always)]
+pub fn spread(group: [u8; GROUP]) -> [u32; 2] {
+    let all = u32::from_le_bytes(group);
+    [all & 0x00ff_00ff, (all >> 8) & 0x00ff_00ff]
+}
+
+/// True where tiles read [`Tile::spread`].
+pub fn wants_spread() -> bool {
+    Path::best() == Path::Avx2
+}
+
 /// `a · b` for at most `TILE_ROWS` rows of bytes and one panel.
 pub struct Tile<'a> {
-    /// Rows `wide` apart, each of `groups · GROUP` bytes.
+    /// Rows of `groups · GROUP` bytes.
     pub a: &'a [u8],
-    /// See `a`.
-    pub wide: usize,
-    /// A panel, `[groups, NR, GROUP]`, of values in `-64..=64`.
+    /// The same as [`spread`], where [`wants_spread`] says so.
+    pub spread: &'a [u32],
+    /// A panel, `[groups, NR, GROUP]`.
     pub b: &'a [i8],
     /// How many groups there are.
     pub groups: usize,
@@ -75,7 +87,8 @@ impl Tile<'_> {
         assert!(
             (1..=TILE_ROWS).contains(&rows)
                 && self.b.len() >= self.groups * NR * GROUP
-                && (rows - 1) * self.wide + self.groups * GROUP <= self.a.len(),
+                && rows * self.groups * GROUP <= self.a.len()
+                && (path != Path::Avx2 || rows * self.groups * 2 <= self.spread.len()),
             "no such tile"
         );
         assert!(path.is_there(), "the machine lacks {path:?}");
@@ -108,7 +121,7 @@ impl Tile<'_> {
     fn portable(&self, rows: usize, sums: &mut [i32; TILE_ROWS * NR]) {
         for (row, sums) in sums.chunks_exact_mut(NR).take(rows).enumerate() {
             sums.fill(0);
-            let a = &self.a[row * self.wide..][..self.groups * GROUP];
+            let a = &self.a[row * self.groups * GROUP..][..self.groups * GROUP];
             for (a, b) in a.chunks_exact(GROUP).zip(self.b.chunks_exact(NR * GROUP)) {
                 for (sum, b) in sums.iter_mut().zip(b.chunks_exact(GROUP)) {
                     for (&a, &b) in a.iter().zip(b) {
@@ -124,25 +137,31 @@ impl Tile<'_> {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn avx2<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
-        let ones = _mm256_set1_epi16(1);
         let mut own = [[_mm256_setzero_si256(); 2]; R];
-        let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
+        let (mut a, mut b) = (self.spread.as_ptr(), self.b.as_ptr());
         for _ in 0..self.groups {
-            // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
+            // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 2` values of `R` rows.
             unsafe {
                 let right = [
                     _mm256_loadu_si256(b.cast()),
                     _mm256_loadu_si256(b.add(32).cast()),
                 ];
+                // The first and third byte of each group, then the second and fourth.
+                let first = right.map(|r| _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(r)));
                 for (row, own) in own.iter_mut().enumerate() {
-                    let left = a.add(row * self.wide).cast::<i32>().read_unaligned();
-                    let left = _mm256_set1_epi32(left);
-                    for (own, right) in own.iter_mut().zip(right) {
-                        let pairs = _mm256_maddubs_epi16(left, right);
-                        *own = _mm256_add_epi32(*own, _mm256_madd_epi16(pairs, ones));
+                    let left = _mm256_set1_epi32(*a.add(row * 2 * self.groups) as i32);
+                    for (own, right) in own.iter_mut().zip(first) {
+                        *own = _mm256_add_epi32(*own, _mm256_madd_epi16(left, right));
                     }
                 }
-                a = a.add(GROUP);
+                let second = right.map(|r| _mm256_srai_epi16::<8>(r));
+                for (row, own) in own.iter_mut().enumerate() {
+                    let left = _mm256_set1_epi32(*a.add(row * 2 * self.groups + 1) as i32);
+                    for (own, right) in own.iter_mut().zip(second) {
+                        *own = _mm256_add_epi32(*own, _mm256_madd_epi16(left, right));
+                    }
+                }
+                a = a.add(2);
                 b = b.add(NR * GROUP);
             }
         }
@@ -163,14 +182,14 @@ impl Tile<'_> {
         let mut own = [[_mm256_setzero_si256(); 2]; R];
         let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
         for _ in 0..self.groups {
-            // SAFETY: as in `avx2`.
+            // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
             unsafe {
                 let right = [
                     _mm256_loadu_si256(b.cast()),
                     _mm256_loadu_si256(b.add(32).cast()),
                 ];
                 for (row, own) in own.iter_mut().enumerate() {
-                    let left = a.add(row * self.wide).cast::<i32>().read_unaligned();
+                    let left = a.add(row * self.groups * GROUP).cast::<i32>().read_unaligned();
                     let left = _mm256_set1_epi32(left);
                     own[0] = _mm256_dpbusd_avx_epi32(own[0], left, right[0]);
                     own[1] = _mm256_dpbusd_avx_epi32(own[1], left, right[1]);
@@ -197,11 +216,11 @@ impl Tile<'_> {
         let mut own = [[_mm512_setzero_si512(); 2]; R];
         let (a, b) = (self.a.as_ptr(), self.b.as_ptr());
         for group in 0..self.groups {
-            // SAFETY: as in `avx2`.
+            // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
             unsafe {
                 let right = _mm512_loadu_si512(b.add(group * NR * GROUP).cast());
                 for (row, own) in own.iter_mut().enumerate() {
-                    let at = a.add(row * self.wide + group * GROUP);
+                    let at = a.add((row * self.groups + group) * GROUP);
                     let left = _mm512_set1_epi32(at.cast::<i32>().read_unaligned());
                     own[group % 2] = _mm512_dpbusd_epi32(own[group % 2], left, right);
                 }
@@ -229,12 +248,21 @@ mod tests {
                 .collect();
             let b: Vec<i8> = (0..groups * NR * GROUP)
                 .map(|i| match i % 5 {
-                    0 | 1 => 64,
-                    2 => -64,
-                    _ => ((i * 104_729) % 129) as i8 - 64,
+                    0 | 1 => 127,
+                    2 => -127,
+                    _ => ((i * 104_729) % 255) as u8 as i8,
                 })
                 .collect();
-            let tile = Tile { a: &a, wide, b: &b, groups };
+            let halves: Vec<u32> = a
+                .chunks_exact(GROUP)
+                .flat_map(|group| spread([group[0], group[1], group[2], group[3]]))
+                .collect();
+            let tile = Tile {
+                a: &a,
+                spread: &halves,
+                b: &b,
+                groups,
+            };
             for rows in 1..=TILE_ROWS {
                 let mut want = [7i32; TILE_ROWS * NR];
                 for (i, sums) in want.chunks_exact_mut(NR).take(rows).enumerate() {

@@ -14,6 +14,7 @@ use super::parallel::{Shared, is_by_itself};
 use super::scratch::with_scratch;
 use crate::precision::Precision;
 pub use activation::{Activation, Finish};
+pub use bf16::rounds_inputs as bf16_rounds_inputs;
 use bf16::Halves;
 use int8::Bytes;
 use panels::Panels;
