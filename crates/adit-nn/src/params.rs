@@ -1,12 +1,15 @@
 //! Named parameters, in the order in which they were added.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::NnError;
 use crate::kernels::bytes;
+use crate::kernels::prepared::Weight;
 use crate::lora::Adapter;
+use crate::precision::Precision;
 use crate::tensor::Tensor;
 use crate::weights::WeightFile;
 
@@ -30,6 +33,9 @@ pub struct Params {
     index: HashMap<String, usize>,
     /// Adapters by the position of the weight that they adapt.
     pub(crate) adapters: BTreeMap<usize, Adapter>,
+    precision: Precision,
+    /// Packed when a product first needs them.
+    prepared: Vec<OnceLock<Arc<Weight>>>,
 }
 
 impl Params {
@@ -43,6 +49,7 @@ impl Params {
         let name = name.into();
         if let Some(&at) = self.index.get(&name) {
             self.tensors[at] = tensor;
+            self.prepared[at] = OnceLock::new();
             return ParamId(at);
         }
         let at = self.names.len();
@@ -50,6 +57,7 @@ impl Params {
         self.names.push(name);
         self.tensors.push(tensor);
         self.frozen.push(false);
+        self.prepared.push(OnceLock::new());
         ParamId(at)
     }
 
@@ -87,6 +95,7 @@ impl Params {
         self.names.truncate(n);
         self.tensors.truncate(n);
         self.frozen.truncate(n);
+        self.prepared.truncate(n);
         self.index.retain(|_, at| *at < n);
     }
 
@@ -97,7 +106,40 @@ impl Params {
 
     /// The tensor of a parameter, to be changed.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Tensor {
+        self.prepared[id.0] = OnceLock::new();
         &mut self.tensors[id.0]
+    }
+
+    /// Chooses how inference multiplies with these weights from now on.
+    ///
+    /// Each weight is packed when a product first needs it, and shared by all threads; changing a
+    /// parameter drops its packed form. [`Precision::Auto`] computes as [`Precision::F32`] until
+    /// [`crate::precision::choose`] has measured.
+    pub fn prepare(&mut self, precision: Precision) {
+        if self.precision != precision {
+            self.forget();
+        }
+        self.precision = precision;
+    }
+
+    fn forget(&mut self) {
+        self.prepared.fill_with(OnceLock::new);
+    }
+
+    /// How inference multiplies with these weights.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// A parameter `[n, k]` ready for products.
+    pub(crate) fn prepared(&self, id: ParamId) -> &Weight {
+        // Packing stays on this thread: another task of the pool could ask for the same weight.
+        self.prepared[id.0].get_or_init(|| {
+            let tensor = &self.tensors[id.0];
+            let size = (tensor.rows(), tensor.cols());
+            let precision = self.precision.of_weight(&self.names[id.0], size.0);
+            Arc::new(Weight::new(precision, size, &tensor.data))
+        })
     }
 
     /// The name of a parameter.
@@ -172,6 +214,7 @@ impl Params {
         file: &WeightFile,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), NnError> {
+        self.forget();
         for (name, tensor) in self.names.iter().zip(&mut self.tensors) {
             if wanted(name) {
                 *tensor = file.read(name, &tensor.shape)?;

@@ -7,6 +7,7 @@ use std::any::type_name;
 
 use crate::gradients::{Gradient, Gradients};
 use crate::kernels::elementwise;
+use crate::kernels::prepared::Weight;
 use crate::params::{ParamId, Params};
 use crate::tensor::Tensor;
 use crate::workspace::Workspace;
@@ -266,6 +267,14 @@ impl<'p> Tape<'p> {
     /// Whether an operation on `inputs` will be asked for their gradients.
     pub(crate) fn keeps(&self, inputs: &[Var]) -> bool {
         self.recording && inputs.iter().any(|v| self.nodes[v.0].needs_grad)
+    }
+
+    /// The prepared form of a parameter `[n, k]`; none while training and for computed values.
+    pub(crate) fn prepared(&self, var: Var) -> Option<&'p Weight> {
+        match self.nodes[var.0].slot {
+            Slot::Param(id) if !self.is_training() => Some(self.params.prepared(id)),
+            _ => None,
+        }
     }
 
     /// The key of the next random mask of this tape, and whether masks are drawn at all.

@@ -156,7 +156,7 @@ fn check_attention(
         v: v_,
     };
     let mut out = vec![7.0; q.len()];
-    forward(heads, inputs, &mut out);
+    forward(heads, inputs, &mut out, &mut []);
     for (sequence, range) in queries.windows(2).enumerate() {
         let (k0, k1) = (keys[sequence], keys[sequence + 1]);
         for (head, i) in (0..n_heads).flat_map(|h| (range[0]..range[1]).map(move |i| (h, i))) {
@@ -235,7 +235,8 @@ fn gradients_of_long_sequences_equal_those_of_their_definition() {
                 v: &data[2],
             };
             let mut out = vec![0.0; n * d];
-            let sums = forward(heads, inputs, &mut out);
+            let mut sums = vec![0.0; n];
+            forward(heads, inputs, &mut out, &mut sums);
             let loss: f64 = out.iter().zip(&grad).map(|(a, b)| f64::from(a * b)).sum();
             let mut grads = [vec![0.0; n * d], vec![0.0; n * d], vec![0.0; n * d]];
             let places = grads.each_mut().map(|g| g.as_mut_slice());

@@ -9,18 +9,18 @@ use adit_nn::optim::{
 };
 use adit_nn::random::Init;
 use adit_nn::{
-    BertClassifier, BertConfig, Gradients, Mode, NnError, PackedTokens, Params, RowBatch,
+    EncoderClassifier, EncoderConfig, Gradients, Mode, NnError, PackedTokens, Params, RowBatch,
     RowTransformer, RowTransformerConfig, Tape, Tensor, Var, WeightFile, Workspace,
 };
 
-fn config(dropout: f32) -> BertConfig {
+fn config(dropout: f32) -> EncoderConfig {
     let text = format!(
         r#"{{"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 4,
         "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 97,
         "max_position_embeddings": 64, "hidden_dropout_prob": {dropout},
         "attention_probs_dropout_prob": {dropout}}}"#
     );
-    BertConfig::from_json(&text).expect("a valid configuration")
+    EncoderConfig::from_json(&text).expect("a valid configuration")
 }
 
 /// Sequences of 3 to 16 tokens, other ones for every `salt`.
@@ -40,13 +40,13 @@ fn labels(n: usize) -> Vec<u32> {
     (0..n as u32).map(|at| at % 2).collect()
 }
 
-fn bert(dropout: f32) -> (Params, BertClassifier) {
+fn bert(dropout: f32) -> (Params, EncoderClassifier) {
     let mut params = Params::new();
-    let model = BertClassifier::new(&config(dropout), 2, &mut params, 3);
+    let model = EncoderClassifier::new(&config(dropout), 2, &mut params, 3);
     (params, model)
 }
 
-fn gradients(params: &Params, model: &BertClassifier, tokens: &PackedTokens) -> Gradients {
+fn gradients(params: &Params, model: &EncoderClassifier, tokens: &PackedTokens) -> Gradients {
     let mut tape = Tape::new(params, Mode::Train { seed: 11 });
     let logits = model.logits(&mut tape, tokens).expect("logits");
     let n = tokens.n_sequences();
@@ -382,7 +382,7 @@ fn a_step_with_factors_is_the_step_of_each_parameter_at_its_own_rate() {
 }
 
 /// Steps `from..to` of one training; every step has tokens and dropout of its own.
-fn train(params: &mut Params, model: &BertClassifier, state: &mut AdamWState, steps: [u64; 2]) {
+fn train(params: &mut Params, model: &EncoderClassifier, state: &mut AdamWState, steps: [u64; 2]) {
     let workspace = Workspace::new();
     for seed in steps[0]..steps[1] {
         let tokens = tokens(6, seed as usize);
@@ -464,7 +464,7 @@ fn a_state_that_does_not_fit_is_an_error_that_names_the_tensor() {
 }
 
 /// As [`train`], but every gradient is made to look dense, and clipped by itself.
-fn train_dense(params: &mut Params, model: &BertClassifier, state: &mut AdamWState, steps: u64) {
+fn train_dense(params: &mut Params, model: &EncoderClassifier, state: &mut AdamWState, steps: u64) {
     for seed in 0..steps {
         let tokens = tokens(6, seed as usize);
         let mut tape = Tape::new(params, Mode::Train { seed });

@@ -13,6 +13,8 @@ pub mod maths;
 pub mod matmul;
 pub mod norm;
 pub mod parallel;
+pub mod prepared;
 pub mod rms_norm;
 pub mod rotary;
+pub mod scratch;
 pub mod simd;

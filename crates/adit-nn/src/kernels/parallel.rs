@@ -1,6 +1,77 @@
 //! Fixed partitions over rayon: what is computed together never depends on the number of threads.
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
+
+thread_local! {
+    static BY_ITSELF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on this thread without handing parts of it to others; no result depends on it.
+///
+/// Where batches already fill all cores, cutting each of them up again only costs.
+pub fn by_itself<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BY_ITSELF.set(self.0);
+        }
+    }
+    let _restore = Restore(BY_ITSELF.replace(true));
+    work()
+}
+
+/// True inside [`by_itself`], and where there is one thread only.
+pub fn is_by_itself() -> bool {
+    BY_ITSELF.get() || rayon::current_num_threads() == 1
+}
+
+/// Runs `work(at)` for every `at` below `n`, on all threads unless inside [`by_itself`].
+pub fn each(n: usize, work: impl Fn(usize) + Sync + Send) {
+    if n <= 1 || is_by_itself() {
+        (0..n).for_each(work);
+    } else {
+        (0..n).into_par_iter().for_each(work);
+    }
+}
+
+/// A matrix that tasks share; each writes its own rows and columns only.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    start: *mut f32,
+    len: usize,
+    lifetime: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the tasks of one call write disjoint parts (see `put`).
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    /// Shares `data` for as long as it is borrowed.
+    pub fn new(data: &'a mut [f32]) -> Self {
+        Self {
+            start: data.as_mut_ptr(),
+            len: data.len(),
+            lifetime: std::marker::PhantomData,
+        }
+    }
+
+    /// Copies the dense `[rows, cols]` block to the columns `col..` of the rows `row..` of width `width`.
+    ///
+    /// # Safety
+    /// No other task may touch the same rows and columns.
+    pub unsafe fn put(self, from: &[f32], (row, col): (usize, usize), cols: usize, width: usize) {
+        for (at, line) in from.chunks_exact(cols).enumerate() {
+            let start = (row + at) * width + col;
+            assert!(start + cols <= self.len, "a block does not fit");
+            // SAFETY: inside the slice by the assert; nobody else writes there by the contract.
+            unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), self.start.add(start), cols) };
+        }
+    }
+}
 
 /// Below so many values, work is done on the calling thread.
 const ALONE: usize = 1 << 14;
@@ -27,9 +98,12 @@ pub fn rows_mut(
         }
         return;
     }
-    data.par_chunks_mut(step)
-        .enumerate()
-        .for_each(|(at, chunk)| work(at * block, chunk));
+    let run = |(at, chunk): (usize, &mut [f32])| work(at * block, chunk);
+    if is_by_itself() {
+        data.chunks_mut(step).enumerate().for_each(run);
+    } else {
+        data.par_chunks_mut(step).enumerate().for_each(run);
+    }
 }
 
 /// Runs `work(first_row, rows, others)` over blocks of `block` rows of `cols` values of `data`, and
@@ -53,6 +127,13 @@ pub fn two_rows_mut(
     if n_blocks == 1 {
         return work(0, data, other);
     }
+    if is_by_itself() {
+        let parts = data.chunks_mut(step).zip(other.chunks_mut(other_step));
+        for (at, (data, other)) in parts.enumerate() {
+            work(at * block, data, other);
+        }
+        return;
+    }
     data.par_chunks_mut(step)
         .zip(other.par_chunks_mut(other_step))
         .enumerate()
@@ -74,7 +155,7 @@ pub fn sum_blocks(
         return partial;
     }
     let run = |(at, out): (usize, &mut [f32])| work(at * block, block.min(n - at * block), out);
-    if n_blocks <= 1 {
+    if n_blocks <= 1 || is_by_itself() {
         partial.chunks_mut(len).enumerate().for_each(run);
     } else {
         partial.par_chunks_mut(len).enumerate().for_each(run);

@@ -106,7 +106,13 @@ impl Tape<'_> {
             v: &self.value(v).data,
         };
         let heads = settings.heads(hidden, [queries, keys], dropout, |var| self.value(var));
-        let sums = forward(heads, inputs, &mut out.data);
+        let n_sums = if self.is_training() {
+            out.rows() * n_heads
+        } else {
+            0
+        };
+        let mut sums = vec![0.0f32; n_sums];
+        forward(heads, inputs, &mut out.data, &mut sums);
         let (queries, keys) = (queries.to_vec(), keys.to_vec());
         let settings = *settings;
         let inputs: Vec<Var> = [Some(q), Some(k), Some(v), settings.bias]

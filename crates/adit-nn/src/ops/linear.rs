@@ -1,5 +1,6 @@
 //! Linear maps, with the weight in PyTorch's layout `[out, in]`.
 
+use crate::kernels::prepared::{Activation, Finish};
 use crate::kernels::{elementwise, matmul};
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
@@ -47,6 +48,16 @@ impl Tape<'_> {
             *last = n;
         }
         let mut out = self.fresh(&shape);
+        if let (Some(weight), None) = (self.prepared(weight), low) {
+            let activation = if gelu {
+                Activation::Gelu
+            } else {
+                Activation::None
+            };
+            let bias = b;
+            weight.linear(&input.data, &mut out.data, Finish { bias, activation });
+            return self.constant(out);
+        }
         let (h, wide) = low.unzip();
         let inputs: Vec<Var> = [Some(x), Some(weight), bias, h, wide]
             .into_iter()

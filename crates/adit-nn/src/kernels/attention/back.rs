@@ -1,10 +1,10 @@
 //! The way back through attention.
 
-use rayon::prelude::*;
-
-use super::{BLOCK, Bias, Block, Heads, Inputs, Shared, Task, rows};
+use super::{BLOCK, Bias, Block, Heads, Inputs, Task, rows};
 use crate::kernels::elementwise;
 use crate::kernels::matmul::{View, product};
+use crate::kernels::parallel::{Shared, each};
+use crate::kernels::scratch::with_scratch;
 
 /// The memory of one task.
 struct Scratch<'s> {
@@ -46,17 +46,14 @@ pub fn backward(
     let (hidden, head) = (heads.hidden, heads.head());
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
     let width = heads.bias.map_or(0, |bias| Bias::width(bias.reach));
-    let n_tasks = heads.queries.len().saturating_sub(1) * heads.n_heads;
-    let mut by_task = vec![0.0f32; n_tasks * width];
+    let mut by_task = vec![0.0f32; heads.n_tasks() * width];
     let bias_at = Shared::new(&mut by_task);
-    heads
-        .tasks()
-        .enumerate()
-        .for_each_init(Vec::new, |memory: &mut Vec<f32>, (at, task)| {
-            let n_keys = task.keys.len();
-            let (most, n) = (BLOCK.min(task.queries.len()), n_keys * head);
-            let need = 2 * n + width + most * (3 * n_keys + head + 1);
-            memory.resize(need.max(memory.len()), 0.0);
+    each(heads.n_tasks(), |at| {
+        let task = heads.task(at);
+        let n_keys = task.keys.len();
+        let (most, n) = (BLOCK.min(task.queries.len()), n_keys * head);
+        let need = 2 * n + width + most * (3 * n_keys + head + 1);
+        with_scratch(need, |memory| {
             let (sums, rest) = memory.split_at_mut(2 * n + width);
             sums.fill(0.0);
             let (dk_sum, sums) = sums.split_at_mut(n);
@@ -95,6 +92,7 @@ pub fn backward(
                 }
             }
         });
+    });
     over_sequences(&by_task, heads.n_heads * width)
 }
 
@@ -127,8 +125,7 @@ impl Given<'_> {
         let column = task.head * head;
         let first = (task.queries.start + block.queries.start) * hidden + column;
         let key = (task.keys.start + block.keys.start) * hidden + column;
-        let sum = task.queries.start * heads.n_heads + task.head * task.queries.len();
-        let lse = &self.sums[sum + block.queries.start..][..n];
+        let lse = &self.sums[heads.sums_at(task) + block.queries.start..][..n];
 
         heads.scores(self.inputs, task, block, scratch.p);
         heads.weights_again(task, block, scratch.p, lse);

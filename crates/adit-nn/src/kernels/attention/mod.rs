@@ -9,10 +9,10 @@ mod rows;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::elementwise;
 use super::matmul::{View, product};
+use super::parallel::{Shared, each};
+use super::scratch::with_scratch;
 
 pub use back::backward;
 
@@ -85,33 +85,6 @@ pub struct Inputs<'a> {
     pub v: &'a [f32],
 }
 
-/// A pointer that tasks share; each writes its own rows and columns only.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32, usize);
-// SAFETY: the tasks of one call write disjoint parts (see `put`).
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn new(data: &mut [f32]) -> Self {
-        Self(data.as_mut_ptr(), data.len())
-    }
-
-    /// Copies the dense `[rows, cols]` block to the columns `col..` of the rows `row..` of width `width`.
-    ///
-    /// # Safety
-    /// No other task may touch the same rows and columns.
-    unsafe fn put(self, from: &[f32], (row, col): (usize, usize), cols: usize, width: usize) {
-        for (at, line) in from.chunks_exact(cols).enumerate() {
-            let start = (row + at) * width + col;
-            assert!(start + cols <= self.1, "a block does not fit");
-            // SAFETY: inside the slice by the assert; nobody else writes there by the contract.
-            unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), self.0.add(start), cols) };
-        }
-    }
-}
-
 /// One head of one sequence.
 struct Task {
     sequence: usize,
@@ -156,17 +129,18 @@ impl<'a> Heads<'a> {
         self.hidden / self.n_heads
     }
 
-    fn tasks(&self) -> impl IndexedParallelIterator<Item = Task> + '_ {
-        let n = (self.queries.len() - 1) * self.n_heads;
-        (0..n).into_par_iter().map(|at| {
-            let (sequence, head) = (at / self.n_heads, at % self.n_heads);
-            Task {
-                sequence,
-                head,
-                queries: self.queries[sequence]..self.queries[sequence + 1],
-                keys: self.keys[sequence]..self.keys[sequence + 1],
-            }
-        })
+    fn n_tasks(&self) -> usize {
+        self.queries.len().saturating_sub(1) * self.n_heads
+    }
+
+    fn task(&self, at: usize) -> Task {
+        let (sequence, head) = (at / self.n_heads, at % self.n_heads);
+        Task {
+            sequence,
+            head,
+            queries: self.queries[sequence]..self.queries[sequence + 1],
+            keys: self.keys[sequence]..self.keys[sequence + 1],
+        }
     }
 
     fn blocks(&self, task: &Task) -> impl Iterator<Item = Block> + use<'_, 'a> {
@@ -315,53 +289,64 @@ impl<'a> Heads<'a> {
 
 /// Attention of every query to the keys of its sequence: fills `out` `[sum_queries, hidden]`.
 ///
-/// Returns the logarithm of each row's sum, `[sum_queries, n_heads]` grouped by sequence and head, which
-/// the way back needs.
-pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32]) -> Vec<f32> {
+/// Fills `sums` with the logarithm of each row's sum, `[sum_queries, n_heads]` grouped by sequence and
+/// head, which the way back needs; an empty `sums` stays empty.
+pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut [f32]) {
     heads.check(inputs);
-    let total = *heads.queries.last().unwrap_or(&0);
-    let mut sums = vec![0.0f32; total * heads.n_heads];
-    let (out, sums_at) = (Shared::new(out), Shared::new(&mut sums));
+    let keep = !sums.is_empty();
+    let (out, sums) = (Shared::new(out), Shared::new(sums));
     let (hidden, head) = (heads.hidden, heads.head());
-    heads
-        .tasks()
-        .for_each_init(Vec::new, |scratch: &mut Vec<f32>, task| {
-            let most = BLOCK.min(task.queries.len());
-            let need = most * (task.keys.len() + head + 1);
-            scratch.resize(need.max(scratch.len()), 0.0);
+    each(heads.n_tasks(), |at| {
+        let task = heads.task(at);
+        let most = BLOCK.min(task.queries.len());
+        with_scratch(most * (task.keys.len() + head + 1), |scratch| {
             for block in heads.blocks(&task) {
                 let (n, cols) = (block.rows(), block.cols());
                 let (scores, rest) = scratch.split_at_mut(n * cols);
                 let (mine, rest) = rest.split_at_mut(n * head);
                 let lse = &mut rest[..n];
-                if cols == 0 {
-                    mine.fill(0.0);
-                    lse.fill(0.0);
-                } else {
-                    heads.scores(inputs, &task, &block, scores);
-                    heads.weights(&task, &block, scores, lse);
-                    heads.drop_weights(&task, &block, scores);
-                    let first = (task.keys.start + block.keys.start) * hidden + task.head * head;
-                    let v = View::new(&inputs.v[first..], hidden, 1);
-                    product(
-                        (n, head, cols),
-                        mine,
-                        head,
-                        View::new(scores, cols, 1),
-                        v,
-                        false,
-                    );
-                }
+                heads.block(inputs, (&task, &block), scores, mine, lse);
                 let row = task.queries.start + block.queries.start;
-                let sum = task.queries.start * heads.n_heads
-                    + task.head * task.queries.len()
-                    + block.queries.start;
-                // SAFETY: a task owns the rows of its sequence in the columns of its head, and its own sums.
-                unsafe {
-                    out.put(mine, (row, task.head * head), head, hidden);
-                    sums_at.put(lse, (0, sum), n, 0);
+                // SAFETY: a task owns the rows of its sequence in the columns of its head.
+                unsafe { out.put(mine, (row, task.head * head), head, hidden) };
+                if keep {
+                    let own = (0, heads.sums_at(&task) + block.queries.start);
+                    // SAFETY: a task owns its own sums.
+                    unsafe { sums.put(lse, own, n, 0) };
                 }
             }
         });
-    sums
+    });
+}
+
+impl Heads<'_> {
+    /// The output of one block, dense, and the logarithms of its rows' sums.
+    fn block(
+        &self,
+        inputs: Inputs<'_>,
+        (task, block): (&Task, &Block),
+        scores: &mut [f32],
+        out: &mut [f32],
+        lse: &mut [f32],
+    ) {
+        let (n, cols) = (block.rows(), block.cols());
+        if cols == 0 {
+            out.fill(0.0);
+            lse.fill(0.0);
+            return;
+        }
+        self.scores(inputs, task, block, scores);
+        self.weights(task, block, scores, lse);
+        self.drop_weights(task, block, scores);
+        let head = self.head();
+        let first = (task.keys.start + block.keys.start) * self.hidden + task.head * head;
+        let values = View::new(&inputs.v[first..], self.hidden, 1);
+        let weights = View::new(scores, cols, 1);
+        product((n, head, cols), out, head, weights, values, false);
+    }
+
+    /// Where the sums of a task start.
+    fn sums_at(&self, task: &Task) -> usize {
+        task.queries.start * self.n_heads + task.head * task.queries.len()
+    }
 }

@@ -19,19 +19,20 @@ fn largest(row: &[f32]) -> f32 {
 #[inline(always)]
 fn softmax_row(row: &mut [f32], scale: f32) -> f32 {
     let shift = -largest(row) * scale;
+    for v in row.iter_mut() {
+        *v = maths::exp(v.mul_add(scale, shift));
+    }
     let mut lanes = [0.0f32; 8];
-    let mut chunks = row.chunks_exact_mut(8);
-    for chunk in &mut chunks {
+    let chunks = row.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
         for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *v = maths::exp(v.mul_add(scale, shift));
             *lane += *v;
         }
     }
-    let mut sum = lanes.iter().sum::<f32>();
-    for v in chunks.into_remainder() {
-        *v = maths::exp(v.mul_add(scale, shift));
-        sum += *v;
-    }
+    let sum = rest
+        .iter()
+        .fold(lanes.iter().sum::<f32>(), |sum, v| sum + v);
     let factor = 1.0 / sum;
     for v in row.iter_mut() {
         *v *= factor;

@@ -5,17 +5,17 @@
 //! rows and columns, nor on the machine. (The `gemm` crate's bits depend on all three.)
 
 mod pack;
-mod tile;
-
-use std::cell::Cell;
+pub(super) mod tile;
 
 use rayon::prelude::*;
 
+use super::parallel::is_by_itself;
+use super::scratch::with_scratch;
 use pack::{Packed, pack_rows};
 use tile::{MR, Tile};
 
 /// Rows of the result that one task computes, at most; a multiple of the rows of a tile.
-const ROWS: usize = 16 * MR;
+pub(super) const ROWS: usize = 16 * MR;
 
 /// The longest part of `k` that is summed in registers; a packed panel of it stays in the L1 cache.
 const DEPTH: usize = 256;
@@ -52,24 +52,8 @@ impl<'a> View<'a> {
 }
 
 /// The length of the parts in which a sum over `k` is computed.
-fn depth(k: usize) -> usize {
+pub(super) fn depth(k: usize) -> usize {
     k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1)
-}
-
-thread_local! {
-    /// Memory for packed matrices. It is taken out while in use, so that nested products are safe.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// Lends `work` at least `len` values of unknown content.
-fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
-    let mut memory = SCRATCH.take();
-    if memory.len() < len {
-        memory.resize(len, 0.0);
-    }
-    let out = work(&mut memory[..len]);
-    SCRATCH.set(memory);
-    out
 }
 
 /// `c (+)= a · b` on this thread: `c` is `[m, n]` with rows `c_step` apart, `a` `[m, k]`, `b` `[k, n]`.
@@ -178,7 +162,7 @@ fn tasks(
     check((m, n, k), c, n, a, b);
     let c = &mut c[..m * n];
     let size = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(MR);
-    let alone = m * n * k < ALONE;
+    let alone = m * n * k < ALONE || is_by_itself();
     with_scratch(Packed::len(n, k), |memory| {
         let packed = Packed::new(memory, n, k);
         if alone || n * k < SMALL {

@@ -1,0 +1,272 @@
+//! Weights and inputs of 8 bits, sums that are exact integers.
+//!
+//! A weight is `w ≈ q · scale` with one scale an output and `q` in `-127..=127`. An input row is
+//! `x ≈ (q - zero) · scale` with one scale and zero a row and `q` in `0..=255`, so a row does not
+//! depend on its neighbours. No instruction saturates: AVX2 multiplies bytes that were widened to 16
+//! bits, since `vpmaddubsw` would need one bit less, which costs more cosine than time.
+
+use super::int8_tile::{GROUP, TILE_ROWS, Tile, spread, wants_spread};
+use super::{Finish, NR, Place};
+use crate::kernels::simd::vectorised;
+use std::cell::Cell;
+use std::ops::Range;
+
+/// The largest weight.
+const TOP: f32 = 127.0;
+/// Inputs beyond this could overflow 32-bit sums.
+pub const LONGEST: usize = 1 << 16;
+
+/// Panels of `NR` columns of `weightᵀ` in groups of four rows, `[n / NR, k / 4, NR, 4]`.
+#[derive(Debug)]
+pub struct Bytes {
+    values: Vec<i8>,
+    /// By which a column's integers are multiplied.
+    scales: Vec<f32>,
+    /// The sum of each column's integers.
+    sums: Vec<i32>,
+    n: usize,
+    k: usize,
+}
+
+/// Input rows as integers.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// `[m, k]`, each row filled up with zeros to a multiple of four.
+    values: Vec<u8>,
+    /// The values once more, where tiles want them spread.
+    spread: Vec<u32>,
+    /// Scale and zero of every row.
+    steps: Vec<(f32, i32)>,
+}
+
+thread_local! {
+    /// Taken out while in use.
+    static ROWS: Cell<Rows> = const { Cell::new(Rows { values: Vec::new(), spread: Vec::new(), steps: Vec::new() }) };
+}
+
+vectorised! {
+    /// The smallest and the largest value of a row, and zero; both NaN for a row that is not finite.
+    fn extremes(row: &[f32]) -> (f32, f32) {
+        let (mut low, mut high, mut odd) = ([0.0f32; 16], [0.0f32; 16], [0.0f32; 16]);
+        let chunks = row.chunks_exact(16);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, &v) in chunk.iter().enumerate() {
+                low[lane] = if v < low[lane] { v } else { low[lane] };
+                high[lane] = if v > high[lane] { v } else { high[lane] };
+                odd[lane] += v * 0.0;
+            }
+        }
+        for (lane, &v) in rest.iter().enumerate() {
+            low[lane] = if v < low[lane] { v } else { low[lane] };
+            high[lane] = if v > high[lane] { v } else { high[lane] };
+            odd[lane] += v * 0.0;
+        }
+        let odd: f32 = odd.iter().sum();
+        let low = low.iter().fold(0.0f32, |a, &b| if b < a { b } else { a });
+        let high = high.iter().fold(0.0f32, |a, &b| if b > a { b } else { a });
+        (low + odd, high + odd)
+    }
+}
+
+/// Rounds a float below 2²² to an integer when added, in the lowest bits.
+const MAGIC: f32 = 12_582_912.0;
+
+vectorised! {
+    fn to_bytes(out: &mut [u8], row: &[f32], factor: f32, zero: i32) {
+        let shift = zero - MAGIC.to_bits() as i32;
+        for (out, &v) in out.iter_mut().zip(row) {
+            let rounded = v.mul_add(factor, MAGIC).to_bits() as i32;
+            *out = rounded.wrapping_add(shift).clamp(0, 255) as u8;
+        }
+    }
+}
+
+vectorised! {
+    fn spread_block(out: &mut [u32], values: &[u8]) {
+        for (out, group) in out.chunks_exact_mut(2).zip(values.chunks_exact(GROUP)) {
+            out.copy_from_slice(&spread([group[0], group[1], group[2], group[3]]));
+        }
+    }
+}
+
+impl Rows {
+    /// Quantises the rows of `x` `[m, k]`.
+    pub fn fill(&mut self, x: &[f32], k: usize) {
+        let wide = k.next_multiple_of(GROUP);
+        let m = x.len() / k;
+        self.values.resize(m * wide, 0);
+        self.steps.clear();
+        for (row, out) in x.chunks_exact(k).zip(self.values.chunks_exact_mut(wide)) {
+            let (low, high) = extremes(row);
+            let width = high - low;
+            // A row of zeros, and rows whose steps would not be normal numbers, count as zeros.
+            let factor = 255.0 / width;
+            let factor = if factor.is_finite() { factor } else { 0.0 };
+            let zero = (-low * factor).round_ties_even() as i32;
+            to_bytes(&mut out[..k], row, factor, zero);
+            out[k..].fill(0);
+            self.steps.push((width / 255.0, zero));
+        }
+        if wants_spread() {
+            self.spread.resize(m * wide / 2, 0);
+            spread_block(&mut self.spread, &self.values);
+        }
+    }
+}
+
+vectorised! {
+    /// Turns the integers of a tile into floats: `(sum - zero · sum of the column) · scales`.
+    fn to_floats(
+        c: &mut [f32],
+        step: usize,
+        sums: &[i32],
+        rows: &[(f32, i32)],
+        columns: &[i32; NR],
+        scales: &[f32; NR],
+        width: usize,
+    ) {
+        for ((row, sums), &(scale, zero)) in c.chunks_mut(step).zip(sums.chunks_exact(NR)).zip(rows) {
+            let mut line = [0.0f32; NR];
+            for at in 0..NR {
+                line[at] = sums[at].wrapping_sub(zero.wrapping_mul(columns[at])) as f32 * (scale * scales[at]);
+            }
+            row[..width].copy_from_slice(&line[..width]);
+        }
+    }
+}
+
+impl Bytes {
+    pub fn new((n, k): (usize, usize), weight: &[f32]) -> Self {
+        assert!(k > 0 && k <= LONGEST, "the weight is too wide for integers");
+        let (panels, groups) = (n.div_ceil(NR), k.div_ceil(GROUP));
+        let mut values = vec![0i8; panels * groups * NR * GROUP];
+        let (mut scales, mut sums) = (vec![0.0f32; panels * NR], vec![0i32; panels * NR]);
+        for (col, row) in weight.chunks_exact(k).enumerate() {
+            let top = row.iter().fold(0.0f32, |top, v| top.max(v.abs()));
+            let factor = TOP / top;
+            let factor = if factor.is_finite() { factor } else { 0.0 };
+            scales[col] = top / TOP;
+            let start = (col / NR) * groups * NR * GROUP + (col % NR) * GROUP;
+            for (p, &v) in row.iter().enumerate() {
+                let q = (v * factor).round_ties_even().clamp(-TOP, TOP) as i32;
+                values[start + (p / GROUP) * NR * GROUP + p % GROUP] = q as i8;
+                sums[col] += q;
+            }
+        }
+        Self {
+            values,
+            scales,
+            sums,
+            n,
+            k,
+        }
+    }
+
+    /// The block of all rows of `x` and of the panels `cols`.
+    pub fn run(&self, x: &[f32], cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
+        let mut rows = ROWS.take();
+        rows.fill(x, self.k);
+        self.run_rows(&rows, cols, place, finish);
+        ROWS.set(rows);
+    }
+
+    fn run_rows(&self, rows: &Rows, cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
+        let groups = self.k.div_ceil(GROUP);
+        let (m, step) = (rows.steps.len(), place.step);
+        let mut sums = [0i32; TILE_ROWS * NR];
+        for panel in cols.clone() {
+            let b = &self.values[panel * groups * NR * GROUP..][..groups * NR * GROUP];
+            let (col, width) = (panel * NR, NR.min(self.n - panel * NR));
+            let columns = self.sums[col..].first_chunk().expect("a whole panel");
+            let scales = self.scales[col..].first_chunk().expect("a whole panel");
+            for row in (0..m).step_by(TILE_ROWS) {
+                let height = TILE_ROWS.min(m - row);
+                let tile = Tile {
+                    a: &rows.values[row * groups * GROUP..],
+                    spread: rows.spread.get(row * groups * 2..).unwrap_or_default(),
+                    b,
+                    groups,
+                };
+                tile.run(height, &mut sums);
+                let at = row * step + (panel - cols.start) * NR;
+                let c = &mut place.c[at..][..(height - 1) * step + width];
+                let steps = &rows.steps[row..row + height];
+                to_floats(c, step, &sums, steps, columns, scales, width);
+                finish.apply(c, (height, step), (col, width));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(k: usize, seed: usize) -> Vec<f32> {
+        (0..k)
+            .map(|i| ((i * 7919 + seed * 31) % 1009) as f32 * 0.01 - 3.0)
+            .collect()
+    }
+
+    #[test]
+    fn a_row_comes_back_within_half_a_step() {
+        for k in [1, 3, 16, 70, 384] {
+            let x = row(k, k);
+            let mut rows = Rows::default();
+            rows.fill(&x, k);
+            let (scale, zero) = rows.steps[0];
+            for (v, &q) in x.iter().zip(&rows.values) {
+                let back = (i32::from(q) - zero) as f32 * scale;
+                // The zero is rounded too, so the ends of the range may lie half a step further.
+                assert!((v - back).abs() <= 1.01 * scale, "{v} {back} {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_zeros_and_tiny_values_are_zeros_and_odd_ones_are_not_a_number() {
+        let mut rows = Rows::default();
+        rows.fill(
+            &[0.0, 0.0, 1e-44, -1e-44, f32::NAN, 1.0, f32::INFINITY, 1.0],
+            2,
+        );
+        assert_eq!(rows.steps[0], (0.0, 0));
+        assert!(rows.steps[1].0.abs() < 1e-40);
+        assert!(rows.steps[2].0.is_nan() && rows.steps[3].0.is_nan());
+    }
+
+    #[test]
+    fn products_equal_those_of_the_rounded_values() {
+        let (m, n, k) = (7, 37, 70);
+        let (x, w) = (row(m * k, 1), row(n * k, 2));
+        let bytes = Bytes::new((n, k), &w);
+        let mut rows = Rows::default();
+        rows.fill(&x, k);
+        let mut out = vec![0.0f32; m * n];
+        let place = Place {
+            c: &mut out,
+            step: n,
+        };
+        let finish = Finish {
+            bias: None,
+            activation: super::super::Activation::None,
+        };
+        bytes.run(&x, 0..n.div_ceil(NR), place, finish);
+        let wide = k.next_multiple_of(GROUP);
+        for i in 0..m {
+            for j in 0..n {
+                let (scale, zero) = rows.steps[i];
+                let top = w[j * k..][..k].iter().fold(0.0f32, |t, v| t.max(v.abs()));
+                let sum: i64 = (0..k)
+                    .map(|p| {
+                        let q = (w[j * k + p] * (TOP / top)).round_ties_even() as i64;
+                        q * (i64::from(rows.values[i * wide + p]) - i64::from(zero))
+                    })
+                    .sum();
+                let want = sum as f32 * (scale * (top / TOP));
+                assert_eq!(out[i * n + j].to_bits(), want.to_bits(), "{i} {j}");
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Weights of linear maps in the order in which tiles read them, made once and shared by threads.
+//!
+//! Every value of a result is the same chain of operations over the inputs of a map, whatever the
+//! number of threads, the other rows, and (but for bf16 on machines with products of it) the machine.
+
+mod activation;
+mod bf16;
+mod int8;
+mod int8_tile;
+mod panels;
+mod wide;
+
+use super::parallel::{Shared, is_by_itself};
+use super::scratch::with_scratch;
+use crate::precision::Precision;
+pub use activation::{Activation, Finish};
+use bf16::Halves;
+pub use bf16::rounds_inputs as bf16_rounds_inputs;
+use int8::Bytes;
+use panels::Panels;
+
+/// Columns of a panel.
+pub(super) const NR: usize = super::matmul::tile::NR;
+/// Rows of the result that one task computes, at most.
+const ROWS: usize = super::matmul::ROWS;
+/// Multiplications of one task, at least, where columns are shared out.
+const TASK: usize = 1 << 20;
+
+/// A weight `[n_out, n_in]` ready for products.
+#[derive(Debug)]
+pub struct Weight {
+    n: usize,
+    k: usize,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    F32(Panels),
+    Bf16(Halves),
+    Int8(Bytes),
+}
+
+impl Weight {
+    /// Packs `values` `[n, k]`; on this thread.
+    pub fn new(precision: Precision, (n, k): (usize, usize), values: &[f32]) -> Self {
+        assert_eq!(values.len(), n * k, "the weight does not fit its size");
+        let form = match precision {
+            Precision::Bf16 => Form::Bf16(Halves::new((n, k), values)),
+            Precision::Int8 if (1..=int8::LONGEST).contains(&k) => {
+                Form::Int8(Bytes::new((n, k), values))
+            }
+            _ => Form::F32(Panels::new((n, k), values)),
+        };
+        Self { n, k, form }
+    }
+
+    /// Columns of the result.
+    pub fn n_out(&self) -> usize {
+        self.n
+    }
+
+    /// Columns of the input.
+    pub fn n_in(&self) -> usize {
+        self.k
+    }
+
+    /// `finish(x · weightᵀ)`: `x` is `[m, n_in]`, `out` `[m, n_out]`.
+    pub fn linear(&self, x: &[f32], out: &mut [f32], finish: Finish<'_>) {
+        let (n, k) = (self.n, self.k);
+        if n == 0 {
+            return;
+        }
+        let m = out.len() / n;
+        assert!(
+            out.len() == m * n && x.len() == m * k,
+            "linear: the input does not fit the weight"
+        );
+        finish.check(n);
+        self.in_blocks(out, |rows, cols, place| {
+            let x = &x[rows.start * k..rows.end * k];
+            match &self.form {
+                Form::F32(panels) => panels.run(x, cols, place, finish),
+                Form::Bf16(halves) => halves.run(x, cols, place, finish),
+                Form::Int8(bytes) => bytes.run(x, cols, place, finish),
+            }
+        });
+    }
+
+    /// Cuts the result into blocks of rows, and of columns where there are few rows.
+    fn in_blocks(
+        &self,
+        out: &mut [f32],
+        work: impl Fn(std::ops::Range<usize>, std::ops::Range<usize>, Place<'_>) + Sync,
+    ) {
+        use rayon::prelude::*;
+        let (n, k) = (self.n, self.k);
+        let m = out.len() / n;
+        if m == 0 {
+            return;
+        }
+        let rows = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(12);
+        let panels = n.div_ceil(NR);
+        let block = |at: usize, c: &mut [f32], step: usize, cols: std::ops::Range<usize>| {
+            let first = at * rows;
+            work(first..(first + rows).min(m), cols, Place { c, step });
+        };
+        if is_by_itself() || m * n * k < TASK {
+            for (at, c) in out.chunks_mut(rows * n).enumerate() {
+                block(at, c, n, 0..panels);
+            }
+        } else if m >= 8 * ROWS {
+            out.par_chunks_mut(rows * n)
+                .enumerate()
+                .for_each(|(at, c)| block(at, c, n, 0..panels));
+        } else {
+            // Pairs of panels stay together, for tiles that are two panels wide.
+            let width = TASK.div_ceil(rows.min(m) * k * NR).next_multiple_of(2);
+            let (groups, blocks) = (panels.div_ceil(width), m.div_ceil(rows));
+            let out = Shared::new(out);
+            (0..groups * blocks).into_par_iter().for_each(|task| {
+                let (at, group) = (task / groups, task % groups);
+                let cols = group * width..((group + 1) * width).min(panels);
+                let n_rows = rows.min(m - at * rows);
+                let n_cols = (cols.end * NR).min(n) - cols.start * NR;
+                let start = (at * rows, cols.start * NR);
+                with_scratch(n_rows * n_cols, |own| {
+                    block(at, own, n_cols, cols);
+                    // SAFETY: a task owns these rows of these columns.
+                    unsafe { out.put(own, start, n_cols, n) };
+                });
+            });
+        }
+    }
+}
+
+/// Where a block of the result goes: its first row and column are the first of `c`.
+pub(super) struct Place<'a> {
+    c: &'a mut [f32],
+    step: usize,
+}
