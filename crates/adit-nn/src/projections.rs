@@ -5,7 +5,7 @@ use crate::params::{ParamId, Params};
 use crate::random::Init;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
 /// A linear map, with or without a bias.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,13 @@ impl ScaleNorm {
     }
 }
 
-/// Adds the parameters of a model one by one: drawn from a seed, or read from a file.
+/// Adds the parameters of a model one by one: drawn from a seed, or read from a files.
 ///
 /// The first error is kept for [`ParameterSource::finish`]; after it nothing large is made, because
 /// the shapes of a false configuration can be huge.
 pub(crate) struct ParameterSource<'a> {
     params: &'a mut Params,
-    file: Option<(&'a WeightFile, &'static [&'static str])>,
+    files: Option<(&'a WeightFiles, &'static [&'static str])>,
     init: Init,
     error: Option<NnError>,
 }
@@ -81,20 +81,20 @@ impl<'a> ParameterSource<'a> {
     pub fn drawn(params: &'a mut Params, seed: u64) -> Self {
         Self {
             params,
-            file: None,
+            files: None,
             init: Init::new(seed),
             error: None,
         }
     }
 
-    /// Weights of `file`, where each of `prefixes` may stand before a name or be absent.
+    /// Weights of `files`, where each of `prefixes` may stand before a name or be absent.
     pub fn read(
         params: &'a mut Params,
-        file: &'a WeightFile,
+        files: &'a WeightFiles,
         prefixes: &'static [&'static str],
     ) -> Self {
         Self {
-            file: Some((file, prefixes)),
+            files: Some((files, prefixes)),
             ..Self::drawn(params, 0)
         }
     }
@@ -143,13 +143,13 @@ impl<'a> ParameterSource<'a> {
         shape: &[usize],
         draw: impl FnOnce(&mut Init) -> Tensor,
     ) -> ParamId {
-        let tensor = match (self.file, &self.error) {
+        let tensor = match (self.files, &self.error) {
             (_, Some(_)) => Tensor::default(),
             (None, None) => draw(&mut self.init),
-            (Some((file, prefixes)), None) => {
-                let found = names.iter().find_map(|name| name_in(file, name, prefixes));
+            (Some((files, prefixes)), None) => {
+                let found = names.iter().find_map(|name| name_in(files, name, prefixes));
                 let found = found.unwrap_or_else(|| names[0].to_string());
-                file.read(&found, shape).unwrap_or_else(|error| {
+                files.read(&found, shape).unwrap_or_else(|error| {
                     self.error = Some(error);
                     Tensor::default()
                 })
@@ -164,9 +164,9 @@ impl<'a> ParameterSource<'a> {
     }
 }
 
-/// The name under which `file` holds the parameter `name`: as it is, or with one of `prefixes` taken
+/// The name under which `files` holds the parameter `name`: as it is, or with one of `prefixes` taken
 /// off or put before it.
-pub(crate) fn name_in(file: &WeightFile, name: &str, prefixes: &[&str]) -> Option<String> {
+pub(crate) fn name_in(files: &WeightFiles, name: &str, prefixes: &[&str]) -> Option<String> {
     let others = prefixes
         .iter()
         .map(|prefix| match name.strip_prefix(prefix) {
@@ -175,5 +175,5 @@ pub(crate) fn name_in(file: &WeightFile, name: &str, prefixes: &[&str]) -> Optio
         });
     std::iter::once(name.to_string())
         .chain(others)
-        .find(|candidate| file.shape(candidate).is_some())
+        .find(|candidate| files.shape(candidate).is_some())
 }

@@ -5,6 +5,7 @@
 
 use adit_nn::{
     Mode, ModernBertClassifier, ModernBertConfig, PackedTokens, Params, Tape, WeightFile,
+    WeightFiles,
 };
 
 mod golden;
@@ -23,8 +24,7 @@ fn config(name: &str) -> ModernBertConfig {
 
 fn load(name: &str) -> (Golden, Params, ModernBertClassifier) {
     let recorded = Golden::read(&format!("{name}/expected.safetensors"));
-    let path = golden::folder().join(name).join("model.safetensors");
-    let file = WeightFile::open(&path).expect("weights");
+    let file = WeightFiles::open(&golden::folder().join(name)).expect("weights");
     let n_outputs = recorded.tensor("logits").cols();
     let mut params = Params::new();
     let model = ModernBertClassifier::load(&config(name), n_outputs, &file, &mut params, 3)
@@ -119,8 +119,9 @@ fn a_file_of_the_bare_encoder_is_loaded_and_its_head_drawn() {
             bare.add(name, tensor.clone());
         }
     }
-    let file =
-        WeightFile::from_bytes("bare".as_ref(), bare.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("bare".as_ref(), bare.to_safetensors_bytes()).expect("a file"),
+    );
     let mut again = Params::new();
     let config = config("modern_bert_cls");
     let drawn = ModernBertClassifier::load(&config, 3, &file, &mut again, 3).expect("a model");
@@ -145,8 +146,9 @@ fn a_missing_tensor_and_a_wrong_size_are_named() {
             short.add(name, tensor.clone());
         }
     }
-    let file =
-        WeightFile::from_bytes("short".as_ref(), short.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("short".as_ref(), short.to_safetensors_bytes()).expect("a file"),
+    );
     let error = ModernBertClassifier::load(&config, 3, &file, &mut Params::new(), 0).unwrap_err();
     assert!(error.to_string().contains("layers.2.attn.Wqkv"), "{error}");
     config.intermediate_size = 41;
@@ -176,8 +178,9 @@ fn training_gives_the_same_bits_for_any_number_of_threads() {
     config.embedding_dropout = 0.1;
     config.mlp_dropout = 0.1;
     config.classifier_dropout = 0.1;
-    let file =
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
+    );
     let (ids, offsets) = (recorded.ids("ids"), recorded.indices("offsets"));
     let texts: Vec<&[u32]> = offsets.windows(2).map(|w| &ids[w[0]..w[1]]).collect();
     let zeros = [0; 64];

@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 
 use adit_nn::t5::{EarlyStopping, GenerationSettings};
-use adit_nn::{Mode, PackedTokens, Params, T5, T5Config, T5Encoder, Tape, WeightFile};
+use adit_nn::{Mode, PackedTokens, Params, T5, T5Config, T5Encoder, Tape, WeightFile, WeightFiles};
 
 mod golden;
 use golden::{Golden, Worst};
@@ -24,8 +24,8 @@ fn config(name: &str) -> T5Config {
     T5Config::from_json(&text).expect("a valid configuration")
 }
 
-fn weights(name: &str) -> WeightFile {
-    WeightFile::open(&golden::folder().join(name).join("model.safetensors")).expect("weights")
+fn weights(name: &str) -> WeightFiles {
+    WeightFiles::open(&golden::folder().join(name)).expect("weights")
 }
 
 fn load(name: &str) -> (Golden, Params, T5) {
@@ -202,8 +202,9 @@ fn the_encoder_alone_is_read_from_the_whole_model_and_from_its_own_file() {
         let name = name.replace("shared.weight", "encoder.embed_tokens.weight");
         other.add(format!("transformer.{name}"), tensor.clone());
     }
-    let file =
-        WeightFile::from_bytes("other".as_ref(), other.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("other".as_ref(), other.to_safetensors_bytes()).expect("a file"),
+    );
     let mut again = Params::new();
     let encoder = T5Encoder::load(&config(name), &file, &mut again).expect("an encoder");
     assert_eq!(hidden(&encoder, &again), wanted);
@@ -220,15 +221,17 @@ fn the_last_map_is_tied_unless_the_file_holds_another() {
         .get(params.by_name("shared.weight").expect("words"))
         .clone();
     params.add("lm_head.weight", words);
-    let file =
-        WeightFile::from_bytes("copy".as_ref(), params.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("copy".as_ref(), params.to_safetensors_bytes()).expect("a file"),
+    );
     let config = config("t5_relu_tied");
     let model = T5::load(&config, &file, &mut Params::new()).expect("a model");
     assert!(model.config().tie_word_embeddings);
     let id = params.by_name("lm_head.weight").expect("a map");
     params.get_mut(id).data[3] += 0.5;
-    let file =
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
+    );
     let model = T5::load(&config, &file, &mut Params::new()).expect("a model");
     assert!(!model.config().tie_word_embeddings && model.config().scale_decoder_outputs);
 }
@@ -240,8 +243,10 @@ fn what_was_saved_is_loaded_with_the_same_bits() {
         let (source, target) = texts(&recorded);
         let text = serde_json::to_string(model.config()).expect("a configuration");
         let config = T5Config::from_json(&text).expect("a valid configuration");
-        let file = WeightFile::from_bytes("saved".as_ref(), params.to_safetensors_bytes())
-            .expect("a file");
+        let file = WeightFiles::from(
+            WeightFile::from_bytes("saved".as_ref(), params.to_safetensors_bytes())
+                .expect("a file"),
+        );
         let mut again = Params::new();
         let loaded = T5::load(&config, &file, &mut again).expect("a model");
         let loss = |model: &T5, params: &Params| {
@@ -316,8 +321,9 @@ fn training_and_generation_give_the_same_bits_for_any_number_of_threads() {
     let (source, target) = (many(&source), many(&target));
     let mut config = config(name);
     config.dropout_rate = 0.1;
-    let file =
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file");
+    let file = WeightFiles::from(
+        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
+    );
     let settings = GenerationSettings {
         n_beams: NonZeroUsize::new(3).expect("at least one"),
         ..GenerationSettings::default()

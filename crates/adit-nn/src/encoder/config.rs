@@ -6,9 +6,12 @@ use serde_json::Value;
 use crate::bert_like::{BertLikeConfig, Family};
 use crate::encoder::{Fields, unsupported};
 use crate::error::NnError;
+use crate::modern_bert::ModernBertConfig;
+use crate::t5::T5Config;
 
 /// Every `model_type` that is read.
-const MODEL_TYPES: &str = "albert, bert, distilbert, electra, mpnet, roberta, xlm-roberta";
+const MODEL_TYPES: &str =
+    "albert, bert, distilbert, electra, modernbert, mpnet, roberta, t5, xlm-roberta";
 /// What the classes of those are called.
 const CLASSES: &str = "Albert…, Bert…, DistilBert…, Electra…, MPNet…, Roberta…, XLMRoberta…";
 
@@ -18,6 +21,10 @@ const CLASSES: &str = "Albert…, Bert…, DistilBert…, Electra…, MPNet…, 
 pub enum EncoderConfig {
     /// The line of BERT.
     BertLike(BertLikeConfig),
+    /// ModernBERT.
+    ModernBert(ModernBertConfig),
+    /// The encoder of a T5.
+    T5(T5Config),
 }
 
 impl EncoderConfig {
@@ -33,6 +40,13 @@ impl EncoderConfig {
     }
 
     fn from_value(value: Value) -> Result<Self, NnError> {
+        match value.get("model_type").and_then(Value::as_str) {
+            Some("modernbert") => {
+                return ModernBertConfig::from_json(&value.to_string()).map(Self::ModernBert);
+            }
+            Some("t5") => return T5Config::from_json(&value.to_string()).map(Self::T5),
+            _ => {}
+        }
         let fields = Fields::of(value)?;
         let class = fields.first("architectures")?;
         let family =
@@ -55,63 +69,93 @@ impl EncoderConfig {
     ///
     /// Errors: [`NnError::Config`] naming the field.
     pub fn check(&self) -> Result<(), NnError> {
-        let Self::BertLike(config) = self;
-        config.check()
+        match self {
+            Self::BertLike(config) => config.check(),
+            Self::ModernBert(config) => config.check(),
+            Self::T5(config) => config.check(),
+        }
     }
 
     /// The `model_type` of `config.json`.
     pub fn model_type(&self) -> &'static str {
-        let Self::BertLike(config) = self;
-        config.family.model_type()
+        match self {
+            Self::BertLike(config) => config.family.model_type(),
+            Self::ModernBert(_) => "modernbert",
+            Self::T5(_) => "t5",
+        }
     }
 
     /// The width of a hidden state.
     pub fn hidden_size(&self) -> usize {
-        let Self::BertLike(config) = self;
-        config.hidden_size
+        match self {
+            Self::BertLike(config) => config.hidden_size,
+            Self::ModernBert(config) => config.hidden_size,
+            Self::T5(config) => config.d_model,
+        }
     }
 
     /// How many layers a token passes.
     pub fn n_layers(&self) -> usize {
-        let Self::BertLike(config) = self;
-        config.n_layers()
+        match self {
+            Self::BertLike(config) => config.n_layers(),
+            Self::ModernBert(config) => config.num_hidden_layers,
+            Self::T5(config) => config.num_layers,
+        }
     }
 
     /// The longest sequence, in tokens.
     pub fn max_tokens(&self) -> usize {
-        let Self::BertLike(config) = self;
-        config.max_tokens()
+        match self {
+            Self::BertLike(config) => config.max_tokens(),
+            Self::ModernBert(config) => config.max_position_embeddings,
+            Self::T5(config) => config.n_positions,
+        }
     }
 
     /// How many different tokens there are.
     pub fn vocab_size(&self) -> usize {
-        let Self::BertLike(config) = self;
-        config.vocab_size
+        match self {
+            Self::BertLike(config) => config.vocab_size,
+            Self::ModernBert(config) => config.vocab_size,
+            Self::T5(config) => config.vocab_size,
+        }
     }
 
     /// The dropout before the classifier's last linear map.
     pub fn head_dropout(&self) -> f32 {
-        let Self::BertLike(config) = self;
-        config.classifier_dropout
+        match self {
+            Self::BertLike(config) => config.classifier_dropout,
+            Self::ModernBert(config) => config.classifier_dropout,
+            Self::T5(config) => config.dropout_rate,
+        }
     }
 
     /// The same encoder without any dropout, in training too.
     #[must_use]
     pub fn without_dropout(self) -> Self {
-        let Self::BertLike(config) = self;
-        Self::BertLike(config.without_dropout())
+        match self {
+            Self::BertLike(config) => Self::BertLike(config.without_dropout()),
+            Self::ModernBert(config) => Self::ModernBert(config.without_dropout()),
+            Self::T5(config) => Self::T5(config.without_dropout()),
+        }
     }
 
     /// The full name of the classifier's last linear map.
     pub(crate) fn head_name(&self) -> &'static str {
-        let Self::BertLike(config) = self;
-        config.family.traits().head
+        match self {
+            Self::BertLike(config) => config.family.traits().head,
+            Self::ModernBert(_) => "classifier",
+            Self::T5(_) => "classifier",
+        }
     }
 
     /// What the names of the encoder's tensors start with, and may lack.
     pub(crate) fn prefix(&self) -> &'static str {
-        let Self::BertLike(config) = self;
-        config.family.traits().prefix
+        match self {
+            Self::BertLike(config) => config.family.traits().prefix,
+            Self::ModernBert(_) => "model.",
+            Self::T5(_) => "transformer.",
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::ops::Range;
 use crate::bert_like::BertLike;
 use crate::encoder::EncoderConfig;
 use crate::error::NnError;
+use crate::modern_bert::{ModernBert, ModernBertHead};
 use crate::params::Params;
+use crate::t5::T5Encoder;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
 use crate::weight_files::WeightFiles;
@@ -21,6 +23,8 @@ pub struct Encoder {
 #[derive(Clone, Debug)]
 enum Model {
     BertLike(BertLike),
+    ModernBert(ModernBert, ModernBertHead),
+    T5(T5Encoder),
 }
 
 impl Encoder {
@@ -31,6 +35,11 @@ impl Encoder {
     pub fn new(config: &EncoderConfig, params: &mut Params, seed: u64) -> Self {
         let model = match config {
             EncoderConfig::BertLike(config) => Model::BertLike(BertLike::new(config, params, seed)),
+            EncoderConfig::ModernBert(config) => Model::ModernBert(
+                ModernBert::new(config, params, seed),
+                ModernBertHead::new(config, params, seed),
+            ),
+            EncoderConfig::T5(config) => Model::T5(T5Encoder::new(config, params, seed)),
         };
         Self {
             config: config.clone(),
@@ -63,6 +72,11 @@ impl Encoder {
             EncoderConfig::BertLike(config) => {
                 Model::BertLike(BertLike::load(config, files, params, seed)?)
             }
+            EncoderConfig::ModernBert(config) => Model::ModernBert(
+                ModernBert::load(config, files, params)?,
+                ModernBertHead::load(config, files, params, seed)?,
+            ),
+            EncoderConfig::T5(config) => Model::T5(T5Encoder::load(config, files, params)?),
         };
         Ok(Self {
             config: config.clone(),
@@ -110,8 +124,11 @@ impl Encoder {
     ///
     /// Errors: as [`Encoder::hidden`].
     pub fn embed_tokens(&self, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Var, NnError> {
-        let Model::BertLike(model) = &self.model;
-        model.embed_tokens(tape, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.embed_tokens(tape, tokens),
+            Model::ModernBert(model, _) => model.embed_tokens(tape, tokens),
+            Model::T5(model) => model.embed_tokens(tape, tokens),
+        }
     }
 
     /// The hidden states after the layers of `range`, given those before, `x`: `[sum_len, hidden]`.
@@ -126,20 +143,32 @@ impl Encoder {
         tokens: &PackedTokens,
         range: Range<usize>,
     ) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.layers(tape, x, tokens, range)
+        match &self.model {
+            Model::BertLike(model) => model.layers(tape, x, tokens, range),
+            Model::ModernBert(model, _) => model.layers(tape, x, tokens, range),
+            Model::T5(model) => model.layers(tape, x, tokens, range),
+        }
     }
 
     /// The pooled vector of every sequence, `[n, hidden]`: what the family's classifier computes from
-    /// the first token, without dropout.
+    /// the first token (ModernBERT: as its configuration says; T5, whose encoder has no such token: the
+    /// mean over the tokens), without dropout.
     pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.pooled(tape, hidden, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.pooled(tape, hidden, tokens),
+            Model::ModernBert(model, head) => head.pooled(model.config(), tape, hidden, tokens),
+            Model::T5(_) => tape.mean_pool(hidden, &tokens.offsets),
+        }
     }
 
     /// As [`Encoder::pooled`], with the dropout of the family's classifier: what enters its last map.
     pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
-        let Model::BertLike(model) = &self.model;
-        model.features(tape, hidden, tokens)
+        match &self.model {
+            Model::BertLike(model) => model.features(tape, hidden, tokens),
+            _ => {
+                let pooled = self.pooled(tape, hidden, tokens);
+                tape.dropout(pooled, self.config.head_dropout())
+            }
+        }
     }
 }

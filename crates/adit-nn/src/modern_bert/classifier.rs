@@ -8,17 +8,78 @@ use crate::projections::{CentredNorm, ParameterSource, Projection, name_in};
 use crate::random::mix;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
-/// Pooling, a dense map with GELU and a norm, dropout, linear head.
+/// Pooling, a dense map with GELU and a norm: what the classifier's last map reads.
+#[derive(Clone, Debug)]
+pub struct ModernBertHead {
+    dense: Projection,
+    norm: CentredNorm,
+}
+
+impl ModernBertHead {
+    /// A head drawn from `seed`.
+    pub fn new(config: &ModernBertConfig, params: &mut Params, seed: u64) -> Self {
+        Self::add(config, &mut ParameterSource::drawn(params, mix(seed, 1)))
+    }
+
+    /// The head of `files`, drawn from `seed` where they have none.
+    ///
+    /// Files of the masked-word model hold it too.
+    ///
+    /// Errors: a tensor of another shape or an unread type.
+    pub fn load(
+        config: &ModernBertConfig,
+        files: &WeightFiles,
+        params: &mut Params,
+        seed: u64,
+    ) -> Result<Self, NnError> {
+        if name_in(files, "head.dense.weight", PREFIXES).is_none() {
+            return Ok(Self::new(config, params, seed));
+        }
+        let mut source = ParameterSource::read(params, files, PREFIXES);
+        let head = Self::add(config, &mut source);
+        source.finish()?;
+        Ok(head)
+    }
+
+    fn add(config: &ModernBertConfig, source: &mut ParameterSource<'_>) -> Self {
+        let hidden = config.hidden_size;
+        let size = (hidden, hidden);
+        let std = 0.02 / (2.0 * config.num_hidden_layers.max(1) as f32).sqrt();
+        Self {
+            dense: source.projection("head.dense", size, config.classifier_bias, std),
+            norm: source.centred_norm("head.norm", hidden, config.norm_bias, config.norm_eps),
+        }
+    }
+
+    /// One vector a sequence, `[n, hidden]`.
+    pub fn pooled(
+        &self,
+        config: &ModernBertConfig,
+        tape: &mut Tape<'_>,
+        hidden: Var,
+        tokens: &PackedTokens,
+    ) -> Var {
+        let pooled = match config.classifier_pooling {
+            ClassifierPooling::Cls => {
+                tape.select_rows(hidden, &tokens.offsets[..tokens.n_sequences()])
+            }
+            ClassifierPooling::Mean => tape.mean_pool(hidden, &tokens.offsets),
+        };
+        let dense = self.dense.apply(tape, pooled);
+        let active = tape.gelu(dense);
+        self.norm.apply(tape, active)
+    }
+}
+
+/// Encoder, head, dropout, linear map.
 #[derive(Clone, Debug)]
 pub struct ModernBertClassifier {
     /// The encoder.
     pub encoder: ModernBert,
-    /// The dense map of the head.
-    pub dense: Projection,
-    /// The norm of the head.
-    pub norm: CentredNorm,
+    /// Pooling and the dense map.
+    pub head: ModernBertHead,
     /// From `hidden` to the number of outputs.
     pub classifier: Projection,
 }
@@ -32,60 +93,47 @@ impl ModernBertClassifier {
         seed: u64,
     ) -> Self {
         let encoder = ModernBert::new(config, params, seed);
-        Self::on(encoder, n_outputs, params, seed)
-    }
-
-    /// A new head, drawn from `seed`, on an encoder that is in `params`.
-    pub fn on(encoder: ModernBert, n_outputs: usize, params: &mut Params, seed: u64) -> Self {
-        let mut source = ParameterSource::drawn(params, mix(seed, 1));
-        let (dense, norm) = add_head(encoder.config(), &mut source);
-        let classifier = add_classifier(encoder.config(), n_outputs, &mut source);
+        let head = ModernBertHead::new(config, params, seed);
+        let mut source = ParameterSource::drawn(params, mix(seed, 2));
+        let classifier = add_classifier(config, n_outputs, &mut source);
         Self {
             encoder,
-            dense,
-            norm,
+            head,
             classifier,
         }
     }
 
-    /// An encoder from `file` with its head; what the file lacks of the head is drawn from `seed`.
-    ///
-    /// A file of the masked-word model holds the dense map and its norm, but no classifier.
+    /// An encoder from `files` with its head; what they lack of the head is drawn from `seed`.
     ///
     /// Errors: as [`ModernBert::load`]; a head of another size is a wrong shape.
     pub fn load(
         config: &ModernBertConfig,
         n_outputs: usize,
-        file: &WeightFile,
+        files: &WeightFiles,
         params: &mut Params,
         seed: u64,
     ) -> Result<Self, NnError> {
-        let encoder = ModernBert::load(config, file, params)?;
-        let mut model = Self::on(encoder, n_outputs, params, seed);
-        let mut source = ParameterSource::read(params, file, PREFIXES);
-        if name_in(file, "head.dense.weight", PREFIXES).is_some() {
-            (model.dense, model.norm) = add_head(config, &mut source);
-        }
-        if name_in(file, "classifier.weight", PREFIXES).is_some() {
-            model.classifier = add_classifier(config, n_outputs, &mut source);
-        }
+        let encoder = ModernBert::load(config, files, params)?;
+        let head = ModernBertHead::load(config, files, params, seed)?;
+        let mut source = if name_in(files, "classifier.weight", PREFIXES).is_some() {
+            ParameterSource::read(params, files, PREFIXES)
+        } else {
+            ParameterSource::drawn(params, mix(seed, 2))
+        };
+        let classifier = add_classifier(config, n_outputs, &mut source);
         source.finish()?;
-        Ok(model)
+        Ok(Self {
+            encoder,
+            head,
+            classifier,
+        })
     }
 
     /// What enters the last map, `[n, hidden]`.
     pub fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
         let config = self.encoder.config();
-        let pooled = match config.classifier_pooling {
-            ClassifierPooling::Cls => {
-                tape.select_rows(hidden, &tokens.offsets[..tokens.n_sequences()])
-            }
-            ClassifierPooling::Mean => tape.mean_pool(hidden, &tokens.offsets),
-        };
-        let dense = self.dense.apply(tape, pooled);
-        let active = tape.gelu(dense);
-        let normal = self.norm.apply(tape, active);
-        tape.dropout(normal, config.classifier_dropout)
+        let pooled = self.head.pooled(config, tape, hidden, tokens);
+        tape.dropout(pooled, config.classifier_dropout)
     }
 
     /// The outputs of every sequence, `[n, n_outputs]`.
@@ -99,18 +147,6 @@ impl ModernBertClassifier {
         tape.release(mark, &[logits]);
         Ok(logits)
     }
-}
-
-fn add_head(
-    config: &ModernBertConfig,
-    source: &mut ParameterSource<'_>,
-) -> (Projection, CentredNorm) {
-    let hidden = config.hidden_size;
-    let size = (hidden, hidden);
-    let std = 0.02 / (2.0 * config.num_hidden_layers.max(1) as f32).sqrt();
-    let dense = source.projection("head.dense", size, config.classifier_bias, std);
-    let norm = source.centred_norm("head.norm", hidden, config.norm_bias, config.norm_eps);
-    (dense, norm)
 }
 
 fn add_classifier(

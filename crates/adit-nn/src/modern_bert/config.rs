@@ -290,6 +290,18 @@ impl ModernBertConfig {
         self.hidden_size / self.num_attention_heads
     }
 
+    /// The same encoder without any dropout, in training too.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self {
+            attention_dropout: 0.0,
+            embedding_dropout: 0.0,
+            mlp_dropout: 0.0,
+            classifier_dropout: 0.0,
+            ..self
+        }
+    }
+
     /// Checks that the sizes and rates fit each other.
     ///
     /// Errors: [`NnError::Config`] naming the field.

@@ -9,7 +9,7 @@ use crate::params::{ParamId, Params};
 use crate::projections::{CentredNorm, ParameterSource, Projection};
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
 /// What stands before the names of an encoder's parameters in models with a head.
 pub(super) const PREFIXES: &[&str] = &["model."];
@@ -104,16 +104,16 @@ impl ModernBert {
         Self::add(config, &mut ParameterSource::drawn(params, seed))
     }
 
-    /// A ModernBERT with the weights of `file`, whose names may lack the prefix `model.`.
+    /// A ModernBERT with the weights of `files`, whose names may lack the prefix `model.`.
     ///
     /// Errors: a tensor that is missing, or has another shape or an unread type.
     pub fn load(
         config: &ModernBertConfig,
-        file: &WeightFile,
+        files: &WeightFiles,
         params: &mut Params,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let mut source = ParameterSource::read(params, file, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES);
         let model = Self::add(config, &mut source);
         source.finish()?;
         Ok(model)

@@ -7,6 +7,6 @@ mod classifier;
 mod config;
 mod encoder;
 
-pub use classifier::ModernBertClassifier;
+pub use classifier::{ModernBertClassifier, ModernBertHead};
 pub use config::{ClassifierPooling, ModernBertConfig};
 pub use encoder::ModernBert;

@@ -184,6 +184,15 @@ impl T5Config {
         self.num_heads * self.d_kv
     }
 
+    /// The same model without any dropout, in training too.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self {
+            dropout_rate: 0.0,
+            ..self
+        }
+    }
+
     /// Checks that the sizes and rates fit each other.
     ///
     /// Errors: [`NnError::Config`] naming the field.

@@ -10,7 +10,7 @@ use crate::t5::blocks::{DistanceBias, FeedForward, Looking};
 use crate::t5::config::T5Config;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
 /// What stands before all names in models with a classifier.
 pub(super) const PREFIXES: &[&str] = &["transformer."];
@@ -31,16 +31,16 @@ impl T5Encoder {
         Self::add(config, &mut ParameterSource::drawn(params, seed))
     }
 
-    /// The encoder of `file`, which may hold a decoder too.
+    /// The encoder of `files`, which may hold a decoder too.
     ///
     /// Errors: a tensor that is missing, or has another shape or an unread type.
     pub fn load(
         config: &T5Config,
-        file: &WeightFile,
+        files: &WeightFiles,
         params: &mut Params,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let mut source = ParameterSource::read(params, file, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES);
         let model = Self::add(config, &mut source);
         source.finish()?;
         Ok(model)

@@ -8,7 +8,7 @@ use crate::t5::decoder::Decoder;
 use crate::t5::encoder::{PREFIXES, T5Encoder};
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
-use crate::weights::WeightFile;
+use crate::weight_files::WeightFiles;
 
 /// The name of the last map, where it is not the words' vectors.
 const LAST: &str = "lm_head.weight";
@@ -28,7 +28,7 @@ impl T5 {
         Self::add(config, &mut ParameterSource::drawn(params, seed))
     }
 
-    /// The T5 of `file`.
+    /// The T5 of `files`.
     ///
     /// Its last map is its own where the file holds one that differs from the words' vectors,
     /// whatever the configuration says, as in Hugging Face.
@@ -36,13 +36,13 @@ impl T5 {
     /// Errors: a tensor that is missing, or has another shape or an unread type.
     pub fn load(
         config: &T5Config,
-        file: &WeightFile,
+        files: &WeightFiles,
         params: &mut Params,
     ) -> Result<Self, NnError> {
         config.check()?;
         let mut config = config.clone();
-        config.tie_word_embeddings = is_tied(&config, file)?;
-        let mut source = ParameterSource::read(params, file, PREFIXES);
+        config.tie_word_embeddings = is_tied(&config, files)?;
+        let mut source = ParameterSource::read(params, files, PREFIXES);
         let model = Self::add(&config, &mut source);
         source.finish()?;
         Ok(model)
@@ -144,11 +144,11 @@ impl T5 {
 }
 
 /// True when a file's last map is the words' vectors.
-fn is_tied(config: &T5Config, file: &WeightFile) -> Result<bool, NnError> {
-    let find = |name: &str| name_in(file, name, PREFIXES);
+fn is_tied(config: &T5Config, files: &WeightFiles) -> Result<bool, NnError> {
+    let find = |name: &str| name_in(files, name, PREFIXES);
     let (Some(last), Some(words)) = (find(LAST), find("shared.weight")) else {
         return Ok(find(LAST).is_none());
     };
     let shape = [config.vocab_size, config.d_model];
-    Ok(file.read(&last, &shape)? == file.read(&words, &shape)?)
+    Ok(files.read(&last, &shape)? == files.read(&words, &shape)?)
 }
