@@ -16,7 +16,9 @@ use adit_nn::{Bert, BertConfig, PackedTokens, Params, Session, WeightFile};
 
 fn pack(ids: &[Vec<u32>], batch: &[usize]) -> PackedTokens {
     let zeros = vec![0u32; 1 << 13];
-    let texts = batch.iter().map(|&at| (ids[at].as_slice(), &zeros[..ids[at].len()]));
+    let texts = batch
+        .iter()
+        .map(|&at| (ids[at].as_slice(), &zeros[..ids[at].len()]));
     PackedTokens::pack(texts).expect("tokens")
 }
 
@@ -43,9 +45,8 @@ fn main() {
         let at = args.iter().position(|a| a == name)?;
         args.get(at + 1).cloned()
     };
-    let number = |name: &str, default: usize| {
-        flag(name).map_or(default, |v| v.parse().expect("a number"))
-    };
+    let number =
+        |name: &str, default: usize| flag(name).map_or(default, |v| v.parse().expect("a number"));
     let (folder, rounds) = (Path::new(&args[1]), number("--rounds", 3));
     let text = std::fs::read_to_string(folder.join("config.json")).expect("config.json");
     let config = BertConfig::from_json(&text).expect("a configuration");
@@ -64,8 +65,7 @@ fn main() {
     let groups = batches(&ids, number("--tokens", 512));
     let packed: Vec<PackedTokens> = groups.iter().map(|b| pack(&ids, b)).collect();
     let name = flag("--precision").unwrap_or("f32".into());
-    let asked: Precision =
-        serde_json::from_value(name.into()).expect("f32, bf16, int8 or auto");
+    let asked: Precision = serde_json::from_value(name.into()).expect("f32, bf16, int8 or auto");
     params.prepare(asked);
     if asked == Precision::Auto {
         let some: Vec<_> = packed.iter().step_by(packed.len().div_ceil(8)).collect();
@@ -74,7 +74,10 @@ fn main() {
             let pooled = Pooling::Mean.apply(tape, hidden, &tokens.offsets);
             Ok(tape.take(pooled))
         });
-        println!("{}", serde_json::to_string(&choice.expect("a choice")).expect("JSON"));
+        println!(
+            "{}",
+            serde_json::to_string(&choice.expect("a choice")).expect("JSON")
+        );
     }
     let session = Session::new(&params);
     let run = || embed_all(&bert, &session, &packed, Pooling::Mean, true).expect("vectors");
@@ -88,10 +91,17 @@ fn main() {
     if let Some(path) = flag("--vectors") {
         let mut rows: Vec<(usize, &[f32])> = Vec::new();
         for (group, tensor) in groups.iter().zip(&found) {
-            rows.extend(group.iter().enumerate().map(|(row, &at)| (at, tensor.row(row))));
+            rows.extend(
+                group
+                    .iter()
+                    .enumerate()
+                    .map(|(row, &at)| (at, tensor.row(row))),
+            );
         }
         rows.sort_by_key(|&(at, _)| at);
-        let bytes = rows.iter().flat_map(|(_, r)| r.iter().flat_map(|v| v.to_le_bytes()));
+        let bytes = rows
+            .iter()
+            .flat_map(|(_, r)| r.iter().flat_map(|v| v.to_le_bytes()));
         std::fs::write(path, bytes.collect::<Vec<u8>>()).expect("a file to write");
     }
     let tokens: usize = ids.iter().map(Vec::len).sum();

@@ -38,9 +38,7 @@ impl Precision {
     /// With [`Precision::Int8`] heads and poolers stay f32: they work on one token a text.
     pub fn of_weight(self, name: &str, n_out: usize) -> Self {
         let mut parts = name.split('.');
-        let exact = |part: &str| {
-            matches!(part, "pooler" | "classifier" | "pre_classifier")
-        };
+        let exact = |part: &str| matches!(part, "pooler" | "classifier" | "pre_classifier");
         match self {
             Self::Auto => Self::F32,
             Self::Int8 if n_out < SMALL || parts.any(exact) => Self::F32,
@@ -132,7 +130,10 @@ fn cosines(exact: &[Tensor], found: &[Tensor]) -> (f64, f64) {
     for (exact, found) in exact.iter().zip(found) {
         for row in 0..exact.rows() {
             let dot = |a: &[f32], b: &[f32]| -> f64 {
-                a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+                a.iter()
+                    .zip(b)
+                    .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                    .sum()
             };
             let (a, b) = (exact.row(row), found.row(row));
             let cosine = if a == b {
@@ -157,13 +158,24 @@ mod tests {
         for (name, n_out, want) in [
             ("bert.pooler.dense.weight", 384, Precision::F32),
             ("classifier.weight", 2, Precision::F32),
-            ("bert.encoder.layer.0.attention.self.query.weight", 384, Precision::Int8),
-            ("bert.encoder.layer.0.output.dense.weight", 384, Precision::Int8),
+            (
+                "bert.encoder.layer.0.attention.self.query.weight",
+                384,
+                Precision::Int8,
+            ),
+            (
+                "bert.encoder.layer.0.output.dense.weight",
+                384,
+                Precision::Int8,
+            ),
         ] {
             assert_eq!(Precision::Int8.of_weight(name, n_out), want, "{name}");
         }
         assert_eq!(Precision::Auto.of_weight("w", 384), Precision::F32);
-        assert_eq!(Precision::Bf16.of_weight("pooler.weight", 384), Precision::Bf16);
+        assert_eq!(
+            Precision::Bf16.of_weight("pooler.weight", 384),
+            Precision::Bf16
+        );
     }
 
     #[test]

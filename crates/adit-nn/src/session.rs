@@ -34,7 +34,11 @@ impl<'p> Session<'p> {
 
     /// Runs `work` with a tape of [`Mode::Inference`] on all threads; for the answer to one batch soon.
     pub fn run<T>(&self, work: impl FnOnce(&mut Tape<'_>) -> T) -> T {
-        let lock = || self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || {
+            self.workspaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         let workspace = lock().pop().unwrap_or_default();
         let mut tape = Tape::with_workspace(self.params, Mode::Inference, &workspace);
         let out = work(&mut tape);

@@ -55,7 +55,10 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
     };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
@@ -86,7 +89,10 @@ fn any_number_of_threads_and_a_batch_a_thread_give_the_same_bits() {
     for precision in ALL {
         let (bert, params) = model(precision);
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| {
                 let session = Session::new(&params);
                 let mut out = Vec::new();
@@ -106,7 +112,10 @@ fn any_number_of_threads_and_a_batch_a_thread_give_the_same_bits() {
         let first = run(1);
         for threads in [1, 2, 3] {
             for (at, found) in run(threads).iter().enumerate() {
-                assert!(found == &first[0], "{precision:?}, {threads} threads, way {at}");
+                assert!(
+                    found == &first[0],
+                    "{precision:?}, {threads} threads, way {at}"
+                );
             }
         }
     }
@@ -122,7 +131,9 @@ fn a_parameter_that_changes_is_packed_again() {
             bits(&out.data)
         };
         let before = run(&params);
-        let id = params.by_name("bert.encoder.layer.1.output.dense.weight").unwrap();
+        let id = params
+            .by_name("bert.encoder.layer.1.output.dense.weight")
+            .unwrap();
         let kept = params.get(id).clone();
         params.get_mut(id).data.iter_mut().for_each(|v| *v *= -1.0);
         assert_ne!(run(&params), before, "{precision:?}");
@@ -180,10 +191,15 @@ fn the_choice_is_the_fastest_that_holds() {
     assert_eq!(params.precision(), found.precision);
     let (last, before) = found.measured.split_last().unwrap();
     assert_eq!(last.precision, found.precision);
-    assert!(last.holds() && !before.iter().any(Measured::holds), "{found:?}");
+    assert!(
+        last.holds() && !before.iter().any(Measured::holds),
+        "{found:?}"
+    );
     // A weight whose rows hold one huge value leaves nothing of the others in eight bits.
     let (bert, mut params) = model(Precision::Auto);
-    let id = params.by_name("bert.encoder.layer.0.intermediate.dense.weight").unwrap();
+    let id = params
+        .by_name("bert.encoder.layer.0.intermediate.dense.weight")
+        .unwrap();
     let tensor = params.get_mut(id);
     for row in tensor.data.chunks_mut(78) {
         row[0] = 300.0;
@@ -218,21 +234,35 @@ fn real_embeddings_keep_the_promised_cosine() {
         let ids = text["ids"].as_array().unwrap().iter();
         ids.map(|id| id.as_u64().unwrap() as u32).collect()
     };
-    let texts: Vec<Vec<u32>> = recorded["texts"].as_array().unwrap().iter().map(ids).collect();
+    let texts: Vec<Vec<u32>> = recorded["texts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ids)
+        .collect();
     let tokens = pack(&texts);
     let mut of = |precision| {
         params.prepare(precision);
         embed(&bert, &params, &tokens, Pooling::Mean, true).unwrap()
     };
     let exact = of(Precision::F32);
-    for (precision, mean, min) in [(Precision::Bf16, 0.9999, 0.9995), (Precision::Int8, 0.997, 0.98)] {
+    for (precision, mean, min) in [
+        (Precision::Bf16, 0.9999, 0.9995),
+        (Precision::Int8, 0.997, 0.98),
+    ] {
         let found = of(precision);
         let all: Vec<f64> = (0..texts.len())
             .map(|row| cosine(exact.row(row), found.row(row)))
             .collect();
         let found_mean = all.iter().sum::<f64>() / all.len() as f64;
         let found_min = all.iter().copied().fold(1.0, f64::min);
-        println!("{precision:?}: cosine mean {found_mean:.5}, min {found_min:.5}, {} texts", all.len());
-        assert!(found_mean >= mean && found_min >= min, "{precision:?}: {all:?}");
+        println!(
+            "{precision:?}: cosine mean {found_mean:.5}, min {found_min:.5}, {} texts",
+            all.len()
+        );
+        assert!(
+            found_mean >= mean && found_min >= min,
+            "{precision:?}: {all:?}"
+        );
     }
 }

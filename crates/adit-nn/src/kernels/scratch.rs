@@ -9,9 +9,7 @@ thread_local! {
 
 /// Lends `work` `len` values of unknown content.
 pub fn with_scratch<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
-    let mut memory = FREE
-        .with_borrow_mut(|free| free.pop())
-        .unwrap_or_default();
+    let mut memory = FREE.with_borrow_mut(|free| free.pop()).unwrap_or_default();
     if memory.len() < len {
         memory.resize(len, 0.0);
     }

@@ -62,7 +62,11 @@ impl Path {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
             return Self::Avx512Bf16;
         }
-        if has_avx2() { Self::Avx2 } else { Self::Portable }
+        if has_avx2() {
+            Self::Avx2
+        } else {
+            Self::Portable
+        }
     }
 }
 
@@ -306,7 +310,10 @@ mod tests {
             let halves = Halves::new((n, k), &w);
             let run = |path| {
                 let mut out = vec![0.0f32; m * n];
-                let place = Place { c: &mut out, step: n };
+                let place = Place {
+                    c: &mut out,
+                    step: n,
+                };
                 let finish = Finish {
                     bias: None,
                     activation: Activation::None,

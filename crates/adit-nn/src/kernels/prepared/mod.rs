@@ -14,8 +14,8 @@ use super::parallel::{Shared, is_by_itself};
 use super::scratch::with_scratch;
 use crate::precision::Precision;
 pub use activation::{Activation, Finish};
-pub use bf16::rounds_inputs as bf16_rounds_inputs;
 use bf16::Halves;
+pub use bf16::rounds_inputs as bf16_rounds_inputs;
 use int8::Bytes;
 use panels::Panels;
 
@@ -48,7 +48,7 @@ impl Weight {
         let form = match precision {
             Precision::Bf16 => Form::Bf16(Halves::new((n, k), values)),
             Precision::Int8 if (1..=int8::LONGEST).contains(&k) => {
-                Form::Int8(Bytes::new((n, k), values))
+                Form::Int8(Bytes::new(int8_tile::Path::best(), (n, k), values))
             }
             _ => Form::F32(Panels::new((n, k), values)),
         };

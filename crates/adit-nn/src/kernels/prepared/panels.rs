@@ -1,9 +1,9 @@
 //! Weights in f32, by tiles one panel wide, or two with AVX-512.
 
+use super::wide::{self, Wide};
 use super::{Finish, NR, Place};
 use crate::kernels::matmul::depth;
 use crate::kernels::matmul::tile::{MR, Tile};
-use super::wide::{self, Wide};
 use std::ops::Range;
 
 /// Panels of `NR` columns of `weightᵀ`, `[n / NR, k, NR]`; the last is filled up with zeros.
@@ -18,7 +18,11 @@ impl Panels {
     pub fn new((n, k): (usize, usize), weight: &[f32]) -> Self {
         let mut values = vec![0.0f32; n.next_multiple_of(NR) * k];
         for (panel, out) in values.chunks_exact_mut((NR * k).max(1)).enumerate() {
-            for (col, row) in weight[panel * NR * k..].chunks_exact(k).take(NR).enumerate() {
+            for (col, row) in weight[panel * NR * k..]
+                .chunks_exact(k)
+                .take(NR)
+                .enumerate()
+            {
                 for (out, &value) in out[col..].iter_mut().step_by(NR).zip(row) {
                     *out = value;
                 }

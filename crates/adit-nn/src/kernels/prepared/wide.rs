@@ -78,7 +78,11 @@ impl Wide<'_> {
                 // SAFETY: thirty-two values of each of the `R` rows lie inside `c`.
                 unsafe {
                     let at = c.as_mut_ptr().add(row * c_step + half * NR);
-                    let before = if add { _mm512_loadu_ps(at) } else { _mm512_setzero_ps() };
+                    let before = if add {
+                        _mm512_loadu_ps(at)
+                    } else {
+                        _mm512_setzero_ps()
+                    };
                     _mm512_storeu_ps(at, if add { _mm512_add_ps(before, sum) } else { sum });
                 }
             }
@@ -99,7 +103,9 @@ mod tests {
         }
         let len = 70;
         let values = |n: usize, seed: usize| -> Vec<f32> {
-            (0..n).map(|i| ((i * 7919 + seed) % 1009) as f32 * 0.003 - 1.5).collect()
+            (0..n)
+                .map(|i| ((i * 7919 + seed) % 1009) as f32 * 0.003 - 1.5)
+                .collect()
         };
         let (a, b) = (values(MR * 80, 1), values(2 * len * NR, 2));
         for rows in 1..=MR {
@@ -107,7 +113,13 @@ mod tests {
                 let (mut wide, mut narrow) = (vec![0.3f32; MR * 40], vec![0.3f32; MR * 40]);
                 let halves = [&b[..len * NR], &b[len * NR..]];
                 let (b, steps) = (halves, [80, 40]);
-                Wide { a: &a, b, len, steps }.run(rows, &mut wide, add);
+                Wide {
+                    a: &a,
+                    b,
+                    len,
+                    steps,
+                }
+                .run(rows, &mut wide, add);
                 for (half, b) in halves.into_iter().enumerate() {
                     let tile = Tile {
                         a: &a,
