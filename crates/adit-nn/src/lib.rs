@@ -38,7 +38,7 @@ pub use bert_like::{BertLike, BertLikeConfig, Family};
 pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
 pub use gradients::Gradients;
-pub use modern_bert::{ModernBert, ModernBertClassifier, ModernBertConfig};
+pub use modern_bert::{ModernBert, ModernBertConfig};
 pub use params::{ParamId, Params};
 pub use pool::Pooling;
 pub use precision::Precision;

@@ -65,7 +65,7 @@ impl ScaleNorm {
     }
 }
 
-/// Adds the parameters of a model one by one: drawn from a seed, or read from a files.
+/// Adds the parameters of a model one by one: drawn from a seed, or read from files.
 ///
 /// The first error is kept for [`ParameterSource::finish`]; after it nothing large is made, because
 /// the shapes of a false configuration can be huge.
@@ -99,7 +99,7 @@ impl<'a> ParameterSource<'a> {
         }
     }
 
-    /// A matrix `[rows, cols]`, drawn normal with deviation `std`, under the first of `names`; a file
+    /// A matrix `[rows, cols]`, drawn normal with deviation `std`, under the first of `names`; files
     /// may hold it under any of them.
     pub fn matrix(&mut self, names: &[&str], shape: [usize; 2], std: f32) -> ParamId {
         self.add(names, &shape, |init| init.normal(&shape, std))
@@ -164,7 +164,7 @@ impl<'a> ParameterSource<'a> {
     }
 }
 
-/// The name under which `files` holds the parameter `name`: as it is, or with one of `prefixes` taken
+/// The name under which `files` hold the parameter `name`: as it is, or with one of `prefixes` taken
 /// off or put before it.
 pub(crate) fn name_in(files: &WeightFiles, name: &str, prefixes: &[&str]) -> Option<String> {
     let others = prefixes

@@ -4,8 +4,8 @@
 //! lengths, and of lengths around the local window.
 
 use adit_nn::{
-    Mode, ModernBertClassifier, ModernBertConfig, PackedTokens, Params, Tape, WeightFile,
-    WeightFiles,
+    EncoderClassifier, EncoderConfig, Mode, ModernBertConfig, PackedTokens, Params, Tape,
+    WeightFile, WeightFiles,
 };
 
 mod golden;
@@ -22,12 +22,17 @@ fn config(name: &str) -> ModernBertConfig {
     ModernBertConfig::from_json(&text).expect("a valid configuration")
 }
 
-fn load(name: &str) -> (Golden, Params, ModernBertClassifier) {
+fn saved(params: &Params) -> WeightFiles {
+    let file = WeightFile::from_bytes("saved".as_ref(), params.to_safetensors_bytes());
+    WeightFiles::from(file.expect("a file"))
+}
+
+fn load(name: &str) -> (Golden, Params, EncoderClassifier) {
     let recorded = Golden::read(&format!("{name}/expected.safetensors"));
     let file = WeightFiles::open(&golden::folder().join(name)).expect("weights");
     let n_outputs = recorded.tensor("logits").cols();
     let mut params = Params::new();
-    let model = ModernBertClassifier::load(&config(name), n_outputs, &file, &mut params, 3)
+    let model = EncoderClassifier::load(&config(name).into(), n_outputs, &file, &mut params, 3)
         .expect("a model");
     (recorded, params, model)
 }
@@ -119,21 +124,25 @@ fn a_file_of_the_bare_encoder_is_loaded_and_its_head_drawn() {
             bare.add(name, tensor.clone());
         }
     }
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("bare".as_ref(), bare.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&bare);
     let mut again = Params::new();
     let config = config("modern_bert_cls");
-    let drawn = ModernBertClassifier::load(&config, 3, &file, &mut again, 3).expect("a model");
+    let drawn =
+        EncoderClassifier::load(&config.clone().into(), 3, &file, &mut again, 3).expect("a model");
     let tokens = pack(&recorded.ids("ids"), &recorded.indices("offsets"));
-    let hidden = |model: &ModernBertClassifier, params: &Params| {
+    let hidden = |model: &EncoderClassifier, params: &Params| {
         let mut tape = Tape::new(params, Mode::Inference);
         let hidden = model.encoder.hidden(&mut tape, &tokens).expect("states");
         tape.take(hidden)
     };
     assert_eq!(hidden(&model, &params), hidden(&drawn, &again));
-    let weight = again.get(drawn.classifier.weight);
+    let weight = again.get(drawn.head.weight);
     assert!(weight.data.iter().any(|&v| v != 0.0), "the head is drawn");
+    let dense = again.by_name("head.dense.weight").expect("a dense map");
+    assert!(
+        again.get(dense).data.iter().any(|&v| v != 0.0),
+        "and so is its map"
+    );
 }
 
 #[test]
@@ -146,13 +155,13 @@ fn a_missing_tensor_and_a_wrong_size_are_named() {
             short.add(name, tensor.clone());
         }
     }
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("short".as_ref(), short.to_safetensors_bytes()).expect("a file"),
-    );
-    let error = ModernBertClassifier::load(&config, 3, &file, &mut Params::new(), 0).unwrap_err();
+    let file = saved(&short);
+    let error = EncoderClassifier::load(&config.clone().into(), 3, &file, &mut Params::new(), 0)
+        .unwrap_err();
     assert!(error.to_string().contains("layers.2.attn.Wqkv"), "{error}");
     config.intermediate_size = 41;
-    let error = ModernBertClassifier::load(&config, 3, &file, &mut Params::new(), 0).unwrap_err();
+    let error = EncoderClassifier::load(&config.clone().into(), 3, &file, &mut Params::new(), 0)
+        .unwrap_err();
     assert!(error.to_string().contains("layers.0.mlp.Wi"), "{error}");
 }
 
@@ -178,9 +187,7 @@ fn training_gives_the_same_bits_for_any_number_of_threads() {
     config.embedding_dropout = 0.1;
     config.mlp_dropout = 0.1;
     config.classifier_dropout = 0.1;
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&params);
     let (ids, offsets) = (recorded.ids("ids"), recorded.indices("offsets"));
     let texts: Vec<&[u32]> = offsets.windows(2).map(|w| &ids[w[0]..w[1]]).collect();
     let zeros = [0; 64];
@@ -194,8 +201,8 @@ fn training_gives_the_same_bits_for_any_number_of_threads() {
             .expect("a pool");
         pool.install(|| {
             let mut params = Params::new();
-            let model =
-                ModernBertClassifier::load(&config, 3, &file, &mut params, 0).expect("a model");
+            let model = EncoderClassifier::load(&config.clone().into(), 3, &file, &mut params, 0)
+                .expect("a model");
             let mut tape = Tape::new(&params, Mode::Train { seed: 4 });
             let logits = model.logits(&mut tape, &tokens).expect("logits");
             let loss = tape.cross_entropy(logits, &labels, None);
@@ -218,5 +225,27 @@ fn training_gives_the_same_bits_for_any_number_of_threads() {
             alone == run(n_threads),
             "{n_threads} threads give other bits"
         );
+    }
+}
+
+#[test]
+fn every_parameter_of_a_new_model_receives_a_gradient() {
+    for name in ["modern_bert_cls", "modern_bert_mean"] {
+        let recorded = Golden::read(&format!("{name}/expected.safetensors"));
+        let config = EncoderConfig::from(config(name));
+        let mut params = Params::new();
+        let model = EncoderClassifier::new(&config, 3, &mut params, 7);
+        let tokens = pack(&recorded.ids("ids"), &recorded.indices("offsets"));
+        let labels: Vec<u32> = (0..tokens.n_sequences() as u32).map(|at| at % 3).collect();
+        let mut tape = Tape::new(&params, Mode::Train { seed: 1 });
+        let logits = model.logits(&mut tape, &tokens).expect("logits");
+        let loss = tape.cross_entropy(logits, &labels, None);
+        let gradients = tape.backward(loss);
+        for (id, name, _) in params.iter() {
+            let gradient = gradients
+                .get(id)
+                .unwrap_or_else(|| panic!("no gradient of {name}"));
+            assert!(gradient.data.iter().any(|&g| g != 0.0), "{name}");
+        }
     }
 }

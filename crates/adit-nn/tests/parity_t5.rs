@@ -6,7 +6,10 @@
 use std::num::NonZeroUsize;
 
 use adit_nn::t5::{EarlyStopping, GenerationSettings};
-use adit_nn::{Mode, PackedTokens, Params, T5, T5Config, T5Encoder, Tape, WeightFile, WeightFiles};
+use adit_nn::{
+    Encoder, EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, T5, T5Config, T5Encoder,
+    Tape, WeightFile, WeightFiles,
+};
 
 mod golden;
 use golden::{Golden, Worst};
@@ -26,6 +29,11 @@ fn config(name: &str) -> T5Config {
 
 fn weights(name: &str) -> WeightFiles {
     WeightFiles::open(&golden::folder().join(name)).expect("weights")
+}
+
+fn saved(params: &Params) -> WeightFiles {
+    let file = WeightFile::from_bytes("saved".as_ref(), params.to_safetensors_bytes());
+    WeightFiles::from(file.expect("a file"))
 }
 
 fn load(name: &str) -> (Golden, Params, T5) {
@@ -202,9 +210,7 @@ fn the_encoder_alone_is_read_from_the_whole_model_and_from_its_own_file() {
         let name = name.replace("shared.weight", "encoder.embed_tokens.weight");
         other.add(format!("transformer.{name}"), tensor.clone());
     }
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("other".as_ref(), other.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&other);
     let mut again = Params::new();
     let encoder = T5Encoder::load(&config(name), &file, &mut again).expect("an encoder");
     assert_eq!(hidden(&encoder, &again), wanted);
@@ -221,17 +227,13 @@ fn the_last_map_is_tied_unless_the_file_holds_another() {
         .get(params.by_name("shared.weight").expect("words"))
         .clone();
     params.add("lm_head.weight", words);
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("copy".as_ref(), params.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&params);
     let config = config("t5_relu_tied");
     let model = T5::load(&config, &file, &mut Params::new()).expect("a model");
     assert!(model.config().tie_word_embeddings);
     let id = params.by_name("lm_head.weight").expect("a map");
     params.get_mut(id).data[3] += 0.5;
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&params);
     let model = T5::load(&config, &file, &mut Params::new()).expect("a model");
     assert!(!model.config().tie_word_embeddings && model.config().scale_decoder_outputs);
 }
@@ -243,10 +245,7 @@ fn what_was_saved_is_loaded_with_the_same_bits() {
         let (source, target) = texts(&recorded);
         let text = serde_json::to_string(model.config()).expect("a configuration");
         let config = T5Config::from_json(&text).expect("a valid configuration");
-        let file = WeightFiles::from(
-            WeightFile::from_bytes("saved".as_ref(), params.to_safetensors_bytes())
-                .expect("a file"),
-        );
+        let file = saved(&params);
         let mut again = Params::new();
         let loaded = T5::load(&config, &file, &mut again).expect("a model");
         let loss = |model: &T5, params: &Params| {
@@ -321,9 +320,7 @@ fn training_and_generation_give_the_same_bits_for_any_number_of_threads() {
     let (source, target) = (many(&source), many(&target));
     let mut config = config(name);
     config.dropout_rate = 0.1;
-    let file = WeightFiles::from(
-        WeightFile::from_bytes("own".as_ref(), params.to_safetensors_bytes()).expect("a file"),
-    );
+    let file = saved(&params);
     let settings = GenerationSettings {
         n_beams: NonZeroUsize::new(3).expect("at least one"),
         ..GenerationSettings::default()
@@ -355,5 +352,39 @@ fn training_and_generation_give_the_same_bits_for_any_number_of_threads() {
             alone == run(n_threads),
             "{n_threads} threads give other bits"
         );
+    }
+}
+
+#[test]
+fn the_encoder_stands_behind_the_doorway_of_all_encoders() {
+    for name in MODELS {
+        let (recorded, params, model) = load(name);
+        let (source, _) = texts(&recorded);
+        let mut tape = Tape::new(&params, Mode::Inference);
+        let wanted = model.encoder().hidden(&mut tape, &source).expect("states");
+        let config = EncoderConfig::from(config(name));
+        let mut own = Params::new();
+        let encoder = Encoder::load(&config, &weights(name), &mut own).expect("an encoder");
+        let mut other = Tape::new(&own, Mode::Inference);
+        // Half of the layers, then the rest, then none.
+        let x = encoder.embed_tokens(&mut other, &source).expect("states");
+        let x = encoder.layers(&mut other, x, &source, 0..1);
+        let x = encoder.layers(&mut other, x, &source, 1..encoder.n_layers());
+        let x = encoder.layers(
+            &mut other,
+            x,
+            &source,
+            encoder.n_layers()..encoder.n_layers(),
+        );
+        assert_eq!(tape.value(wanted), other.value(x));
+
+        let mut params = Params::new();
+        let model =
+            EncoderClassifier::load(&config, 2, &weights(name), &mut params, 5).expect("a model");
+        let mut tape = Tape::new(&params, Mode::Train { seed: 1 });
+        let logits = model.logits(&mut tape, &source).expect("logits");
+        let loss = tape.cross_entropy(logits, &[0, 1, 0, 1, 0, 1, 0], None);
+        let gradients = tape.backward(loss);
+        assert_eq!(gradients.iter().count(), params.len());
     }
 }

@@ -354,7 +354,9 @@ fn only_the_pooler_may_be_missing() {
         "{error}"
     );
     let (file, _) = renamed(|name| Some(name.into()));
-    let EncoderConfig::BertLike(narrow) = small();
+    let EncoderConfig::BertLike(narrow) = small() else {
+        panic!("a BERT");
+    };
     let wide = EncoderConfig::from(BertLikeConfig {
         intermediate_size: 9,
         ..narrow

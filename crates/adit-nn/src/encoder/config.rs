@@ -23,7 +23,7 @@ pub enum EncoderConfig {
     BertLike(BertLikeConfig),
     /// ModernBERT.
     ModernBert(ModernBertConfig),
-    /// The encoder of a T5.
+    /// The encoder of T5.
     T5(T5Config),
 }
 
@@ -41,10 +41,8 @@ impl EncoderConfig {
 
     fn from_value(value: Value) -> Result<Self, NnError> {
         match value.get("model_type").and_then(Value::as_str) {
-            Some("modernbert") => {
-                return ModernBertConfig::from_json(&value.to_string()).map(Self::ModernBert);
-            }
-            Some("t5") => return T5Config::from_json(&value.to_string()).map(Self::T5),
+            Some("modernbert") => return ModernBertConfig::from_value(value).map(Self::ModernBert),
+            Some("t5") => return T5Config::from_value(value).map(Self::T5),
             _ => {}
         }
         let fields = Fields::of(value)?;
@@ -165,6 +163,18 @@ impl From<BertLikeConfig> for EncoderConfig {
     }
 }
 
+impl From<ModernBertConfig> for EncoderConfig {
+    fn from(config: ModernBertConfig) -> Self {
+        Self::ModernBert(config)
+    }
+}
+
+impl From<T5Config> for EncoderConfig {
+    fn from(config: T5Config) -> Self {
+        Self::T5(config)
+    }
+}
+
 impl<'de> Deserialize<'de> for EncoderConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
@@ -195,6 +205,8 @@ mod tests {
             ("albert", (4096, 12, 30000, 512), 0.1),
             ("electra", (256, 12, 30522, 512), 0.1),
             ("mpnet", (768, 12, 30527, 510), 0.1),
+            ("modernbert", (768, 22, 50368, 8192), 0.0),
+            ("t5", (512, 6, 32128, 512), 0.1),
         ] {
             let text = format!(r#"{{"model_type": "{family}"}}"#);
             let config = EncoderConfig::from_json(&text).unwrap();
@@ -202,6 +214,8 @@ mod tests {
             let found = (width, layers, config.vocab_size(), config.max_tokens());
             assert_eq!((found, config.head_dropout()), (sizes, dropout), "{family}");
             assert_eq!(config.model_type(), family);
+            let again = serde_json::to_string(&config).unwrap();
+            assert_eq!(EncoderConfig::from_json(&again).unwrap(), config);
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::bert_like::BertLike;
 use crate::encoder::EncoderConfig;
 use crate::error::NnError;
-use crate::modern_bert::{ModernBert, ModernBertHead};
+use crate::modern_bert::ModernBert;
 use crate::params::Params;
 use crate::t5::T5Encoder;
 use crate::tape::{Tape, Var};
@@ -23,22 +23,22 @@ pub struct Encoder {
 #[derive(Clone, Debug)]
 enum Model {
     BertLike(BertLike),
-    ModernBert(ModernBert, ModernBertHead),
+    ModernBert(ModernBert),
     T5(T5Encoder),
 }
 
 impl Encoder {
-    /// An encoder with weights drawn from `seed` (normal, deviation 0.02), added to `params`.
+    /// An encoder with weights drawn from `seed` (normal, with the family's deviations), added to
+    /// `params`.
     ///
     /// Parameters have Hugging Face's full names, so that [`Params::to_safetensors_bytes`] beside
     /// `config.json` is a directory that Hugging Face loads.
     pub fn new(config: &EncoderConfig, params: &mut Params, seed: u64) -> Self {
         let model = match config {
             EncoderConfig::BertLike(config) => Model::BertLike(BertLike::new(config, params, seed)),
-            EncoderConfig::ModernBert(config) => Model::ModernBert(
-                ModernBert::new(config, params, seed),
-                ModernBertHead::new(config, params, seed),
-            ),
+            EncoderConfig::ModernBert(config) => {
+                Model::ModernBert(ModernBert::new(config, params, seed))
+            }
             EncoderConfig::T5(config) => Model::T5(T5Encoder::new(config, params, seed)),
         };
         Self {
@@ -72,10 +72,9 @@ impl Encoder {
             EncoderConfig::BertLike(config) => {
                 Model::BertLike(BertLike::load(config, files, params, seed)?)
             }
-            EncoderConfig::ModernBert(config) => Model::ModernBert(
-                ModernBert::load(config, files, params)?,
-                ModernBertHead::load(config, files, params, seed)?,
-            ),
+            EncoderConfig::ModernBert(config) => {
+                Model::ModernBert(ModernBert::load(config, files, params, seed)?)
+            }
             EncoderConfig::T5(config) => Model::T5(T5Encoder::load(config, files, params)?),
         };
         Ok(Self {
@@ -126,7 +125,7 @@ impl Encoder {
     pub fn embed_tokens(&self, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Var, NnError> {
         match &self.model {
             Model::BertLike(model) => model.embed_tokens(tape, tokens),
-            Model::ModernBert(model, _) => model.embed_tokens(tape, tokens),
+            Model::ModernBert(model) => model.embed_tokens(tape, tokens),
             Model::T5(model) => model.embed_tokens(tape, tokens),
         }
     }
@@ -145,19 +144,19 @@ impl Encoder {
     ) -> Var {
         match &self.model {
             Model::BertLike(model) => model.layers(tape, x, tokens, range),
-            Model::ModernBert(model, _) => model.layers(tape, x, tokens, range),
+            Model::ModernBert(model) => model.layers(tape, x, tokens, range),
             Model::T5(model) => model.layers(tape, x, tokens, range),
         }
     }
 
     /// The pooled vector of every sequence, `[n, hidden]`: what the family's classifier computes from
-    /// the first token (ModernBERT: as its configuration says; T5, whose encoder has no such token: the
-    /// mean over the tokens), without dropout.
+    /// the first token (or, of a ModernBERT that says so, from the mean), without dropout; of T5,
+    /// whose classifier needs a decoder, the mean.
     pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
         match &self.model {
             Model::BertLike(model) => model.pooled(tape, hidden, tokens),
-            Model::ModernBert(model, head) => head.pooled(model.config(), tape, hidden, tokens),
-            Model::T5(_) => tape.mean_pool(hidden, &tokens.offsets),
+            Model::ModernBert(model) => model.pooled(tape, hidden, tokens),
+            Model::T5(model) => model.pooled(tape, hidden, tokens),
         }
     }
 
@@ -165,10 +164,8 @@ impl Encoder {
     pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
         match &self.model {
             Model::BertLike(model) => model.features(tape, hidden, tokens),
-            _ => {
-                let pooled = self.pooled(tape, hidden, tokens);
-                tape.dropout(pooled, self.config.head_dropout())
-            }
+            Model::ModernBert(model) => model.features(tape, hidden, tokens),
+            Model::T5(model) => model.features(tape, hidden, tokens),
         }
     }
 }

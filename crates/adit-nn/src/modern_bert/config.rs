@@ -1,8 +1,12 @@
 //! The configuration of a ModernBERT, read from Hugging Face's `config.json`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::NnError;
+
+/// The deviation of drawn weights.
+pub(super) const SPREAD: f32 = 0.02;
 
 /// What the classifier sees of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +119,7 @@ struct Raw {
     layer_types: Option<Vec<String>>,
     global_attn_every_n_layers: usize,
     rope_parameters: Option<RawRopes>,
-    rope_scaling: Option<serde_json::Value>,
+    rope_scaling: Option<Value>,
     global_rope_theta: Option<f64>,
     local_rope_theta: Option<f64>,
     local_attention: usize,
@@ -243,7 +247,15 @@ impl ModernBertConfig {
     /// Errors: text that is not such a file, an architecture that is not ModernBERT, or a variant of
     /// it (activation, scaled positions) that is not built.
     pub fn from_json(text: &str) -> Result<Self, NnError> {
-        let raw: Raw = serde_json::from_str(text).map_err(|e| NnError::Config {
+        let value = serde_json::from_str(text).map_err(|e| NnError::Config {
+            reason: e.to_string(),
+        })?;
+        Self::from_value(value)
+    }
+
+    /// As [`Self::from_json`], of text that is read already.
+    pub(crate) fn from_value(value: Value) -> Result<Self, NnError> {
+        let raw: Raw = serde_json::from_value(value).map_err(|e| NnError::Config {
             reason: e.to_string(),
         })?;
         match raw.model_type.as_deref() {
@@ -285,12 +297,7 @@ impl ModernBertConfig {
         Ok(config)
     }
 
-    /// The width of a head.
-    pub fn head(&self) -> usize {
-        self.hidden_size / self.num_attention_heads
-    }
-
-    /// The same encoder without any dropout, in training too.
+    /// The same model without any dropout, in training too.
     #[must_use]
     pub fn without_dropout(self) -> Self {
         Self {
@@ -300,6 +307,16 @@ impl ModernBertConfig {
             classifier_dropout: 0.0,
             ..self
         }
+    }
+
+    /// The deviation of drawn weights that write into the sum of all layers.
+    pub(super) fn deep_spread(&self) -> f32 {
+        SPREAD / (2.0 * self.num_hidden_layers.max(1) as f32).sqrt()
+    }
+
+    /// The width of a head.
+    pub fn head(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
     }
 
     /// Checks that the sizes and rates fit each other.
@@ -325,9 +342,9 @@ impl ModernBertConfig {
             }
         }
         let (layers, types) = (self.num_hidden_layers, self.layer_types.len());
-        if layers > 1 << 10 || layers != types {
+        if layers == 0 || layers > 1 << 10 || layers != types {
             return refuse(format!(
-                "num_hidden_layers is {layers}, with {types} layer_types; at most 1024 fit"
+                "num_hidden_layers is {layers}, with {types} layer_types; 1 to 1024 fit"
             ));
         }
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);

@@ -3,28 +3,65 @@
 use std::ops::Range;
 
 use crate::error::NnError;
-use crate::modern_bert::config::{LayerType, ModernBertConfig};
+use crate::modern_bert::config::{ClassifierPooling, LayerType, ModernBertConfig, SPREAD};
 use crate::ops::{AttentionMask, AttentionSettings, Gelu, RotaryAngles};
 use crate::params::{ParamId, Params};
-use crate::projections::{CentredNorm, ParameterSource, Projection};
+use crate::projections::{CentredNorm, ParameterSource, Projection, name_in};
+use crate::random::mix;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
 use crate::weight_files::WeightFiles;
 
 /// What stands before the names of an encoder's parameters in models with a head.
-pub(super) const PREFIXES: &[&str] = &["model."];
-
-/// The deviation of drawn weights.
-const SPREAD: f32 = 0.02;
+const PREFIXES: &[&str] = &["model."];
 
 /// The parameters of a ModernBERT encoder, and how it computes.
 #[derive(Clone, Debug)]
 pub struct ModernBert {
     config: ModernBertConfig,
+    encoder: Encoder,
+    head: Head,
+}
+
+#[derive(Clone, Debug)]
+struct Encoder {
     words: ParamId,
     norm: CentredNorm,
     layers: Vec<Layer>,
     final_norm: CentredNorm,
+}
+
+impl Encoder {
+    fn add(config: &ModernBertConfig, source: &mut ParameterSource<'_>) -> Self {
+        let (hidden, eps, bias) = (config.hidden_size, config.norm_eps, config.norm_bias);
+        let words = ["model.embeddings.tok_embeddings.weight"];
+        Self {
+            words: source.matrix(&words, [config.vocab_size, hidden], SPREAD),
+            norm: source.centred_norm("model.embeddings.norm", hidden, bias, eps),
+            layers: (0..config.num_hidden_layers)
+                .map(|at| Layer::add(config, source, at))
+                .collect(),
+            final_norm: source.centred_norm("model.final_norm", hidden, bias, eps),
+        }
+    }
+}
+
+/// What a classifier does before its last map: a dense map with GELU and a norm.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    dense: Projection,
+    norm: CentredNorm,
+}
+
+impl Head {
+    fn add(config: &ModernBertConfig, source: &mut ParameterSource<'_>) -> Self {
+        let (hidden, eps) = (config.hidden_size, config.norm_eps);
+        let (size, bias) = ((hidden, hidden), config.classifier_bias);
+        Self {
+            dense: source.projection("head.dense", size, bias, config.deep_spread()),
+            norm: source.centred_norm("head.norm", hidden, config.norm_bias, eps),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +84,7 @@ impl Layer {
             config.norm_eps,
         );
         let name = |part: &str| format!("model.layers.{at}.{part}");
-        let out = SPREAD / (2.0 * config.num_hidden_layers as f32).sqrt();
+        let out = config.deep_spread();
         let (bias, mlp) = (config.attention_bias, config.mlp_bias);
         Self {
             kind: config.layer_types[at],
@@ -97,39 +134,46 @@ impl Layer {
 }
 
 impl ModernBert {
-    /// A ModernBERT with weights drawn from `seed` (normal, as deep as its layers), added to `params`.
+    /// A ModernBERT with weights drawn from `seed` (normal, the narrower the more layers), added to
+    /// `params`.
     ///
-    /// Names are Hugging Face's with the prefix `model.`.
+    /// Names are Hugging Face's; those of the encoder have the prefix `model.`.
     pub fn new(config: &ModernBertConfig, params: &mut Params, seed: u64) -> Self {
-        Self::add(config, &mut ParameterSource::drawn(params, seed))
+        let mut source = ParameterSource::drawn(params, seed);
+        let encoder = Encoder::add(config, &mut source);
+        let head = Head::add(config, &mut source);
+        Self::of(config, encoder, head)
     }
 
     /// A ModernBERT with the weights of `files`, whose names may lack the prefix `model.`.
+    ///
+    /// What a classifier does before its last map is drawn from `seed` where the files lack it.
     ///
     /// Errors: a tensor that is missing, or has another shape or an unread type.
     pub fn load(
         config: &ModernBertConfig,
         files: &WeightFiles,
         params: &mut Params,
+        seed: u64,
     ) -> Result<Self, NnError> {
         config.check()?;
         let mut source = ParameterSource::read(params, files, PREFIXES);
-        let model = Self::add(config, &mut source);
+        let encoder = Encoder::add(config, &mut source);
         source.finish()?;
-        Ok(model)
+        let mut source = match name_in(files, "head.dense.weight", PREFIXES) {
+            Some(_) => ParameterSource::read(params, files, PREFIXES),
+            None => ParameterSource::drawn(params, mix(seed, 3)),
+        };
+        let head = Head::add(config, &mut source);
+        source.finish()?;
+        Ok(Self::of(config, encoder, head))
     }
 
-    fn add(config: &ModernBertConfig, source: &mut ParameterSource<'_>) -> Self {
-        let (hidden, eps) = (config.hidden_size, config.norm_eps);
-        let words = ["model.embeddings.tok_embeddings.weight"];
+    fn of(config: &ModernBertConfig, encoder: Encoder, head: Head) -> Self {
         Self {
             config: config.clone(),
-            words: source.matrix(&words, [config.vocab_size, hidden], SPREAD),
-            norm: source.centred_norm("model.embeddings.norm", hidden, config.norm_bias, eps),
-            layers: (0..config.num_hidden_layers)
-                .map(|at| Layer::add(config, source, at))
-                .collect(),
-            final_norm: source.centred_norm("model.final_norm", hidden, config.norm_bias, eps),
+            encoder,
+            head,
         }
     }
 
@@ -145,7 +189,7 @@ impl ModernBert {
 
     /// How many layers a token passes.
     pub fn n_layers(&self) -> usize {
-        self.layers.len()
+        self.encoder.layers.len()
     }
 
     /// The longest sequence, in tokens.
@@ -175,9 +219,9 @@ impl ModernBert {
     pub fn embed_tokens(&self, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Var, NnError> {
         tokens.check(self.vocab_size(), usize::MAX, self.max_tokens())?;
         let mark = tape.mark();
-        let words = tape.param(self.words);
+        let words = tape.param(self.encoder.words);
         let words = tape.embedding_sum(vec![(words, tokens.ids.clone())]);
-        let normal = self.norm.apply(tape, words);
+        let normal = self.encoder.norm.apply(tape, words);
         let x = tape.dropout(normal, self.config.embedding_dropout);
         tape.release(mark, &[x]);
         Ok(x)
@@ -198,10 +242,10 @@ impl ModernBert {
         let angles = |base: f64| RotaryAngles::new(offsets, self.config.head(), base);
         let full = angles(ropes.full_attention.rope_theta);
         let sliding = angles(ropes.sliding_attention.rope_theta);
-        let last = range.end == self.n_layers();
+        let last = !range.is_empty() && range.end == self.n_layers();
         let mark = tape.mark();
         let mut x = x;
-        for layer in &self.layers[range] {
+        for layer in &self.encoder.layers[range] {
             let angles = match layer.kind {
                 LayerType::FullAttention => &full,
                 LayerType::SlidingAttention => &sliding,
@@ -210,9 +254,28 @@ impl ModernBert {
             tape.release(mark, &[x]);
         }
         if last {
-            x = self.final_norm.apply(tape, x);
+            x = self.encoder.final_norm.apply(tape, x);
             tape.release(mark, &[x]);
         }
         x
+    }
+
+    /// The pooled vector of every sequence, `[n, hidden]`; see [`crate::Encoder::pooled`].
+    pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        let pooled = match self.config.classifier_pooling {
+            ClassifierPooling::Cls => {
+                tape.select_rows(hidden, &tokens.offsets[..tokens.n_sequences()])
+            }
+            ClassifierPooling::Mean => tape.mean_pool(hidden, &tokens.offsets),
+        };
+        let dense = self.head.dense.apply(tape, pooled);
+        let active = tape.gelu(dense);
+        self.head.norm.apply(tape, active)
+    }
+
+    /// The pooled vector with the dropout of the classifier.
+    pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        let pooled = self.pooled(tape, hidden, tokens);
+        tape.dropout(pooled, self.config.classifier_dropout)
     }
 }

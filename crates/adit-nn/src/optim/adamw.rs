@@ -64,6 +64,7 @@ pub fn no_decay(name: &str) -> bool {
     last.ends_with("bias")
         || lower.contains("layernorm")
         || lower.contains("norm.")
+        || lower.contains("attention_bias")
         || last == "cls"
         || last == "missing"
 }

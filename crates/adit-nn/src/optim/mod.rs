@@ -94,6 +94,8 @@ mod tests {
             "bert.encoder.layer.0.output.dense.bias",
             "bert.embeddings.LayerNorm.weight",
             "row.final_norm.weight",
+            "model.layers.1.attn_norm.weight",
+            "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
         ] {
             assert!(no_decay(name), "{name}");
         }

@@ -1,6 +1,7 @@
 //! The configuration of a T5, read from Hugging Face's `config.json`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::NnError;
 
@@ -128,7 +129,15 @@ impl T5Config {
     /// Errors: text that is not such a file, an architecture that is not T5, or a feed-forward part
     /// that is not built.
     pub fn from_json(text: &str) -> Result<Self, NnError> {
-        let raw: Raw = serde_json::from_str(text).map_err(|e| NnError::Config {
+        let value = serde_json::from_str(text).map_err(|e| NnError::Config {
+            reason: e.to_string(),
+        })?;
+        Self::from_value(value)
+    }
+
+    /// As [`Self::from_json`], of text that is read already.
+    pub(crate) fn from_value(value: Value) -> Result<Self, NnError> {
+        let raw: Raw = serde_json::from_value(value).map_err(|e| NnError::Config {
             reason: e.to_string(),
         })?;
         let unsupported = |field, found: &str, supported| {
@@ -179,11 +188,6 @@ impl T5Config {
         Ok(config)
     }
 
-    /// The columns of queries, keys and values.
-    pub fn inner(&self) -> usize {
-        self.num_heads * self.d_kv
-    }
-
     /// The same model without any dropout, in training too.
     #[must_use]
     pub fn without_dropout(self) -> Self {
@@ -191,6 +195,11 @@ impl T5Config {
             dropout_rate: 0.0,
             ..self
         }
+    }
+
+    /// The columns of queries, keys and values.
+    pub fn inner(&self) -> usize {
+        self.num_heads * self.d_kv
     }
 
     /// Checks that the sizes and rates fit each other.

@@ -131,7 +131,7 @@ impl T5Encoder {
         tokens: &PackedTokens,
         range: Range<usize>,
     ) -> Var {
-        let last = range.end == self.n_layers();
+        let last = !range.is_empty() && range.end == self.n_layers();
         let bias = self.bias.apply(tape, tokens.longest());
         let reach = Reach {
             bias: Some(bias),
@@ -152,5 +152,16 @@ impl T5Encoder {
             tape.release(mark, &[x]);
         }
         x
+    }
+
+    /// The mean of the states of every sequence, `[n, d_model]`; see [`crate::Encoder::pooled`].
+    pub fn pooled(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        tape.mean_pool(hidden, &tokens.offsets)
+    }
+
+    /// The pooled vector with the dropout of hidden states.
+    pub(crate) fn features(&self, tape: &mut Tape<'_>, hidden: Var, tokens: &PackedTokens) -> Var {
+        let pooled = self.pooled(tape, hidden, tokens);
+        tape.dropout(pooled, self.config.dropout_rate)
     }
 }

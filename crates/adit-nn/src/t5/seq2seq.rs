@@ -30,7 +30,7 @@ impl T5 {
 
     /// The T5 of `files`.
     ///
-    /// Its last map is its own where the file holds one that differs from the words' vectors,
+    /// Its last map is its own where the files hold one that differs from the words' vectors,
     /// whatever the configuration says, as in Hugging Face.
     ///
     /// Errors: a tensor that is missing, or has another shape or an unread type.
@@ -143,7 +143,7 @@ impl T5 {
     }
 }
 
-/// True when a file's last map is the words' vectors.
+/// True when the last map of files is the words' vectors.
 fn is_tied(config: &T5Config, files: &WeightFiles) -> Result<bool, NnError> {
     let find = |name: &str| name_in(files, name, PREFIXES);
     let (Some(last), Some(words)) = (find(LAST), find("shared.weight")) else {
