@@ -227,7 +227,12 @@ fn real_embeddings_keep_the_promised_cosine() {
     let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let file = WeightFiles::open(&folder).unwrap();
     let mut params = Params::new();
-    let bert = Encoder::load(&EncoderConfig::from_json(&text).unwrap(), &file, &mut params).unwrap();
+    let bert = Encoder::load(
+        &EncoderConfig::from_json(&text).unwrap(),
+        &file,
+        &mut params,
+    )
+    .unwrap();
     let recorded = std::fs::read_to_string(golden::folder().join("minilm.json")).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
     let ids = |text: &serde_json::Value| -> Vec<u32> {
