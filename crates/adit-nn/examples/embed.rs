@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use adit_nn::pool::{Pooling, embed_all};
 use adit_nn::precision::{Precision, choose};
-use adit_nn::{Bert, BertConfig, PackedTokens, Params, Session, WeightFile};
+use adit_nn::{Encoder, EncoderConfig, PackedTokens, Params, Session, WeightFiles};
 
 fn pack(ids: &[Vec<u32>], batch: &[usize]) -> PackedTokens {
     let zeros = vec![0u32; 1 << 13];
@@ -49,10 +49,10 @@ fn main() {
         |name: &str, default: usize| flag(name).map_or(default, |v| v.parse().expect("a number"));
     let (folder, rounds) = (Path::new(&args[1]), number("--rounds", 3));
     let text = std::fs::read_to_string(folder.join("config.json")).expect("config.json");
-    let config = BertConfig::from_json(&text).expect("a configuration");
-    let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
+    let config = EncoderConfig::from_json(&text).expect("a configuration");
+    let file = WeightFiles::open(folder).expect("weights");
     let mut params = Params::new();
-    let bert = Bert::load(&config, &file, &mut params).expect("a model");
+    let bert = Encoder::load(&config, &file, &mut params).expect("a model");
     let lines = std::fs::read_to_string(&args[2]).expect("ids");
     let mut ids: Vec<Vec<u32>> = lines
         .lines()

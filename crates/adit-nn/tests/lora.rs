@@ -3,8 +3,8 @@
 use adit_nn::lora::{LoraConfig, adapt, is_adapter, merge};
 use adit_nn::optim::{AdamW, AdamWState, no_decay};
 use adit_nn::{
-    BertClassifier, BertConfig, Mode, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var,
-    WeightFile,
+    EncoderClassifier, EncoderConfig, Mode, NnError, PackedTokens, ParamId, Params, Tape, Tensor,
+    Var, WeightFile,
 };
 
 mod golden;
@@ -132,22 +132,22 @@ fn gradients_equal_differences_with_the_same_dropout_mask() {
 }
 
 /// A small classifier from recorded weights, its tokens and labels.
-fn classifier() -> (Params, BertClassifier, PackedTokens, Vec<u32>) {
+fn classifier() -> (Params, EncoderClassifier, PackedTokens, Vec<u32>) {
     let folder = golden::folder().join("bert_h32a4");
     let recorded = Golden::read("bert_h32a4/expected.safetensors");
     let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
-    let mut config = BertConfig::from_json(&text).expect("a valid configuration");
+    let mut config = EncoderConfig::from_json(&text).expect("a valid configuration");
     config.hidden_dropout_prob = 0.1;
     config.attention_probs_dropout_prob = 0.1;
     let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
     let (ids, types) = (recorded.ids("ids"), recorded.ids("types"));
     let tokens = PackedTokens::new(ids, types, recorded.indices("offsets")).expect("tokens");
     let mut params = Params::new();
-    let model = BertClassifier::load(&config, 3, &file, &mut params, 0).expect("a model");
+    let model = EncoderClassifier::load(&config, 3, &file, &mut params, 0).expect("a model");
     (params, model, tokens, recorded.ids("target"))
 }
 
-fn logits(params: &Params, model: &BertClassifier, tokens: &PackedTokens) -> Tensor {
+fn logits(params: &Params, model: &EncoderClassifier, tokens: &PackedTokens) -> Tensor {
     let mut tape = Tape::new(params, Mode::Inference);
     let out: Var = model.logits(&mut tape, tokens).expect("logits");
     tape.take(out)

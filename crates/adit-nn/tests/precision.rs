@@ -4,8 +4,8 @@ use adit_nn::kernels::prepared::bf16_rounds_inputs;
 use adit_nn::pool::{embed, embed_all};
 use adit_nn::precision::{self, Measured};
 use adit_nn::{
-    Bert, BertConfig, Mode, NnError, PackedTokens, Params, Pooling, Precision, Session, Tape,
-    Tensor, WeightFile,
+    Encoder, EncoderConfig, Mode, NnError, PackedTokens, Params, Pooling, Precision, Session, Tape,
+    Tensor, WeightFiles,
 };
 
 mod golden;
@@ -13,17 +13,17 @@ mod golden;
 const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
 
 /// Maps with more and fewer than sixteen columns over, and inputs that four does not divide.
-fn config() -> BertConfig {
-    BertConfig::from_json(
+fn config() -> EncoderConfig {
+    EncoderConfig::from_json(
         r#"{"model_type": "bert", "vocab_size": 97, "hidden_size": 78, "num_hidden_layers": 2,
         "num_attention_heads": 3, "intermediate_size": 301, "max_position_embeddings": 60}"#,
     )
     .unwrap()
 }
 
-fn model(precision: Precision) -> (Bert, Params) {
+fn model(precision: Precision) -> (Encoder, Params) {
     let mut params = Params::new();
-    let bert = Bert::new(&config(), &mut params, 3);
+    let bert = Encoder::new(&config(), &mut params, 3);
     // Weights as large as a trained model's, so that rounding shows.
     let ids: Vec<_> = params.iter().map(|(id, _, _)| id).collect();
     for id in ids {
@@ -63,7 +63,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-fn one(bert: &Bert, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Tensor, NnError> {
+fn one(bert: &Encoder, tape: &mut Tape<'_>, tokens: &PackedTokens) -> Result<Tensor, NnError> {
     let hidden = bert.hidden(tape, tokens)?;
     let pooled = Pooling::Mean.apply(tape, hidden, &tokens.offsets);
     Ok(tape.take(pooled))
@@ -225,9 +225,14 @@ fn real_embeddings_keep_the_promised_cosine() {
         return;
     };
     let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
-    let file = WeightFile::open(&folder.join("model.safetensors")).unwrap();
+    let file = WeightFiles::open(&folder).unwrap();
     let mut params = Params::new();
-    let bert = Bert::load(&BertConfig::from_json(&text).unwrap(), &file, &mut params).unwrap();
+    let bert = Encoder::load(
+        &EncoderConfig::from_json(&text).unwrap(),
+        &file,
+        &mut params,
+    )
+    .unwrap();
     let recorded = std::fs::read_to_string(golden::folder().join("minilm.json")).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
     let ids = |text: &serde_json::Value| -> Vec<u32> {

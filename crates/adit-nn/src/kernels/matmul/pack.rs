@@ -72,6 +72,11 @@ impl<'a> Packed<'a> {
         if b.col_step == 1 {
             for (row, out) in out.chunks_exact_mut(NR).enumerate() {
                 let from = row * b.row_step + first;
+                // A length that the compiler knows is copied without a call.
+                if width == NR {
+                    out.copy_from_slice(&b.data[from..from + NR]);
+                    continue;
+                }
                 out[..width].copy_from_slice(&b.data[from..from + width]);
                 out[width..].fill(0.0);
             }

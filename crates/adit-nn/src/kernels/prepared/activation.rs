@@ -27,7 +27,12 @@ vectorised! {
     fn finish_block(c: &mut [f32], step: usize, bias: &[f32; NR], width: usize, gelu: bool) {
         for row in c.chunks_mut(step) {
             let mut line = [0.0f32; NR];
-            line[..width].copy_from_slice(&row[..width]);
+            // A length that the compiler knows is copied without a call.
+            if width == NR {
+                line.copy_from_slice(&row[..NR]);
+            } else {
+                line[..width].copy_from_slice(&row[..width]);
+            }
             for (v, b) in line.iter_mut().zip(bias) {
                 *v += b;
             }
@@ -36,7 +41,11 @@ vectorised! {
                     *v = maths::gelu(*v);
                 }
             }
-            row[..width].copy_from_slice(&line[..width]);
+            if width == NR {
+                row[..NR].copy_from_slice(&line);
+            } else {
+                row[..width].copy_from_slice(&line[..width]);
+            }
         }
     }
 }
@@ -50,6 +59,15 @@ impl Finish<'_> {
         );
     }
 
+    /// The bias of the `width` columns from `col` on, and zeros.
+    pub(super) fn bias_of(&self, col: usize, width: usize) -> [f32; NR] {
+        let mut own = [0.0f32; NR];
+        if let Some(bias) = self.bias {
+            own[..width].copy_from_slice(&bias[col..col + width]);
+        }
+        own
+    }
+
     /// Finishes `rows` rows, `step` apart, of the `width` columns from `col` on.
     pub(super) fn apply(
         &self,
@@ -61,10 +79,7 @@ impl Finish<'_> {
             return;
         }
         let c = &mut c[..(rows - 1) * step + width];
-        let mut own = [0.0f32; NR];
-        if let Some(bias) = self.bias {
-            own[..width].copy_from_slice(&bias[col..col + width]);
-        }
+        let own = self.bias_of(col, width);
         let gelu = self.activation == Activation::Gelu;
         finish_block(c, step, &own, width, gelu);
     }

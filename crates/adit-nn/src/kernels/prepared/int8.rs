@@ -5,8 +5,9 @@
 //! depend on its neighbours. No instruction saturates: AVX2 multiplies bytes that were widened to 16
 //! bits, since `vpmaddubsw` would need one bit less, which costs more cosine than time.
 
-use super::int8_tile::{GROUP, TILE_ROWS, Tile, spread, wants_spread};
-use super::{Finish, NR, Place};
+use super::int8_tile::{GROUP, Path, TILE_ROWS, Tile, place, spread};
+use super::{Activation, Finish, NR, Place};
+use crate::kernels::maths;
 use crate::kernels::simd::vectorised;
 use std::cell::Cell;
 use std::ops::Range;
@@ -16,9 +17,10 @@ const TOP: f32 = 127.0;
 /// Inputs beyond this could overflow 32-bit sums.
 pub const LONGEST: usize = 1 << 16;
 
-/// Panels of `NR` columns of `weightᵀ` in groups of four rows, `[n / NR, k / 4, NR, 4]`.
+/// Panels of `NR` columns of `weightᵀ`, the inputs of one instruction beside each other.
 #[derive(Debug)]
 pub struct Bytes {
+    path: Path,
     values: Vec<i8>,
     /// By which a column's integers are multiplied.
     scales: Vec<f32>,
@@ -33,7 +35,7 @@ pub struct Bytes {
 pub struct Rows {
     /// `[m, k]`, each row filled up with zeros to a multiple of four.
     values: Vec<u8>,
-    /// The values once more, where tiles want them spread.
+    /// The values once more, two in 32 bits, for the path that wants them so.
     spread: Vec<u32>,
     /// Scale and zero of every row.
     steps: Vec<(f32, i32)>,
@@ -84,15 +86,15 @@ vectorised! {
 
 vectorised! {
     fn spread_block(out: &mut [u32], values: &[u8]) {
-        for (out, group) in out.chunks_exact_mut(2).zip(values.chunks_exact(GROUP)) {
-            out.copy_from_slice(&spread([group[0], group[1], group[2], group[3]]));
+        for (out, pair) in out.iter_mut().zip(values.chunks_exact(2)) {
+            *out = spread([pair[0], pair[1]]);
         }
     }
 }
 
 impl Rows {
     /// Quantises the rows of `x` `[m, k]`.
-    pub fn fill(&mut self, x: &[f32], k: usize) {
+    pub fn fill(&mut self, x: &[f32], k: usize, path: Path) {
         let wide = k.next_multiple_of(GROUP);
         let m = x.len() / k;
         self.values.resize(m * wide, 0);
@@ -108,36 +110,47 @@ impl Rows {
             out[k..].fill(0);
             self.steps.push((width / 255.0, zero));
         }
-        if wants_spread() {
+        if path == Path::Avx2 {
             self.spread.resize(m * wide / 2, 0);
             spread_block(&mut self.spread, &self.values);
         }
     }
 }
 
+/// What turns the integers of a panel into floats.
+struct Columns<'a> {
+    sums: &'a [i32; NR],
+    scales: &'a [f32; NR],
+    bias: [f32; NR],
+    width: usize,
+    gelu: bool,
+}
+
 vectorised! {
-    /// Turns the integers of a tile into floats: `(sum - zero · sum of the column) · scales`.
-    fn to_floats(
-        c: &mut [f32],
-        step: usize,
-        sums: &[i32],
-        rows: &[(f32, i32)],
-        columns: &[i32; NR],
-        scales: &[f32; NR],
-        width: usize,
-    ) {
+    /// `(sum - zero · sum of the column) · scales + bias`, and GELU of it.
+    fn to_floats(c: &mut [f32], step: usize, sums: &[i32], rows: &[(f32, i32)], columns: &Columns<'_>) {
         for ((row, sums), &(scale, zero)) in c.chunks_mut(step).zip(sums.chunks_exact(NR)).zip(rows) {
             let mut line = [0.0f32; NR];
             for at in 0..NR {
-                line[at] = sums[at].wrapping_sub(zero.wrapping_mul(columns[at])) as f32 * (scale * scales[at]);
+                let sum = sums[at].wrapping_sub(zero.wrapping_mul(columns.sums[at]));
+                line[at] = sum as f32 * (scale * columns.scales[at]) + columns.bias[at];
             }
-            row[..width].copy_from_slice(&line[..width]);
+            if columns.gelu {
+                for v in &mut line {
+                    *v = maths::gelu(*v);
+                }
+            }
+            if columns.width == NR {
+                row[..NR].copy_from_slice(&line);
+            } else {
+                row[..columns.width].copy_from_slice(&line[..columns.width]);
+            }
         }
     }
 }
 
 impl Bytes {
-    pub fn new((n, k): (usize, usize), weight: &[f32]) -> Self {
+    pub fn new(path: Path, (n, k): (usize, usize), weight: &[f32]) -> Self {
         assert!(k > 0 && k <= LONGEST, "the weight is too wide for integers");
         let (panels, groups) = (n.div_ceil(NR), k.div_ceil(GROUP));
         let mut values = vec![0i8; panels * groups * NR * GROUP];
@@ -147,14 +160,15 @@ impl Bytes {
             let factor = TOP / top;
             let factor = if factor.is_finite() { factor } else { 0.0 };
             scales[col] = top / TOP;
-            let start = (col / NR) * groups * NR * GROUP + (col % NR) * GROUP;
+            let panel = &mut values[(col / NR) * groups * NR * GROUP..];
             for (p, &v) in row.iter().enumerate() {
                 let q = (v * factor).round_ties_even().clamp(-TOP, TOP) as i32;
-                values[start + (p / GROUP) * NR * GROUP + p % GROUP] = q as i8;
+                panel[place(path, p, col % NR)] = q as i8;
                 sums[col] += q;
             }
         }
         Self {
+            path,
             values,
             scales,
             sums,
@@ -166,7 +180,7 @@ impl Bytes {
     /// The block of all rows of `x` and of the panels `cols`.
     pub fn run(&self, x: &[f32], cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
         let mut rows = ROWS.take();
-        rows.fill(x, self.k);
+        rows.fill(x, self.k, self.path);
         self.run_rows(&rows, cols, place, finish);
         ROWS.set(rows);
     }
@@ -178,8 +192,13 @@ impl Bytes {
         for panel in cols.clone() {
             let b = &self.values[panel * groups * NR * GROUP..][..groups * NR * GROUP];
             let (col, width) = (panel * NR, NR.min(self.n - panel * NR));
-            let columns = self.sums[col..].first_chunk().expect("a whole panel");
-            let scales = self.scales[col..].first_chunk().expect("a whole panel");
+            let columns = Columns {
+                sums: self.sums[col..].first_chunk().expect("a whole panel"),
+                scales: self.scales[col..].first_chunk().expect("a whole panel"),
+                bias: finish.bias_of(col, width),
+                width,
+                gelu: finish.activation == Activation::Gelu,
+            };
             for row in (0..m).step_by(TILE_ROWS) {
                 let height = TILE_ROWS.min(m - row);
                 let tile = Tile {
@@ -187,13 +206,13 @@ impl Bytes {
                     spread: rows.spread.get(row * groups * 2..).unwrap_or_default(),
                     b,
                     groups,
+                    path: self.path,
                 };
                 tile.run(height, &mut sums);
                 let at = row * step + (panel - cols.start) * NR;
                 let c = &mut place.c[at..][..(height - 1) * step + width];
                 let steps = &rows.steps[row..row + height];
-                to_floats(c, step, &sums, steps, columns, scales, width);
-                finish.apply(c, (height, step), (col, width));
+                to_floats(c, step, &sums, steps, &columns);
             }
         }
     }
@@ -214,7 +233,7 @@ mod tests {
         for k in [1, 3, 16, 70, 384] {
             let x = row(k, k);
             let mut rows = Rows::default();
-            rows.fill(&x, k);
+            rows.fill(&x, k, Path::best());
             let (scale, zero) = rows.steps[0];
             for (v, &q) in x.iter().zip(&rows.values) {
                 let back = (i32::from(q) - zero) as f32 * scale;
@@ -230,6 +249,7 @@ mod tests {
         rows.fill(
             &[0.0, 0.0, 1e-44, -1e-44, f32::NAN, 1.0, f32::INFINITY, 1.0],
             2,
+            Path::Portable,
         );
         assert_eq!(rows.steps[0], (0.0, 0));
         assert!(rows.steps[1].0.abs() < 1e-40);
@@ -240,19 +260,25 @@ mod tests {
     fn products_equal_those_of_the_rounded_values() {
         let (m, n, k) = (7, 37, 70);
         let (x, w) = (row(m * k, 1), row(n * k, 2));
-        let bytes = Bytes::new((n, k), &w);
         let mut rows = Rows::default();
-        rows.fill(&x, k);
-        let mut out = vec![0.0f32; m * n];
-        let place = Place {
-            c: &mut out,
-            step: n,
+        rows.fill(&x, k, Path::best());
+        let run = |path| {
+            let mut out = vec![0.0f32; m * n];
+            let place = Place {
+                c: &mut out,
+                step: n,
+            };
+            let finish = Finish {
+                bias: None,
+                activation: Activation::None,
+            };
+            Bytes::new(path, (n, k), &w).run(&x, 0..n.div_ceil(NR), place, finish);
+            out
         };
-        let finish = Finish {
-            bias: None,
-            activation: super::super::Activation::None,
-        };
-        bytes.run(&x, 0..n.div_ceil(NR), place, finish);
+        let out = run(Path::Portable);
+        for path in Path::ALL.into_iter().filter(|path| path.is_there()) {
+            assert_eq!(run(path), out, "{path:?}");
+        }
         let wide = k.next_multiple_of(GROUP);
         for i in 0..m {
             for j in 0..n {

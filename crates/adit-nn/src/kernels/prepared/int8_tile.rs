@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::NR;
 
-/// Neighbours in `k` that one instruction sums up.
+/// Rows are filled up to a multiple of so many bytes.
 pub const GROUP: usize = 4;
 /// Rows of a tile; 6 · 16 sums fill twelve of the sixteen AVX2 registers.
 pub const TILE_ROWS: usize = 6;
@@ -45,47 +45,50 @@ impl Path {
         return self == Self::Portable;
     }
 
+    /// Neighbours in `k` that one instruction sums up, and that lie together in a panel.
+    pub fn together(self) -> usize {
+        if self == Self::Avx2 { 2 } else { GROUP }
+    }
+
+    /// The best way that the machine has.
     #[inline]
-    fn best() -> Self {
+    pub fn best() -> Self {
         let found = Self::ALL.into_iter().rev().find(|path| path.is_there());
         found.unwrap_or(Self::Portable)
     }
 }
 
-/// The bytes of a group in lanes of 16 bits: the first and third, the second and fourth.
+/// Two bytes in two lanes of 16 bits.
 #[inline(always)]
-pub fn spread(group: [u8; GROUP]) -> [u32; 2] {
-    let all = u32::from_le_bytes(group);
-    [all & 0x00ff_00ff, (all >> 8) & 0x00ff_00ff]
+pub fn spread(pair: [u8; 2]) -> u32 {
+    u32::from(pair[0]) | u32::from(pair[1]) << 16
 }
 
-/// True where tiles read [`Tile::spread`].
-pub fn wants_spread() -> bool {
-    Path::best() == Path::Avx2
+/// Where the weight of input `p` and column `col` lies in a panel.
+pub fn place(path: Path, p: usize, col: usize) -> usize {
+    let together = path.together();
+    (p / together * NR + col) * together + p % together
 }
 
 /// `a · b` for at most `TILE_ROWS` rows of bytes and one panel.
 pub struct Tile<'a> {
     /// Rows of `groups · GROUP` bytes.
     pub a: &'a [u8],
-    /// The same as [`spread`], where [`wants_spread`] says so.
+    /// The same, two bytes in 32 bits, for [`Path::Avx2`].
     pub spread: &'a [u32],
-    /// A panel, `[groups, NR, GROUP]`.
+    /// A panel, `[k / together, NR, together]`.
     pub b: &'a [i8],
     /// How many groups there are.
     pub groups: usize,
+    /// How the panel was laid out and is computed.
+    pub path: Path,
 }
 
 impl Tile<'_> {
     /// Fills the first `rows` rows of `sums` `[TILE_ROWS, NR]`.
     #[inline]
     pub fn run(&self, rows: usize, sums: &mut [i32; TILE_ROWS * NR]) {
-        self.run_on(Path::best(), rows, sums);
-    }
-
-    /// [`Tile::run`] on a given path, which must be there.
-    #[inline]
-    fn run_on(&self, path: Path, rows: usize, sums: &mut [i32; TILE_ROWS * NR]) {
+        let path = self.path;
         assert!(
             (1..=TILE_ROWS).contains(&rows)
                 && self.b.len() >= self.groups * NR * GROUP
@@ -135,36 +138,26 @@ impl Tile<'_> {
     }
 
     /// # Safety
-    /// AVX2 must be there, and the sizes must fit as `run_on` asserts.
+    /// AVX2 must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     unsafe fn avx2<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
         let mut own = [[_mm256_setzero_si256(); 2]; R];
         let (mut a, mut b) = (self.spread.as_ptr(), self.b.as_ptr());
-        for _ in 0..self.groups {
+        for _ in 0..2 * self.groups {
             // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 2` values of `R` rows.
             unsafe {
                 let right = [
-                    _mm256_loadu_si256(b.cast()),
-                    _mm256_loadu_si256(b.add(32).cast()),
+                    _mm256_cvtepi8_epi16(_mm_loadu_si128(b.cast())),
+                    _mm256_cvtepi8_epi16(_mm_loadu_si128(b.add(16).cast())),
                 ];
-                // The first and third byte of each group, then the second and fourth.
-                let first = right.map(|r| _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(r)));
                 for (row, own) in own.iter_mut().enumerate() {
                     let left = _mm256_set1_epi32(*a.add(row * 2 * self.groups) as i32);
-                    for (own, right) in own.iter_mut().zip(first) {
-                        *own = _mm256_add_epi32(*own, _mm256_madd_epi16(left, right));
-                    }
+                    own[0] = _mm256_add_epi32(own[0], _mm256_madd_epi16(left, right[0]));
+                    own[1] = _mm256_add_epi32(own[1], _mm256_madd_epi16(left, right[1]));
                 }
-                let second = right.map(|r| _mm256_srai_epi16::<8>(r));
-                for (row, own) in own.iter_mut().enumerate() {
-                    let left = _mm256_set1_epi32(*a.add(row * 2 * self.groups + 1) as i32);
-                    for (own, right) in own.iter_mut().zip(second) {
-                        *own = _mm256_add_epi32(*own, _mm256_madd_epi16(left, right));
-                    }
-                }
-                a = a.add(2);
-                b = b.add(NR * GROUP);
+                a = a.add(1);
+                b = b.add(NR * 2);
             }
         }
         for (own, sums) in own.iter().zip(sums.chunks_exact_mut(NR)) {
@@ -177,7 +170,7 @@ impl Tile<'_> {
     }
 
     /// # Safety
-    /// AVX-VNNI must be there, and the sizes must fit as `run_on` asserts.
+    /// AVX-VNNI must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,avxvnni")]
     unsafe fn avx_vnni<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
@@ -213,7 +206,7 @@ impl Tile<'_> {
     }
 
     /// # Safety
-    /// AVX-512-VNNI must be there, and the sizes must fit as `run_on` asserts.
+    /// AVX-512-VNNI must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512vnni")]
     unsafe fn avx512_vnni<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
@@ -264,24 +257,13 @@ mod tests {
                     _ => ((i * 104_729) % 255) as u8 as i8,
                 })
                 .collect();
-            let halves: Vec<u32> = a
-                .chunks_exact(GROUP)
-                .flat_map(|group| spread([group[0], group[1], group[2], group[3]]))
-                .collect();
-            let tile = Tile {
-                a: &a,
-                spread: &halves,
-                b: &b,
-                groups,
-            };
+            let spread: Vec<u32> = a.chunks_exact(2).map(|p| spread([p[0], p[1]])).collect();
             for rows in 1..=TILE_ROWS {
                 let mut want = [7i32; TILE_ROWS * NR];
                 for (i, sums) in want.chunks_exact_mut(NR).take(rows).enumerate() {
                     for (j, sum) in sums.iter_mut().enumerate() {
-                        let product = |p: usize| {
-                            let right = b[(p / GROUP) * NR * GROUP + j * GROUP + p % GROUP];
-                            i32::from(a[i * wide + p]) * i32::from(right)
-                        };
+                        let product =
+                            |p: usize| i32::from(a[i * wide + p]) * i32::from(b[p * NR + j]);
                         *sum = (0..wide).map(product).sum();
                     }
                 }
@@ -290,8 +272,18 @@ mod tests {
                         println!("skipped: this machine lacks {path:?}");
                         continue;
                     }
+                    let at = |p: usize, j: usize| place(path, p, j);
+                    let mut laid = vec![0i8; b.len()];
+                    (0..b.len()).for_each(|i| laid[at(i / NR, i % NR)] = b[i]);
+                    let tile = Tile {
+                        a: &a,
+                        spread: &spread,
+                        b: &laid,
+                        groups,
+                        path,
+                    };
                     let mut got = [7i32; TILE_ROWS * NR];
-                    tile.run_on(path, rows, &mut got);
+                    tile.run(rows, &mut got);
                     assert_eq!(got, want, "{path:?}, {rows} rows, {groups} groups");
                 }
             }

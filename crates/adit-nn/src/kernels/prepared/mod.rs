@@ -48,7 +48,7 @@ impl Weight {
         let form = match precision {
             Precision::Bf16 => Form::Bf16(Halves::new((n, k), values)),
             Precision::Int8 if (1..=int8::LONGEST).contains(&k) => {
-                Form::Int8(Bytes::new((n, k), values))
+                Form::Int8(Bytes::new(int8_tile::Path::best(), (n, k), values))
             }
             _ => Form::F32(Panels::new((n, k), values)),
         };
