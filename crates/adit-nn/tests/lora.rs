@@ -4,7 +4,7 @@ use adit_nn::lora::{LoraConfig, adapt, is_adapter, merge};
 use adit_nn::optim::{AdamW, AdamWState, no_decay};
 use adit_nn::{
     EncoderClassifier, EncoderConfig, Mode, NnError, PackedTokens, ParamId, Params, Tape, Tensor,
-    Var, WeightFile,
+    Var, WeightFile, WeightFiles,
 };
 
 mod golden;
@@ -136,10 +136,10 @@ fn classifier() -> (Params, EncoderClassifier, PackedTokens, Vec<u32>) {
     let folder = golden::folder().join("bert_h32a4");
     let recorded = Golden::read("bert_h32a4/expected.safetensors");
     let text = std::fs::read_to_string(folder.join("config.json")).expect("a configuration");
-    let mut config = EncoderConfig::from_json(&text).expect("a valid configuration");
-    config.hidden_dropout_prob = 0.1;
-    config.attention_probs_dropout_prob = 0.1;
-    let file = WeightFile::open(&folder.join("model.safetensors")).expect("weights");
+    let text = text.replace("dropout_prob\": 0.0", "dropout_prob\": 0.1");
+    assert!(text.contains("dropout_prob\": 0.1"), "no dropout to set");
+    let config = EncoderConfig::from_json(&text).expect("a valid configuration");
+    let file = WeightFiles::open(&folder).expect("weights");
     let (ids, types) = (recorded.ids("ids"), recorded.ids("types"));
     let tokens = PackedTokens::new(ids, types, recorded.indices("offsets")).expect("tokens");
     let mut params = Params::new();
