@@ -101,14 +101,11 @@ impl Halves {
         finish: Finish<'_>,
     ) {
         let (n, k, step) = (self.n, self.k, place.step);
-        let (m, pairs, wide) = (x.len() / k.max(1), k.div_ceil(2), k.next_multiple_of(2));
-        if k == 0 {
-            place.c.fill(0.0);
-        }
+        let (m, pairs, wide) = (x.len() / k, k.div_ceil(2), k.next_multiple_of(2));
         let mut rounded = ROWS.take();
         if path == Path::Avx512Bf16 {
             rounded.resize(m * wide, 0);
-            for (out, row) in rounded.chunks_exact_mut(wide.max(1)).zip(x.chunks_exact(k)) {
+            for (out, row) in rounded.chunks_exact_mut(wide).zip(x.chunks_exact(k)) {
                 round_block(&mut out[..k], row);
                 out[k..].fill(0);
             }

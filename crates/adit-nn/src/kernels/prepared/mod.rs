@@ -77,6 +77,16 @@ impl Weight {
             "linear: the input does not fit the weight"
         );
         finish.check(n);
+        if m == 0 {
+            return;
+        }
+        if k == 0 {
+            out.fill(0.0);
+            for col in (0..n).step_by(NR) {
+                finish.apply(&mut out[col..], (m, n), (col, NR.min(n - col)));
+            }
+            return;
+        }
         self.in_blocks(out, |rows, cols, place| {
             let x = &x[rows.start * k..rows.end * k];
             match &self.form {
@@ -96,9 +106,6 @@ impl Weight {
         use rayon::prelude::*;
         let (n, k) = (self.n, self.k);
         let m = out.len() / n;
-        if m == 0 {
-            return;
-        }
         let rows = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(12);
         let panels = n.div_ceil(NR);
         let block = |at: usize, c: &mut [f32], step: usize, cols: std::ops::Range<usize>| {
@@ -138,4 +145,51 @@ impl Weight {
 pub(super) struct Place<'a> {
     c: &'a mut [f32],
     step: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_of_nothing_gives_its_bias() {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let weight = Weight::new(precision, (19, 0), &[]);
+            let bias: Vec<f32> = (0..19).map(|i| i as f32).collect();
+            let finish = Finish {
+                bias: Some(&bias),
+                activation: Activation::None,
+            };
+            let mut out = vec![9.0f32; 3 * 19];
+            weight.linear(&[], &mut out, finish);
+            assert!(out.chunks(19).all(|row| row == bias), "{precision:?}");
+        }
+    }
+
+    #[test]
+    fn few_rows_shared_out_by_columns_give_the_bits_of_one_thread() {
+        let (m, n, k) = (14, 1501, 131);
+        let values = |n: usize, seed: usize| -> Vec<f32> {
+            let one = |i| ((i * 7919 + seed * 31) % 1009) as f32 * 0.004 - 2.0;
+            (0..n).map(one).collect()
+        };
+        let (x, w, bias) = (values(m * k, 1), values(n * k, 2), values(n, 3));
+        let finish = Finish {
+            bias: Some(&bias),
+            activation: Activation::Gelu,
+        };
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let weight = Weight::new(precision, (n, k), &w);
+            let run = |threads| {
+                let mut out = vec![0.0f32; m * n];
+                let pool = pool(threads).expect("a pool");
+                pool.install(|| weight.linear(&x, &mut out, finish));
+                out
+            };
+            let alone = run(1);
+            assert_eq!(run(3), alone, "{precision:?}");
+            assert!(alone.iter().any(|&v| v > 1.0));
+        }
+    }
 }

@@ -34,10 +34,7 @@ impl Panels {
     /// The block of all rows of `x` and of the panels `cols`.
     pub fn run(&self, x: &[f32], cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
         let (n, k, step) = (self.n, self.k, place.step);
-        if k == 0 {
-            place.c.fill(0.0);
-        }
-        let m = if k == 0 { 0 } else { x.len() / k };
+        let m = x.len() / k;
         let part = depth(k);
         for from in (0..k).step_by(part) {
             let len = part.min(k - from);
