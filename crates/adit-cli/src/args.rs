@@ -53,6 +53,9 @@ pub enum Verb {
         after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
     )]
     Embed(EmbedArgs),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(BenchVerb),
     /// Keep pretrained encoders
     #[command(subcommand)]
     Model(ModelVerb),
@@ -268,11 +271,58 @@ pub struct EmbedArgs {
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// How weights are multiplied; auto takes the fastest that stays near f32 on these texts
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: PrecisionArg,
     /// Replace the output file if it is there
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PrecisionArg {
+    /// 32-bit floats
+    F32,
+    /// 16-bit weights
+    Bf16,
+    /// 8-bit weights and inputs; cosine to f32 at least .997 on average
+    Int8,
+    /// The fastest whose cosines to f32 are at least .997 on average and .98 at worst
+    Auto,
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchVerb {
+    /// Texts to vectors: tokens a second by precision, and the time of one text
+    #[command(
+        after_help = "Example:\n  adit bench embed texts.txt --encoder all-minilm-l6-v2 --precision int8"
+    )]
+    Embed(BenchEmbedArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchEmbedArgs {
+    /// File with one text a line
+    pub texts: PathBuf,
+    /// Pretrained text encoder: a name in the model store or a folder
+    #[arg(long, alias = "model", value_name = "NAME|DIR")]
+    pub encoder: String,
+    /// Only this precision [default: all]
+    #[arg(long, value_enum)]
+    pub precision: Option<PrecisionArg>,
+    /// Longest text in tokens
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_tokens: usize,
+    /// Measured so many times; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: usize,
+    /// Print one line of JSON with the seconds and a .npy file of the vectors, for a program that
+    /// compares embedders
+    #[arg(long)]
+    pub peer: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, ModelVerb, Verb};
+use args::{BenchVerb, Cli, ModelVerb, Verb};
 use commands::{CliError, Session};
 
 fn main() -> ExitCode {
@@ -42,6 +42,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
+        Verb::Bench(BenchVerb::Embed(args)) => commands::bench::embed(args, session),
         Verb::Embed(args) => commands::embed::embed(args, session),
         Verb::Model(ModelVerb::Add {
             source,

@@ -130,6 +130,66 @@ fn a_text_has_one_vector_whatever_stands_beside_it() {
 }
 
 #[test]
+fn the_precision_of_vectors_is_chosen_and_told() {
+    let bench = bench();
+    let run = |precision: &str| {
+        let args = [
+            "embed",
+            "data.csv",
+            "--text",
+            "text",
+            "--encoder",
+            "tiny",
+            "-o",
+            "out.jsonl",
+            "--precision",
+            precision,
+            "--force",
+        ];
+        let said = bench.adit(&args).ok().stdout;
+        let lines = std::fs::read_to_string(bench.path("out.jsonl")).expect("vectors");
+        let line = lines.lines().next().expect("a line");
+        let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let list = row["embedding_text"].as_array().expect("a list").clone();
+        let vector: Vec<f64> = list.iter().filter_map(serde_json::Value::as_f64).collect();
+        (said, vector)
+    };
+    let (_, exact) = run("f32");
+    for precision in ["bf16", "int8", "auto"] {
+        let (said, found) = run(precision);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let cosine = dot(&exact, &found) / (dot(&exact, &exact) * dot(&found, &found)).sqrt();
+        assert!(cosine > 0.98, "{precision}: {cosine}");
+        let told = said.contains("by measurement") && said.contains("cosine to f32");
+        assert_eq!(told, precision == "auto", "{said}");
+    }
+}
+
+#[test]
+fn a_measurement_for_other_programs_is_one_line_and_a_file_of_vectors() {
+    let bench = bench();
+    bench.write("texts.txt", "good food\nbad food and more of it\nfine\n");
+    let args = [
+        "bench",
+        "embed",
+        "texts.txt",
+        "--encoder",
+        "tiny",
+        "--peer",
+        "--quiet",
+    ];
+    let said = bench.adit(&args).ok().stdout;
+    let said: serde_json::Value = serde_json::from_str(said.trim()).expect("one line of JSON");
+    assert!(said["seconds"].as_f64().expect("seconds") > 0.0);
+    let path = said["vectors"].as_str().expect("a path");
+    let bytes = std::fs::read(path).expect("vectors");
+    std::fs::remove_file(path).expect("removed");
+    assert!(bytes.starts_with(b"\x93NUMPY"));
+    let header = String::from_utf8_lossy(&bytes[10..128]).into_owned();
+    assert!(header.contains("'shape': (3, "), "{header}");
+}
+
+#[test]
 fn embedding_needs_a_text_column() {
     let bench = bench();
     bench.write("numbers.csv", "a,b\n1,2\n3,5\n4,4\n");

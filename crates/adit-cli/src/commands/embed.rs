@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use adit::run::{self, EmbedJob};
 
+use super::bench::{precision_of, word};
 use super::{CliError, Session, source_settings};
 use crate::args::EmbedArgs;
 
@@ -13,6 +14,7 @@ pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
         texts: args.texts,
         encoder: args.encoder,
         output: args.output,
+        precision: precision_of(args.precision),
         overwrite: args.force,
     };
     let done = run::embed(&job, &session.context())?;
@@ -24,6 +26,22 @@ pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
         done.columns.join(", "),
         done.output.display()
     );
+    if let Some(choice) = &done.choice {
+        println!("precision: {}, by measurement", word(done.precision));
+        for measured in &choice.measured {
+            println!(
+                "  {}: cosine to f32 {:.5} on average, {:.5} at worst{}",
+                word(measured.precision),
+                measured.cosine_mean,
+                measured.cosine_min,
+                if measured.holds() {
+                    ""
+                } else {
+                    "; not near enough"
+                }
+            );
+        }
+    }
     if done.n_bad_rows > 0 {
         println!(
             "warning: {} rows could not be read and were left out",

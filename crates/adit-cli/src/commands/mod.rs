@@ -1,5 +1,6 @@
 //! One module a verb, and what they share.
 
+pub mod bench;
 pub mod embed;
 pub mod learn;
 pub mod model;

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use adit_nn::Precision;
+use adit_nn::precision::Choice;
 use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::apply::Output;
 use super::{Context, RunError};
 use crate::engine::Session;
-use crate::prepare::{self, ColumnRole, Role, RoleSettings, Rows, Values};
+use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Rows, Values};
 use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
 use crate::source::{SourceSettings, Table};
@@ -25,6 +27,7 @@ pub struct EmbedJob {
     pub encoder: String,
     /// `.parquet`, `.csv` or `.jsonl`.
     pub output: PathBuf,
+    pub precision: Precision,
     pub overwrite: bool,
 }
 
@@ -37,6 +40,9 @@ pub struct EmbedOutcome {
     /// Values a vector.
     pub width: usize,
     pub n_bad_rows: u64,
+    pub precision: Precision,
+    /// What was measured, where the precision was left open.
+    pub choice: Option<Choice>,
 }
 
 /// Writes one vector a row and text column, streamed.
@@ -53,7 +59,9 @@ pub fn embed(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunError
 
 fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunError> {
     let found = ModelStore::new(context.model_store).resolve(&job.encoder)?;
-    let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
+    let mut encoder =
+        EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
+    encoder.set_precision(job.precision, &[])?;
     let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
         path: std::env::temp_dir(),
         reason: format!("cannot make a temporary folder: {e}"),
@@ -63,11 +71,16 @@ fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunErr
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
     let roles = text_roles(job, &table, context)?;
     let mut writer = Output::open(&job.output, job.overwrite)?;
-    let mut done = 0u64;
+    let (mut done, mut choice) = (0u64, None);
     for rows in prepare::stream(&table, &roles)? {
         let rows = rows?;
         if context.watch.cancelled() {
             return Err(RunError::Interrupted);
+        }
+        if job.precision == Precision::Auto && choice.is_none() {
+            let texts: Vec<String> = rows.columns.iter().flat_map(texts_of).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            choice = encoder.set_precision(Precision::Auto, &texts)?;
         }
         writer.write(&embedded(&encoder, &rows, writer.format, context)?)?;
         done += rows.row_ids.len() as u64;
@@ -81,6 +94,8 @@ fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunErr
         columns: columns.map(|role| role.name).collect(),
         width: encoder.hidden_size(),
         n_bad_rows: table.n_bad_rows(),
+        precision: encoder.precision(),
+        choice,
     })
 }
 
@@ -109,6 +124,17 @@ fn text_roles(
     Ok(roles)
 }
 
+/// The cells of a text column; a missing one is an empty text.
+fn texts_of(column: &RowColumn) -> Vec<String> {
+    let Values::Strings(cells) = &column.values else {
+        return Vec::new();
+    };
+    cells
+        .iter()
+        .map(|cell| prepare::normalise_text(cell.as_deref().unwrap_or_default()))
+        .collect()
+}
+
 fn embedded(
     encoder: &SentenceEncoder,
     rows: &Rows,
@@ -120,13 +146,7 @@ fn embedded(
         Arc::new(UInt64Array::from(rows.row_ids.clone())),
     )];
     for column in &rows.columns {
-        let Values::Strings(cells) = &column.values else {
-            continue;
-        };
-        let texts: Vec<String> = cells
-            .iter()
-            .map(|cell| prepare::normalise_text(cell.as_deref().unwrap_or_default()))
-            .collect();
+        let texts = texts_of(column);
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let vectors = encoder.embed(&texts, context.watch)?;
         let name = format!("embedding_{}", column.name);

@@ -17,6 +17,8 @@ pub enum RunError {
     JobFile { path: PathBuf, reason: String },
     #[error("text columns need a pretrained text encoder, but none was named")]
     NoEncoder,
+    #[error("{path}: {reason}", path = path.display())]
+    TextFile { path: PathBuf, reason: String },
     #[error("no column looks like text; there are {}", columns.join(", "))]
     NoTextColumn { columns: Vec<String> },
     #[error("{path} is not a finished run: {reason}", path = path.display())]
@@ -59,6 +61,7 @@ impl RunError {
                  `adit model add hf:sentence-transformers/all-MiniLM-L6-v2` fetches a small one"
                     .to_string(),
             ),
+            RunError::TextFile { .. } => Some("give a file with one text a line, in UTF-8".into()),
             RunError::NoTextColumn { .. } => {
                 Some("name the columns to be embedded with `--text COL`".to_string())
             }

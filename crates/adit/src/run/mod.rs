@@ -4,6 +4,7 @@
 //! judged or drawn.
 
 mod apply;
+mod bench;
 mod data;
 mod embed;
 mod error;
@@ -16,6 +17,7 @@ mod saved;
 mod summary;
 
 pub use apply::{PredictJob, PredictOutcome, predict};
+pub use bench::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use inspect::{ProfileOutcome, inspect};

@@ -12,6 +12,7 @@
 mod atomic_file;
 mod error;
 mod models;
+mod npy;
 mod partial;
 mod run_folder;
 mod tables;
@@ -21,6 +22,7 @@ pub use error::StoreError;
 pub use models::{
     AddOptions, ModelDir, ModelFile, ModelManifest, ModelSource, ModelStore, StoredModel,
 };
+pub use npy::npy_bytes;
 pub use run_folder::{RunFile, RunFolder};
 pub use tables::{
     TableFormat, TableWriter, parquet_bytes, write_csv, write_jsonl, write_parquet, write_table,

@@ -1,0 +1,165 @@
+//! Measures how fast this machine turns texts into vectors.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use adit_nn::Precision;
+
+use super::{Context, RunError};
+use crate::represent::embedding::SentenceEncoder;
+use crate::represent::encoder::EncoderDirectory;
+use crate::store::{ModelStore, npy_bytes, write_atomic};
+
+/// Lengths of the single texts that are timed, in tokens.
+const SINGLE: [usize; 2] = [12, 200];
+/// A single text is embedded so many times a round.
+const REPEATS: usize = 20;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct EmbedBench {
+    /// A file with one text a line.
+    pub texts: PathBuf,
+    /// Name in the model store, or a Hugging Face directory.
+    pub encoder: String,
+    pub max_tokens: usize,
+    /// Medians over so many rounds, after one that warms up.
+    pub rounds: usize,
+    pub precisions: Vec<Precision>,
+}
+
+/// What was measured in one precision; medians.
+#[derive(Clone, Debug)]
+pub struct EmbedSpeed {
+    pub precision: Precision,
+    /// From texts to vectors, tokenising included.
+    pub tokens_per_second: f64,
+    /// Cosines to the vectors of f32.
+    pub cosine_mean: f64,
+    pub cosine_min: f64,
+    /// Seconds for one text of 12 tokens on all threads, where the file has one.
+    pub short_text: Option<f64>,
+    /// Seconds for one text of 200 tokens.
+    pub long_text: Option<f64>,
+}
+
+/// Embeds all texts in every precision.
+///
+/// # Errors
+/// A file or an encoder that cannot be read.
+pub fn bench_embed(bench: &EmbedBench, context: &Context) -> Result<Vec<EmbedSpeed>, RunError> {
+    context.limits.apply(|| {
+        let (text, mut encoder) = open(bench, context)?;
+        let texts: Vec<&str> = text.lines().collect();
+        let tokens = encoder.tokenizer().encode(&texts)?;
+        let n_tokens: usize = tokens.iter().map(|t| t.ids.len()).sum();
+        let single = SINGLE.map(|n| tokens.iter().position(|t| t.ids.len() == n));
+        let exact = encoder.embed(&texts, context.watch)?;
+        let mut found = Vec::new();
+        for &precision in &bench.precisions {
+            encoder.set_precision(precision, &texts)?;
+            let vectors = encoder.embed(&texts, context.watch)?;
+            let all = median(bench.rounds, || timed(&encoder, &texts, context))?;
+            let mut seconds = [None; 2];
+            for (seconds, at) in seconds.iter_mut().zip(single) {
+                let Some(at) = at else { continue };
+                let one = || {
+                    let started = Instant::now();
+                    for _ in 0..REPEATS {
+                        encoder.embed(&texts[at..=at], &crate::Silent)?;
+                    }
+                    Ok(started.elapsed().as_secs_f64() / REPEATS as f64)
+                };
+                *seconds = Some(median(bench.rounds, one)?);
+            }
+            let (cosine_mean, cosine_min) = cosines(&exact, &vectors, encoder.hidden_size());
+            found.push(EmbedSpeed {
+                precision: encoder.precision(),
+                tokens_per_second: n_tokens as f64 / all,
+                cosine_mean,
+                cosine_min,
+                short_text: seconds[0],
+                long_text: seconds[1],
+            });
+        }
+        Ok(found)
+    })
+}
+
+/// Embeds all texts once, after warming up on the first of them, and writes the vectors as `.npy`
+/// into the folder for temporary files; gives `{"seconds": …, "vectors": "PATH"}`.
+///
+/// # Errors
+/// As [`bench_embed`].
+pub fn bench_peer(bench: &EmbedBench, context: &Context) -> Result<String, RunError> {
+    context.limits.apply(|| {
+        let (text, mut encoder) = open(bench, context)?;
+        let texts: Vec<&str> = text.lines().collect();
+        let precision = bench.precisions.first().copied().unwrap_or_default();
+        encoder.set_precision(precision, &texts)?;
+        encoder.embed(&texts[..texts.len().min(1)], &crate::Silent)?;
+        let started = Instant::now();
+        let vectors = encoder.embed(&texts, context.watch)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let name = format!("adit-vectors-{}.npy", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        write_atomic(
+            &path,
+            &npy_bytes(texts.len(), encoder.hidden_size(), &vectors),
+        )?;
+        Ok(serde_json::json!({ "seconds": seconds, "vectors": path }).to_string())
+    })
+}
+
+fn open(bench: &EmbedBench, context: &Context) -> Result<(String, SentenceEncoder), RunError> {
+    let text = read(&bench.texts)?;
+    let found = ModelStore::new(context.model_store).resolve(&bench.encoder)?;
+    let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?;
+    Ok((text, encoder.sentence_encoder_to(bench.max_tokens)?))
+}
+
+fn read(path: &Path) -> Result<String, RunError> {
+    let fail = |reason: String| RunError::TextFile {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
+    if text.lines().next().is_none() {
+        return Err(fail("holds no text".into()));
+    }
+    Ok(text)
+}
+
+fn timed(encoder: &SentenceEncoder, texts: &[&str], context: &Context) -> Result<f64, RunError> {
+    let started = Instant::now();
+    encoder.embed(texts, context.watch)?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+fn median(
+    rounds: usize,
+    mut measure: impl FnMut() -> Result<f64, RunError>,
+) -> Result<f64, RunError> {
+    let mut found = (0..rounds.max(1))
+        .map(|_| measure())
+        .collect::<Result<Vec<f64>, _>>()?;
+    found.sort_by(f64::total_cmp);
+    Ok(found[found.len() / 2])
+}
+
+/// The mean and the smallest cosine of rows that belong together.
+fn cosines(exact: &[f32], found: &[f32], width: usize) -> (f64, f64) {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
+    };
+    let all: Vec<f64> = exact
+        .chunks_exact(width)
+        .zip(found.chunks_exact(width))
+        .map(|(a, b)| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
+        .collect();
+    let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
+    (mean, all.iter().copied().fold(f64::INFINITY, f64::min))
+}
