@@ -18,11 +18,11 @@ pub struct Cli {
     pub verb: Verb,
 
     /// Worker threads; results do not depend on it [default: all cores]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
     /// Say nothing but results and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 1001)]
     pub quiet: bool,
 }
 
@@ -53,6 +53,9 @@ pub enum Verb {
         after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
     )]
     Embed(EmbedArgs),
+    /// Write a fine-tuned text encoder as a Hugging Face directory
+    #[command(after_help = "Example:\n  adit export runs/mrpc mrpc-classifier")]
+    Export(ExportArgs),
     /// Measure this machine
     #[command(subcommand)]
     Bench(BenchVerb),
@@ -225,6 +228,10 @@ pub struct LearnArgs {
     /// Rows a training step
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
+    /// Weights of the encoder that are trained: full, head, last-N (layers) or lora-N (rank)
+    /// [default: full]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
     /// Longest text in tokens; longer ones are cut [default: 128]
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
@@ -271,7 +278,8 @@ pub struct EmbedArgs {
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// How weights are multiplied; auto takes the fastest that stays near f32 on these texts
+    /// How weights are multiplied; auto takes the fastest whose cosine to f32 on these texts is at
+    /// least .997 on average and .98 at worst
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: PrecisionArg,
     /// Replace the output file if it is there
@@ -281,15 +289,26 @@ pub struct EmbedArgs {
     pub source: SourceArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of a finished run
+    pub run: PathBuf,
+    /// Folder that is made; it must not be there
+    #[arg(value_name = "DIR")]
+    pub output: PathBuf,
+    /// Another member of the scoreboard than the recommended one
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
+    /// Which of the run's seeds, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: usize,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum PrecisionArg {
-    /// 32-bit floats
     F32,
-    /// 16-bit weights
     Bf16,
-    /// 8-bit weights and inputs; cosine to f32 at least .997 on average
     Int8,
-    /// The fastest whose cosines to f32 are at least .997 on average and .98 at worst
     Auto,
 }
 

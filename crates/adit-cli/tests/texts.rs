@@ -98,6 +98,61 @@ fn every_text_member_predicts_a_row_alone_as_among_others() {
     }
 }
 
+#[test]
+fn every_method_of_training_learns_and_predicts_what_was_judged() {
+    let bench = bench();
+    for (method, rate) in [("head", "5e-2"), ("last-1", "5e-3"), ("lora-4", "2e-2")] {
+        let out = format!("run-{method}");
+        let extra = [
+            "--method",
+            method,
+            "--learning-rate",
+            rate,
+            "--epochs",
+            "12",
+        ];
+        let found = learn(&bench, &out, &extra);
+        assert!(
+            accuracy(&found, "tiny") > accuracy(&found, "majority") + 0.1,
+            "{method}: {}",
+            found["scoreboard"]
+        );
+    }
+    let mut args = TRAIN.to_vec();
+    args.extend(["--out", "run", "--method", "middle"]);
+    let error = bench.adit(&args).error();
+    assert!(error.contains("transformer.method"), "{error}");
+}
+
+#[test]
+fn an_exported_encoder_is_a_directory_that_can_be_fine_tuned_again() {
+    let bench = bench();
+    learn(&bench, "run", &["--epochs", "1", "--learning-rate", "1e-3"]);
+    let args = ["export", "run", "out", "--member", "tiny"];
+    bench.adit(&args).ok();
+    let text = std::fs::read_to_string(bench.path("out/config.json")).expect("config.json");
+    let config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(config["architectures"][0], "BertForSequenceClassification");
+    assert_eq!(config["id2label"].as_object().expect("labels").len(), 2);
+    let quick = ["--epochs", "1", "--learning-rate", "1e-3", "--force"];
+    let mut args = TRAIN.to_vec();
+    let at = args.iter().position(|a| *a == "tiny").expect("an encoder");
+    args[at] = "out";
+    args.extend(["--out", "again"]);
+    args.extend(quick);
+    bench.adit(&args).ok();
+}
+
+#[test]
+fn only_a_fine_tuned_encoder_is_exported() {
+    let bench = bench();
+    learn(&bench, "run", &["--epochs", "1", "--learning-rate", "1e-3"]);
+    let args = ["export", "run", "out", "--member", "linear"];
+    let error = bench.adit(&args).error();
+    assert!(error.contains("no fine-tuned text encoder"), "{error}");
+    assert!(!bench.path("out").exists());
+}
+
 /// The lines that `adit embed` writes, as CSV.
 fn embedded(bench: &Bench, input: &str, output: &str) -> Vec<String> {
     let args = [

@@ -79,6 +79,7 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             epochs: args.epochs,
             batch_size: args.batch_size,
             max_tokens: args.max_tokens,
+            method: args.method,
             ..TransformerSection::default()
         },
     };

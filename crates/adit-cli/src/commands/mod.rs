@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod embed;
+pub mod export;
 pub mod learn;
 pub mod model;
 pub mod predict;

@@ -128,6 +128,26 @@ impl EncoderConfig {
         }
     }
 
+    /// What Hugging Face calls this encoder with a classifier; none where it has no such class.
+    pub fn classifier_class(&self) -> Option<&'static str> {
+        Some(match self.model_type() {
+            "albert" => "AlbertForSequenceClassification",
+            "bert" => "BertForSequenceClassification",
+            "distilbert" => "DistilBertForSequenceClassification",
+            "electra" => "ElectraForSequenceClassification",
+            "modernbert" => "ModernBertForSequenceClassification",
+            "mpnet" => "MPNetForSequenceClassification",
+            "roberta" => "RobertaForSequenceClassification",
+            "xlm-roberta" => "XLMRobertaForSequenceClassification",
+            _ => return None,
+        })
+    }
+
+    /// True where one set of weights serves several layers.
+    pub fn shares_layers(&self) -> bool {
+        matches!(self, Self::BertLike(config) if config.family == Family::Albert)
+    }
+
     /// The same encoder without any dropout, in training too.
     #[must_use]
     pub fn without_dropout(self) -> Self {
@@ -139,7 +159,7 @@ impl EncoderConfig {
     }
 
     /// The full name of the classifier's last linear map.
-    pub(crate) fn head_name(&self) -> &'static str {
+    pub fn head_name(&self) -> &'static str {
         match self {
             Self::BertLike(config) => config.family.traits().head,
             Self::ModernBert(_) => "classifier",

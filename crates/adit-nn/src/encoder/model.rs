@@ -149,6 +149,21 @@ impl Encoder {
         }
     }
 
+    /// Freezes the embeddings and the layers below `layer`; says how many parameters those are.
+    ///
+    /// Errors: [`NnError::Config`] when layers share their weights (ALBERT), so that none can be frozen
+    /// alone, or there is no such layer.
+    pub fn freeze_below(&self, params: &mut Params, layer: usize) -> Result<usize, NnError> {
+        let reason = if layer > self.n_layers() {
+            format!("there is no layer {layer}, only {}", self.n_layers())
+        } else if self.config.shares_layers() && (1..self.n_layers()).contains(&layer) {
+            "its layers share their weights; train all of them or none".to_string()
+        } else {
+            return Ok(params.freeze(|name| stands_below(name, layer)));
+        };
+        Err(NnError::Config { reason })
+    }
+
     /// The pooled vector of every sequence, `[n, hidden]`: what the family's classifier computes from
     /// the first token (or, of a ModernBERT that says so, from the mean), without dropout; of T5,
     /// whose classifier needs a decoder, the mean.
@@ -168,4 +183,11 @@ impl Encoder {
             Model::T5(model) => model.features(tape, hidden, tokens),
         }
     }
+}
+
+/// True for what the states before `layer` depend on, by the name of the parameter.
+fn stands_below(name: &str, layer: usize) -> bool {
+    let number = name.split('.').find_map(|part| part.parse::<usize>().ok());
+    let table = ["embed", "shared.", "attention_bias"];
+    table.iter().any(|part| name.contains(part)) || number.is_some_and(|at| at < layer)
 }

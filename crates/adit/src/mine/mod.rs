@@ -3,6 +3,7 @@ mod cross_validation;
 mod error;
 mod lbfgs;
 pub mod linear;
+pub mod method;
 mod predictions;
 pub mod row_transformer;
 pub mod text_transformer;

@@ -2,9 +2,10 @@
 
 use adit_nn::random::{mix, normal_at};
 use adit_nn::watch::Watch;
-use adit_nn::{Encoder, EncoderConfig, NnError, PackedTokens, ParamId, Params, Tape, Tensor, Var};
+use adit_nn::{Encoder, EncoderConfig, NnError, ParamId, Params, Session, Tape, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
+use super::method::TrainingMethod;
 use super::training::{
     self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings,
 };
@@ -15,6 +16,9 @@ use crate::represent::text::{TextTokenizer, Tokens, batches_by_length, pack};
 
 /// Tokens computed together in inference.
 const INFERENCE_TOKENS: usize = 4096;
+
+/// Values that are kept of layers that are not trained, at most (2 GiB).
+const MOST_KNOWN: usize = 1 << 29;
 
 /// Standard deviation of a fresh head's weights, as in BERT.
 const HEAD_SPREAD: f64 = 0.02;
@@ -49,10 +53,20 @@ pub struct TextTransformerModel {
     pub max_tokens: usize,
     pub head_dropout: f32,
     pub meaning: OutputMeaning,
+    #[serde(default)]
+    pub method: TrainingMethod,
+}
+
+/// States before the first layer that is trained, of the rows that are learned from.
+struct Known {
+    first_layer: usize,
+    /// Row-major `[tokens, hidden]`; empty for other rows. One list a sequence of a row.
+    states: Vec<Vec<Vec<f32>>>,
 }
 
 struct TextNetwork<'a> {
     rows: &'a TextRows,
+    known: Option<Known>,
     encoder: &'a Encoder,
     head: Head,
     kind: TextHead,
@@ -66,8 +80,26 @@ struct Head {
 }
 
 impl TextNetwork<'_> {
-    fn sequences(&self, tape: &mut Tape, packed: &PackedTokens) -> Result<Var, NnError> {
-        let hidden = self.encoder.hidden(tape, packed)?;
+    /// The vectors of the `part`-th sequence of the rows.
+    fn sequences(&self, tape: &mut Tape, part: usize, rows: &[usize]) -> Result<Var, NnError> {
+        let tokens = match (part, &self.rows.second) {
+            (1, Some(second)) => second,
+            _ => &self.rows.first,
+        };
+        let packed = &pack(tokens, rows);
+        let known = self
+            .known
+            .as_ref()
+            .and_then(|k| Some((k, k.of(part, rows)?)));
+        let hidden = match known {
+            Some((known, data)) => {
+                let shape = vec![packed.ids.len(), self.encoder.hidden_size()];
+                let states = tape.constant(Tensor { shape, data });
+                let range = known.first_layer..self.encoder.n_layers();
+                self.encoder.layers(tape, states, packed, range)
+            }
+            None => self.encoder.hidden(tape, packed)?,
+        };
         Ok(match self.kind {
             TextHead::Cls => self.encoder.pooled(tape, hidden, packed),
             TextHead::Mean | TextHead::Match => tape.mean_pool(hidden, &packed.offsets),
@@ -77,11 +109,11 @@ impl TextNetwork<'_> {
 
 impl Network for TextNetwork<'_> {
     fn outputs(&self, tape: &mut Tape, rows: &[usize]) -> Result<Var, NnError> {
-        let u = self.sequences(tape, &pack(&self.rows.first, rows))?;
+        let u = self.sequences(tape, 0, rows)?;
         let mut features = match &self.rows.second {
             None => u,
-            Some(second) => {
-                let v = self.sequences(tape, &pack(second, rows))?;
+            Some(_) => {
+                let v = self.sequences(tape, 1, rows)?;
                 let difference = tape.abs_diff(u, v);
                 let product = tape.product(u, v);
                 tape.concat_columns(&[u, v, difference, product])
@@ -110,7 +142,25 @@ impl Network for TextNetwork<'_> {
     }
 }
 
+impl Known {
+    /// The states of the rows one after another; none where one of them is not known.
+    fn of(&self, part: usize, rows: &[usize]) -> Option<Vec<f32>> {
+        let states = &self.states[part];
+        let all = rows.iter().all(|&row| !states[row].is_empty());
+        all.then(|| {
+            rows.iter()
+                .flat_map(|&row| states[row].iter().copied())
+                .collect()
+        })
+    }
+}
+
 impl TextRows {
+    /// The sequences of all rows, part by part.
+    fn parts(&self) -> impl Iterator<Item = &Vec<Tokens>> {
+        std::iter::once(&self.first).chain(&self.second)
+    }
+
     /// Tokenises text columns for a head.
     ///
     /// # Errors
@@ -145,7 +195,7 @@ struct Built {
 }
 
 impl TextTransformerModel {
-    /// Fine-tunes a copy of the pretrained weights, all layers, for one seed.
+    /// Fine-tunes a copy of the pretrained weights for one seed.
     pub fn train(
         &self,
         encoder: &EncoderDirectory,
@@ -155,9 +205,58 @@ impl TextTransformerModel {
         monitor: &Monitor,
     ) -> Result<Trained, MineError> {
         let (built, params) = self.pretrained(encoder, settings.seed)?;
-        let network = self.network(rows, &built.encoder, built.head);
+        let mut network = self.network(rows, &built.encoder, built.head);
+        let learned: Vec<usize> = [parts.train, parts.validation].concat();
+        network.known = self.known(&built.encoder, &params, rows, &learned)?;
         let goal = self.goal(target);
-        training::train(&network, params, goal, parts, settings, monitor)
+        let mut trained = training::train(&network, params, goal, parts, settings, monitor)?;
+        self.method.finish(&mut trained.params)?;
+        Ok(trained)
+    }
+
+    /// Computes once what no step changes, where that is worth the memory.
+    fn known(
+        &self,
+        encoder: &Encoder,
+        params: &Params,
+        rows: &TextRows,
+        learned: &[usize],
+    ) -> Result<Option<Known>, MineError> {
+        let first_layer = self.method.first_trained(encoder.n_layers());
+        let width = encoder.hidden_size();
+        let tokens = |part: &Vec<Tokens>| learned.iter().map(|&i| part[i].ids.len()).sum::<usize>();
+        let n_values = rows.parts().map(tokens).sum::<usize>() * width;
+        if first_layer == 0 || n_values > MOST_KNOWN {
+            return Ok(None);
+        }
+        let mut states = Vec::new();
+        for part in rows.parts() {
+            let lengths: Vec<usize> = learned.iter().map(|&i| part[i].ids.len()).collect();
+            let batches: Vec<Vec<usize>> = batches_by_length(&lengths, INFERENCE_TOKENS)
+                .into_iter()
+                .map(|batch| batch.into_iter().map(|k| learned[k]).collect())
+                .collect();
+            let done = Session::new(params).run_all(&batches, |tape, batch| {
+                let packed = pack(part, batch);
+                let embedded = encoder.embed_tokens(tape, &packed)?;
+                let below = encoder.layers(tape, embedded, &packed, 0..first_layer);
+                Ok(tape.take(below).data)
+            })?;
+            let mut of_rows = vec![Vec::new(); part.len()];
+            for (batch, values) in batches.iter().zip(&done) {
+                let mut rest = values.as_slice();
+                for &row in batch {
+                    let (own, others) = rest.split_at(part[row].ids.len() * width);
+                    of_rows[row] = own.to_vec();
+                    rest = others;
+                }
+            }
+            states.push(of_rows);
+        }
+        Ok(Some(Known {
+            first_layer,
+            states,
+        }))
     }
 
     /// As [`TextTransformerModel::train`], on all `chosen` rows for so many epochs, without validation.
@@ -170,16 +269,13 @@ impl TextTransformerModel {
         monitor: &Monitor,
     ) -> Result<Params, MineError> {
         let (built, params) = self.pretrained(encoder, settings.seed)?;
-        let network = self.network(rows, &built.encoder, built.head);
+        let mut network = self.network(rows, &built.encoder, built.head);
+        network.known = self.known(&built.encoder, &params, rows, chosen)?;
         let goal = self.goal(target);
-        training::refit(
-            &network,
-            params,
-            goal,
-            (chosen, n_epochs),
-            settings,
-            monitor,
-        )
+        let epochs = (chosen, n_epochs);
+        let mut params = training::refit(&network, params, goal, epochs, settings, monitor)?;
+        self.method.finish(&mut params)?;
+        Ok(params)
     }
 
     fn goal<'a>(&self, target: &'a Target) -> Goal<'a> {
@@ -197,6 +293,7 @@ impl TextTransformerModel {
         let mut params = Params::new();
         let model = encoder.load(&mut params)?;
         let head = self.add_head(encoder.config(), &mut params, seed);
+        self.method.apply(&model, &mut params, seed)?;
         let built = Built {
             encoder: model,
             head,
@@ -255,6 +352,7 @@ impl TextTransformerModel {
     fn network<'a>(&self, rows: &'a TextRows, encoder: &'a Encoder, head: Head) -> TextNetwork<'a> {
         TextNetwork {
             rows,
+            known: None,
             encoder,
             head,
             kind: self.head,

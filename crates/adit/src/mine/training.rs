@@ -1,6 +1,6 @@
 //! One training loop for every transformer: AdamW, warm-up, linear decay, clipping, early stopping.
 
-use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, linear_warmup_decay, no_decay};
+use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor, linear_warmup_decay};
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
 use adit_nn::{Mode, NnError, Params, Tape, Var, Workspace};
@@ -174,7 +174,7 @@ impl<'a> Course<'a> {
     fn learn(&mut self, params: &mut Params, rows: &[usize]) -> Result<f64, MineError> {
         let settings = self.settings;
         let seed = step_seed(settings.seed, self.step);
-        let (loss, mut gradients) = {
+        let (loss, gradients) = {
             let mode = Mode::Train { seed };
             let mut tape = Tape::with_workspace(params, mode, &self.workspace);
             let outputs = self.network.outputs(&mut tape, rows)?;
@@ -185,10 +185,13 @@ impl<'a> Course<'a> {
             self.workspace.reclaim(tape);
             (value, gradients)
         };
-        clip_global_norm(&mut gradients, f64::from(settings.clip_norm));
         let rate = settings.learning_rate * settings.factor(self.step, self.total, self.warmup);
+        let update = Update {
+            factor: clip_factor(gradients.global_norm(), f64::from(settings.clip_norm)),
+            ..Update::new(rate)
+        };
         self.optimiser
-            .step(params, &gradients, &mut self.state, rate, &no_decay);
+            .apply(params, &gradients, &mut self.state, &update);
         self.workspace.reclaim_gradients(gradients);
         self.step += 1;
         Ok(loss)

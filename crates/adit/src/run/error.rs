@@ -21,6 +21,8 @@ pub enum RunError {
     TextFile { path: PathBuf, reason: String },
     #[error("no column looks like text; there are {}", columns.join(", "))]
     NoTextColumn { columns: Vec<String> },
+    #[error("{path} cannot be exported: {reason}", path = path.display())]
+    NotExported { path: PathBuf, reason: String },
     #[error("{path} is not a finished run: {reason}", path = path.display())]
     NotARun { path: PathBuf, reason: String },
     #[error("{path}: {reason}", path = path.display())]
@@ -65,6 +67,11 @@ impl RunError {
             RunError::NoTextColumn { .. } => {
                 Some("name the columns to be embedded with `--text COL`".to_string())
             }
+            RunError::NotExported { .. } => Some(
+                "export a text encoder that was fine-tuned with the head `cls`; `--member NAME` \
+                 names another member of the run"
+                    .to_string(),
+            ),
             RunError::NotARun { .. } => Some(
                 "give the folder that `adit classify`, `adit regress` or `adit run` printed"
                     .to_string(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use crate::mine::method::TrainingMethod;
 use crate::prepare::{Role, Task};
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
@@ -118,9 +119,20 @@ pub struct TransformerSection {
     /// Longest sequence in tokens; longer texts are cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
+    /// Which weights of the text encoder are trained: `full`, `head`, `last-2` (layers), `lora` or
+    /// `lora-16` (rank).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// Head over the text encoder: `cls`, `mean` or `match`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+}
+
+impl TransformerSection {
+    /// The method that the job names, if it is one.
+    pub fn method(&self) -> Option<TrainingMethod> {
+        self.method.as_deref().and_then(TrainingMethod::parse)
+    }
 }
 
 fn one() -> u64 {
@@ -242,6 +254,11 @@ impl Job {
         if t.max_tokens.is_some_and(|n| n < 8) {
             return fail("`transformer.max_tokens` must be at least 8".into());
         }
+        if let (Some(method), None) = (&t.method, t.method()) {
+            return fail(format!(
+                "`transformer.method` is `{method}`, but must be `full`, `head`, `last-N` or `lora-N`"
+            ));
+        }
         if let Some(head) = &t.head
             && !["cls", "mean", "match"].contains(&head.as_str())
         {
@@ -294,6 +311,7 @@ mod tests {
             ("[transformer]\nlearning_rates = [2.0]\n", "learning_rates"),
             ("[transformer]\nhead = \"tail\"\n", "transformer.head"),
             ("[transformer]\nmax_tokens = 1\n", "max_tokens"),
+            ("[transformer]\nmethod = \"some\"\n", "transformer.method"),
             ("[data.roles]\nx = \"king\"\n", "king"),
         ] {
             let error = read(&format!("{SMALL}{added}"))

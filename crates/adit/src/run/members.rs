@@ -265,6 +265,7 @@ impl Arena<'_> {
             max_tokens,
             head_dropout: 0.1,
             meaning: OutputMeaning::of(self.target, &self.loaded.split.train),
+            method: t.method().unwrap_or_default(),
         };
         self.watch.progress("tokenise", 0, 1, "");
         let rows = TextRows::new(&encoder.tokenizer(max_tokens)?, columns, head)?;
@@ -280,7 +281,7 @@ impl Arena<'_> {
             clip_norm: 1.0,
             seed: self.job.seed,
         };
-        let rates = candidates(&t.learning_rates, &[5e-5, 1.5e-4]);
+        let rates = candidates(&t.learning_rates, model.method.usual_rates());
         let train = |settings: &TrainingSettings, stage: &str| {
             let criterion = |p: &Predictions| match self.oriented(self.validation_score(p)) {
                 score if score.is_finite() => score,
@@ -317,6 +318,7 @@ impl Arena<'_> {
             .map(|w| model.predict(encoder.config(), w, &rows, self.watch))
             .collect::<Result<Vec<_>, _>>()?;
         let mut settings = describe(&base, rate);
+        settings.push(("trained".into(), model.method.words()));
         settings.push(("head".into(), format!("{head:?}").to_lowercase()));
         settings.push(("longest sequence".into(), format!("{max_tokens} tokens")));
         settings.push((

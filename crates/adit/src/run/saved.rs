@@ -151,6 +151,14 @@ impl Predictor {
         })
     }
 
+    /// A fine-tuned text encoder with the weights of every seed, if that is what the member is.
+    pub fn text(&self) -> Option<(&TextTransformerModel, &EncoderDirectory, &[Params])> {
+        match &self.member {
+            LoadedMember::Text(model, encoder, weights) => Some((model, encoder, weights)),
+            _ => None,
+        }
+    }
+
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
         self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
