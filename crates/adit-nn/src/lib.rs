@@ -34,7 +34,7 @@ pub mod weight_files;
 pub mod weights;
 pub mod workspace;
 
-pub use bert_like::{BertLike, BertLikeConfig, Family};
+pub use bert_like::{BertLike, BertLikeConfig, Family, MaskedLm};
 pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
 pub use gradients::Gradients;

@@ -3,14 +3,16 @@
 //!
 //! Enters: a configuration, weights, packed tokens. Leaves: hidden states, pooled vectors. One model
 //! computes them all; what differs between the families is data ([`Family`]). Not here: tokenisers,
-//! language model heads, decoders.
+//! decoders.
 
 mod config;
 mod family;
 mod layer;
+mod masked;
 mod model;
 mod positions;
 
 pub use config::BertLikeConfig;
 pub use family::Family;
+pub use masked::MaskedLm;
 pub use model::BertLike;

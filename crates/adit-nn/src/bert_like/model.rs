@@ -91,6 +91,16 @@ impl BertLike {
         }
     }
 
+    /// The configuration.
+    pub fn config(&self) -> &BertLikeConfig {
+        &self.config
+    }
+
+    /// The table of the words' vectors.
+    pub(crate) fn words(&self) -> ParamId {
+        self.words
+    }
+
     /// The first layer's input; see [`crate::Encoder::embed_tokens`].
     ///
     /// Families with one kind of segment take every token as of that kind, as Hugging Face's

@@ -72,6 +72,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A vector of shifts, 0 at first.
+    pub fn shift(&mut self, name: &str, len: usize) -> ParamId {
+        self.add(name.to_string(), &[len], true, |_| Tensor::zeros(&[len]))
+    }
+
     /// A layer norm.
     pub fn norm(&mut self, name: &str, hidden: usize, eps: f32) -> LayerNorm {
         LayerNorm {
