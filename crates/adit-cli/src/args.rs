@@ -48,6 +48,11 @@ pub enum Verb {
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
     Predict(PredictArgs),
+    /// Go on pre-training a text encoder on your own texts, without labels
+    #[command(
+        after_help = "Example:\n  adit pretrain notes.csv --text note --encoder all-minilm-l6-v2 --out notes-encoder"
+    )]
+    Pretrain(PretrainArgs),
     /// Turn texts into vectors of a pretrained encoder
     #[command(
         after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
@@ -285,6 +290,54 @@ pub struct EmbedArgs {
     /// Replace the output file if it is there
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Text column (repeatable) [default: those that look like texts]
+    #[arg(long = "text", value_name = "COL")]
+    pub texts: Vec<String>,
+    /// Pretrained text encoder: a name in the model store or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: String,
+    /// Folder that is made, a Hugging Face directory; it must not be there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Passes over the texts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub epochs: usize,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    pub learning_rate: f64,
+    /// Longest text in tokens; longer ones are cut
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub max_tokens: usize,
+    /// Tokens a training step, about
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub batch_tokens: usize,
+    /// Share of the tokens that are hidden
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
+    pub mask_share: f64,
+    /// Hide all tokens of a word together
+    #[arg(long)]
+    pub whole_words: bool,
+    /// Share of the texts that are held out, to judge by
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub held_out: f64,
+    /// Every random choice follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Go on from an interrupted pre-training
+    #[arg(long)]
+    pub resume: bool,
+    /// Seconds between two writings of the state
+    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    pub checkpoint_seconds: f64,
     #[command(flatten)]
     pub source: SourceArgs,
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             if let Some(hint) = error.hint() {
                 eprintln!("hint: {hint}");
             }
-            ExitCode::from(2)
+            ExitCode::from(if error.is_paused() { 3 } else { 2 })
         }
     }
 }
@@ -41,6 +41,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         }
         Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
         Verb::Profile(args) => commands::profile::profile(&args, session),
+        Verb::Pretrain(args) => commands::pretrain::pretrain(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
         Verb::Bench(BenchVerb::Embed(args)) => commands::bench::embed(args, session),
         Verb::Export(args) => commands::export::export(args),

@@ -13,6 +13,7 @@ fn every_verb_has_help_with_an_example() {
         "classify",
         "regress",
         "predict",
+        "pretrain",
         "embed",
         "export",
         "bench embed",

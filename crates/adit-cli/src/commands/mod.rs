@@ -6,6 +6,7 @@ pub mod export;
 pub mod learn;
 pub mod model;
 pub mod predict;
+pub mod pretrain;
 pub mod profile;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,10 @@ pub enum CliError {
 }
 
 impl CliError {
+    pub fn is_paused(&self) -> bool {
+        matches!(self, CliError::Run(e) if e.is_paused())
+    }
+
     pub fn is_interrupted(&self) -> bool {
         match self {
             CliError::Run(e) => e.is_interrupted(),

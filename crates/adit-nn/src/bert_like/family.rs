@@ -253,6 +253,11 @@ impl Family {
     ];
 
     /// Its `model_type` in `config.json`.
+    pub fn class(self) -> &'static str {
+        self.traits().class
+    }
+
+    /// The `model_type` of `config.json`.
     pub fn model_type(self) -> &'static str {
         self.traits().model_type
     }

@@ -5,6 +5,7 @@ mod lbfgs;
 pub mod linear;
 pub mod method;
 mod predictions;
+pub mod pretraining;
 pub mod row_transformer;
 pub mod text_transformer;
 pub mod training;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use adit_nn::{Encoder, EncoderConfig, Params, Pooling, WeightFiles};
+use adit_nn::{Encoder, EncoderConfig, MaskedLm, Params, Pooling, WeightFiles};
 use serde::{Deserialize, Serialize};
 
 use super::RepresentError;
@@ -101,6 +101,30 @@ impl EncoderDirectory {
     /// The tokenizer, cutting at `max_tokens`.
     pub fn tokenizer(&self, max_tokens: usize) -> Result<TextTokenizer, RepresentError> {
         TextTokenizer::open(&self.path.join("tokenizer.json"), max_tokens)
+    }
+
+    /// The encoder with its head for masked words; a head that is not there is drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`EncoderDirectory::load`], and a family without such a head.
+    pub fn load_masked(&self, params: &mut Params, seed: u64) -> Result<MaskedLm, RepresentError> {
+        let wrap = |source| RepresentError::Weights {
+            path: self.path.clone(),
+            source,
+        };
+        let files = WeightFiles::open(&self.path).map_err(wrap)?;
+        match &self.config {
+            EncoderConfig::BertLike(config) => {
+                MaskedLm::load(config, &files, params, seed).map_err(wrap)
+            }
+            other => Err(RepresentError::Encoder {
+                path: self.path.clone(),
+                reason: format!(
+                    "an encoder of the kind `{}` cannot be pre-trained on masked words",
+                    other.model_type()
+                ),
+            }),
+        }
     }
 
     /// Reads the encoder's weights into `params`.

@@ -3,6 +3,7 @@ pub mod embedding;
 pub mod encoder;
 mod error;
 pub mod linear_features;
+pub mod masking;
 mod pair_features;
 pub mod rows;
 pub mod sparse;

@@ -5,7 +5,7 @@ use std::path::Path;
 use adit_nn::PackedTokens;
 use rayon::prelude::*;
 use tokenizers::utils::truncation::truncate_encodings;
-use tokenizers::{PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::RepresentError;
 use crate::prepare::TextColumn;
@@ -18,6 +18,14 @@ const CHARACTERS_PER_TOKEN: usize = 1000;
 pub struct Tokens {
     pub ids: Vec<u32>,
     pub type_ids: Vec<u32>,
+}
+
+/// The tokens of one text, and which word each belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordTokens {
+    pub tokens: Tokens,
+    /// None for special tokens.
+    pub words: Vec<Option<u32>>,
 }
 
 /// A Hugging Face tokenizer that cuts at a length and never pads.
@@ -102,9 +110,33 @@ impl TextTokenizer {
         }
     }
 
+    /// Tokenises texts with the word of every token. `[n_texts]`
+    pub fn encode_words(&self, texts: &[&str]) -> Result<Vec<WordTokens>, RepresentError> {
+        texts
+            .par_iter()
+            .map(|text| {
+                let done = self.encoding(text, None)?;
+                Ok(WordTokens {
+                    words: done.get_word_ids().to_vec(),
+                    tokens: Tokens {
+                        ids: done.get_ids().to_vec(),
+                        type_ids: done.get_type_ids().to_vec(),
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// The token that stands for a masked one, where the tokenizer has it.
+    pub fn mask_token(&self) -> Option<u32> {
+        ["[MASK]", "<mask>"]
+            .iter()
+            .find_map(|word| self.inner.token_to_id(word))
+    }
+
     /// Cuts after both texts were tokenised whole, as Hugging Face does: which of the two is the
     /// longer one is not known before.
-    fn one(&self, text: &str, pair: Option<&str>) -> Result<Tokens, RepresentError> {
+    fn encoding(&self, text: &str, pair: Option<&str>) -> Result<Encoding, RepresentError> {
         let fail = |e: tokenizers::Error| RepresentError::Tokenize {
             reason: e.to_string(),
         };
@@ -128,7 +160,11 @@ impl TextTokenizer {
             ..Default::default()
         };
         let (first, second) = truncate_encodings(first, second, &cut).map_err(fail)?;
-        let done = self.inner.post_process(first, second, true).map_err(fail)?;
+        self.inner.post_process(first, second, true).map_err(fail)
+    }
+
+    fn one(&self, text: &str, pair: Option<&str>) -> Result<Tokens, RepresentError> {
+        let done = self.encoding(text, pair)?;
         Ok(Tokens {
             ids: done.get_ids().to_vec(),
             type_ids: done.get_type_ids().to_vec(),

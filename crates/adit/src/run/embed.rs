@@ -9,9 +9,10 @@ use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::apply::Output;
+use super::texts::{text_roles, texts_of};
 use super::{Context, RunError};
 use crate::engine::Session;
-use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Rows, Values};
+use crate::prepare::{self, Role, Rows, Values};
 use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
 use crate::source::{SourceSettings, Table};
@@ -69,7 +70,7 @@ fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunErr
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;
-    let roles = text_roles(job, &table, context)?;
+    let roles = text_roles(&job.texts, &table, context)?;
     let mut writer = Output::open(&job.output, job.overwrite)?;
     let (mut done, mut choice) = (0u64, None);
     for rows in prepare::stream(&table, &roles)? {
@@ -97,42 +98,6 @@ fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunErr
         precision: encoder.precision(),
         choice,
     })
-}
-
-/// The named columns as texts, or those that the rules find; all others are left out.
-fn text_roles(
-    job: &EmbedJob,
-    table: &Table,
-    context: &Context,
-) -> Result<Vec<ColumnRole>, RunError> {
-    let settings = RoleSettings {
-        texts: job.texts.clone(),
-        ..RoleSettings::default()
-    };
-    let profile = table.profile(context.watch)?;
-    let mut roles = prepare::assign_roles(&profile, &settings)?;
-    for role in &mut roles {
-        if role.role != Role::Text {
-            role.role = Role::Ignore;
-        }
-    }
-    if roles.iter().all(|role| role.role == Role::Ignore) {
-        return Err(RunError::NoTextColumn {
-            columns: roles.into_iter().map(|role| role.name).collect(),
-        });
-    }
-    Ok(roles)
-}
-
-/// The cells of a text column; a missing one is an empty text.
-fn texts_of(column: &RowColumn) -> Vec<String> {
-    let Values::Strings(cells) = &column.values else {
-        return Vec::new();
-    };
-    cells
-        .iter()
-        .map(|cell| prepare::normalise_text(cell.as_deref().unwrap_or_default()))
-        .collect()
 }
 
 fn embedded(

@@ -35,6 +35,12 @@ pub enum RunError {
     Threads { threads: usize, reason: String },
     #[error("interrupted")]
     Interrupted,
+    #[error("interrupted; {path} holds what was learned", path = path.display())]
+    Paused { path: PathBuf },
+    #[error("{path} holds an interrupted pre-training", path = path.display())]
+    CheckpointThere { path: PathBuf },
+    #[error("{path} is of other texts, settings or weights", path = path.display())]
+    OtherCheckpoint { path: PathBuf },
     #[error(transparent)]
     Source(SourceError),
     #[error(transparent)]
@@ -87,6 +93,13 @@ impl RunError {
             ),
             RunError::Threads { .. } => Some("lower `--threads`".to_string()),
             RunError::Interrupted => None,
+            RunError::Paused { .. } => Some("the same command with `--resume` goes on".into()),
+            RunError::CheckpointThere { .. } => {
+                Some("add `--resume` to go on from there, or remove the file to start again".into())
+            }
+            RunError::OtherCheckpoint { .. } => Some(
+                "repeat the command that was interrupted, or remove the file to start again".into(),
+            ),
             RunError::Source(e) => e.hint(),
             RunError::Store(e) => e.hint(),
             RunError::Prepare(e) => e.hint(),
@@ -95,6 +108,11 @@ impl RunError {
             RunError::Explain(e) => e.hint(),
             RunError::Report(e) => e.hint(),
         }
+    }
+
+    /// True when the user stopped the work and its state was kept.
+    pub fn is_paused(&self) -> bool {
+        matches!(self, RunError::Paused { .. })
     }
 
     /// True when the user stopped the work.

@@ -14,8 +14,10 @@ mod job;
 mod learn;
 mod limits;
 mod members;
+mod pretrain;
 mod saved;
 mod summary;
+mod texts;
 
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
@@ -26,6 +28,7 @@ pub use inspect::{ProfileOutcome, inspect};
 pub use job::{DataSection, Job, SplitSection, TransformerSection};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
+pub use pretrain::{PretrainJob, PretrainOutcome, pretrain};
 
 use std::path::PathBuf;
 

@@ -10,6 +10,7 @@
 //! Not here: what the bytes mean, which files a run holds, loading weights.
 
 mod atomic_file;
+mod checkpoint;
 mod error;
 mod models;
 mod npy;
@@ -18,6 +19,7 @@ mod run_folder;
 mod tables;
 
 pub use atomic_file::{AtomicFile, write_atomic};
+pub use checkpoint::{read_checkpoint, remove_checkpoint, write_checkpoint};
 pub use error::StoreError;
 pub use models::{
     AddOptions, ModelDir, ModelFile, ModelManifest, ModelSource, ModelStore, StoredModel,
