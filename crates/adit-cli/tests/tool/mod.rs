@@ -147,6 +147,7 @@ pub fn tiny_encoder(bench: &Bench, name: &str) {
     for (id, word) in ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
         .iter()
         .chain(&WORDS)
+        .chain(&["[MASK]"])
         .enumerate()
     {
         vocabulary.insert((*word).to_string(), id.into());
@@ -163,7 +164,8 @@ pub fn tiny_encoder(bench: &Bench, name: &str) {
         |text: &str, id: u32| serde_json::json!({"id": text, "ids": [id], "tokens": [text]});
     let tokenizer = serde_json::json!({
         "version": "1.0",
-        "added_tokens": [special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
+        "added_tokens": [special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]"),
+            special(4 + WORDS.len() as u32, "[MASK]")],
         "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
             "strip_accents": null, "lowercase": true},
         "pre_tokenizer": {"type": "BertPreTokenizer"},

@@ -252,7 +252,7 @@ impl Family {
         Self::MpNet,
     ];
 
-    /// Its `model_type` in `config.json`.
+    /// What the names of its classes start with.
     pub fn class(self) -> &'static str {
         self.traits().class
     }
