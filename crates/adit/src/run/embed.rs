@@ -12,7 +12,7 @@ use super::apply::Output;
 use super::texts::{text_roles, texts_of};
 use super::{Context, RunError};
 use crate::engine::Session;
-use crate::prepare::{self, Role, Rows, Values};
+use crate::prepare::{self, Role, Rows};
 use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
 use crate::source::{SourceSettings, Table};

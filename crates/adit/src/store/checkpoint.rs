@@ -31,7 +31,7 @@ pub fn write_checkpoint(path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> 
 /// A file that cannot be read, or is not such a file whole.
 pub fn read_checkpoint(path: &Path) -> Result<Vec<Vec<u8>>, StoreError> {
     let bytes = std::fs::read(path).map_err(at("read", path))?;
-    parts(&bytes).ok_or_else(|| StoreError::Damaged {
+    parts(&bytes).ok_or_else(|| StoreError::BrokenCheckpoint {
         path: path.to_path_buf(),
     })
 }

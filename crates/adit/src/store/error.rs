@@ -28,7 +28,7 @@ pub enum StoreError {
     #[error("another process is writing {}", path.display())]
     Busy { path: PathBuf },
     #[error("{} is damaged: its checksum does not fit", path.display())]
-    Damaged { path: PathBuf },
+    BrokenCheckpoint { path: PathBuf },
     #[error("{} was begun but not written to its end", path.display())]
     Unfinished { path: PathBuf },
     #[error("the path {path:?} does not stay inside its folder")]
@@ -111,7 +111,7 @@ impl StoreError {
             Self::NotARun { .. } | Self::NotAFolder { .. } | Self::NotAFile { .. } => {
                 "choose another path; nothing was changed there".into()
             }
-            Self::Damaged { .. } => "remove it, and start again".into(),
+            Self::BrokenCheckpoint { .. } => "remove it, and start again".into(),
             Self::Busy { .. } => "wait for it to end, or choose another path".into(),
             Self::UnknownFormat { .. } => "end the name in .parquet, .csv or .jsonl".into(),
             Self::BadSource { .. } => {
