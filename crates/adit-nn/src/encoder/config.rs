@@ -165,7 +165,7 @@ mod tests {
     fn names_that_another_family_has_for_a_field_mean_nothing() {
         let strange = r#""dim": 7, "n_layers": 3, "n_heads": 7, "dropout": 0.9, "activation": "mish",
             "seq_classif_dropout": 0.9, "embedding_size": 3, "num_hidden_groups": 0, "vocab_size""#;
-        let config = EncoderConfig::from_json(&SMALL.replace("\"vocab_size", strange)).unwrap();
+        let config = EncoderConfig::from_json(&SMALL.replace("\"vocab_size\"", strange)).unwrap();
         assert_eq!(config, EncoderConfig::from_json(SMALL).unwrap());
     }
 
