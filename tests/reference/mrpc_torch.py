@@ -16,7 +16,10 @@ sentences one by one and classifies [u, v, |u - v|, u * v] of their means. One J
 `--replay` takes what is random from Adit's own hashes: the head's first weights, the order of the
 rows (no buckets) and every dropout mask, over all training rows as `adit run` does in its last fit.
 Then both programs do the same arithmetic and differ by rounding alone, so that seeds can be
-compared one by one: a difference of two means over seeds says much less.
+compared one by one: a difference of two means over seeds says much less. To compare, train on the
+first N rows for one epoch with both (`adit classify` with `--epochs 1` and one `--learning-rate` on a
+file of those rows), predict a file of test rows with `adit predict RUN TEST -o P.csv --member ENCODER`,
+and give `--train-limit N --test-limit M --against P.csv`.
 """
 
 import argparse
@@ -287,11 +290,15 @@ def run(args, seed, train, test, folder):
     if kept is not None:
         model.load_state_dict(kept)
     scores = predict(model, encode(tokenizer, test, args.head, args.max_tokens))
+    against = None
+    if args.against:
+        ours = pd.read_csv(args.against)["probability_1"].to_numpy()
+        against = float(np.abs(ours - scores).max())
     if args.scores:
         np.savetxt(f"{args.scores}-{seed}.txt", scores, fmt="%.9g")
     return {
         "seed": seed, "head": args.head, "lr": args.lr, "epochs": args.epochs, "batch": args.batch,
-        "train_rows": len(rows), "chosen": best, "test": judge(test["label"].to_numpy(), scores),
+        "train_rows": len(rows), "chosen": best, "largest_difference": against, "test": judge(test["label"].to_numpy(), scores),
         "train_seconds": trained, "seconds_per_step": step_seconds / steps, "threads": torch.get_num_threads(),
         "log": log,
     }
@@ -314,6 +321,7 @@ def arguments():
     p.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better one (0: never)")
     p.add_argument("--no-validation", action="store_true")
     p.add_argument("--replay", action="store_true", help="use Adit's head, order and dropout masks; all training rows")
+    p.add_argument("--against", help="CSV of `adit predict` of one seed; its largest difference is printed")
     p.add_argument("--scores", help="write each seed's probabilities of the test rows to SCORES-SEED.txt")
     p.add_argument("--train-limit", type=int, default=0, help="use only the first N training rows (for a smoke run)")
     p.add_argument("--test-limit", type=int, default=0)

@@ -104,10 +104,14 @@ pub fn choose<B: Sync>(
         Session::new(params).run_all(samples, &vectors)
     };
     let exact = of(Precision::F32)?;
+    let width = exact.first().map_or(1, Tensor::cols).max(1);
+    let flat = |parts: &[Tensor]| -> Vec<f32> {
+        parts.iter().flat_map(|t| t.data.iter().copied()).collect()
+    };
     let mut measured = Vec::new();
     for precision in Precision::candidates() {
         let found = of(precision)?;
-        let (cosine_mean, cosine_min) = cosines(&exact, &found);
+        let (cosine_mean, cosine_min) = cosines(&flat(&exact), &flat(&found), width);
         measured.push(Measured {
             precision,
             cosine_mean,
@@ -124,27 +128,26 @@ pub fn choose<B: Sync>(
     })
 }
 
-/// The mean and the smallest cosine of rows that belong together; NaN where a row is not finite.
-fn cosines(exact: &[Tensor], found: &[Tensor]) -> (f64, f64) {
+/// The mean and the smallest cosine of rows of `width` values that belong together; NaN where a row is
+/// not finite.
+pub fn cosines(exact: &[f32], found: &[f32], width: usize) -> (f64, f64) {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
+    };
     let (mut sum, mut min, mut n) = (0.0, 1.0f64, 0usize);
-    for (exact, found) in exact.iter().zip(found) {
-        for row in 0..exact.rows() {
-            let dot = |a: &[f32], b: &[f32]| -> f64 {
-                a.iter()
-                    .zip(b)
-                    .map(|(&a, &b)| f64::from(a) * f64::from(b))
-                    .sum()
-            };
-            let (a, b) = (exact.row(row), found.row(row));
-            let cosine = if a == b {
-                1.0
-            } else {
-                dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-            };
-            sum += cosine;
-            n += 1;
-            min = if cosine >= min { min } else { cosine };
-        }
+    let rows = exact.chunks_exact(width).zip(found.chunks_exact(width));
+    for (a, b) in rows {
+        let cosine = if a == b {
+            1.0
+        } else {
+            dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+        };
+        sum += cosine;
+        n += 1;
+        min = if cosine >= min { min } else { cosine };
     }
     (sum / n as f64, min)
 }
@@ -180,8 +183,7 @@ mod tests {
 
     #[test]
     fn a_vector_that_is_not_a_number_never_holds() {
-        let tensor = |data: &[f32]| Tensor::new(&[1, 2], data.to_vec()).expect("a row");
-        let (mean, min) = cosines(&[tensor(&[1.0, 0.0])], &[tensor(&[f32::NAN, 0.0])]);
+        let (mean, min) = cosines(&[1.0, 0.0], &[f32::NAN, 0.0], 2);
         let measured = Measured {
             precision: Precision::Int8,
             cosine_mean: mean,

@@ -145,13 +145,12 @@ impl Network for TextNetwork<'_> {
 impl Known {
     /// The states of the rows one after another; none where one of them is not known.
     fn of(&self, part: usize, rows: &[usize]) -> Option<Vec<f32>> {
-        let states = &self.states[part];
-        let all = rows.iter().all(|&row| !states[row].is_empty());
-        all.then(|| {
-            rows.iter()
-                .flat_map(|&row| states[row].iter().copied())
-                .collect()
-        })
+        let chosen: Vec<&[f32]> = rows
+            .iter()
+            .map(|&row| self.states[part][row].as_slice())
+            .collect();
+        let all = chosen.iter().all(|states| !states.is_empty());
+        all.then(|| chosen.concat())
     }
 }
 

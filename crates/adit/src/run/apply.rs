@@ -50,10 +50,7 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
 
 fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
     let predictor = Predictor::open(&job.run, job.member.as_deref())?;
-    let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
-        path: std::env::temp_dir(),
-        reason: format!("cannot make a temporary folder: {e}"),
-    })?;
+    let spool = super::spool()?;
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use adit_nn::Precision;
+use adit_nn::precision::cosines;
 
 use super::{Context, RunError};
 use crate::represent::embedding::SentenceEncoder;
@@ -145,21 +146,4 @@ fn median(
         .collect::<Result<Vec<f64>, _>>()?;
     found.sort_by(f64::total_cmp);
     Ok(found[found.len() / 2])
-}
-
-/// The mean and the smallest cosine of rows that belong together.
-fn cosines(exact: &[f32], found: &[f32], width: usize) -> (f64, f64) {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(&a, &b)| f64::from(a) * f64::from(b))
-            .sum()
-    };
-    let all: Vec<f64> = exact
-        .chunks_exact(width)
-        .zip(found.chunks_exact(width))
-        .map(|(a, b)| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
-        .collect();
-    let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
-    (mean, all.iter().copied().fold(f64::INFINITY, f64::min))
 }

@@ -63,10 +63,7 @@ fn embed_inner(job: &EmbedJob, context: &Context) -> Result<EmbedOutcome, RunErr
     let mut encoder =
         EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
     encoder.set_precision(job.precision, &[])?;
-    let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
-        path: std::env::temp_dir(),
-        reason: format!("cannot make a temporary folder: {e}"),
-    })?;
+    let spool = super::spool()?;
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool.path(), &session, context.watch)?;

@@ -27,10 +27,7 @@ pub fn inspect(
     context: &Context,
 ) -> Result<ProfileOutcome, RunError> {
     context.limits.apply(|| {
-        let spool = tempfile::tempdir().map_err(|e| RunError::ModelFile {
-            path: std::env::temp_dir(),
-            reason: format!("cannot make a temporary folder: {e}"),
-        })?;
+        let spool = super::spool()?;
         let session =
             Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
         let table = Table::open(source, spool.path(), &session, context.watch)?;

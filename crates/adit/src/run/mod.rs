@@ -42,3 +42,11 @@ pub struct Context<'a> {
     pub model_store: &'a PathBuf,
     pub watch: &'a dyn Watch,
 }
+
+/// A folder for what is spooled while a table is read; it goes away with the value.
+fn spool() -> Result<tempfile::TempDir, RunError> {
+    tempfile::tempdir().map_err(|e| RunError::ModelFile {
+        path: std::env::temp_dir(),
+        reason: format!("cannot make a temporary folder: {e}"),
+    })
+}
