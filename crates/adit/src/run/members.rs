@@ -303,8 +303,7 @@ impl Arena<'_> {
         };
         let name = encoder.name();
         let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
-        let validation = model.predict(encoder.config(), &chosen.params, &rows, self.watch)?;
-        let validation = [validation];
+        let by_chosen = [model.predict(encoder.config(), &chosen.params, &rows, self.watch)?];
         let weights = self.refit_text(
             (&model, encoder, &rows),
             &TrainingSettings {
@@ -329,7 +328,9 @@ impl Arena<'_> {
             ),
         ));
         Ok(TrainedMember {
-            validation_score: self.mean_score(&validation, &self.loaded.split.validation),
+            // Both by weights that never learned from validation rows.
+            train_score: self.mean_score(&by_chosen, &self.loaded.split.train),
+            validation_score: self.mean_score(&by_chosen, &self.loaded.split.validation),
             settings,
             histories: histories(name, self.job.seed, &[chosen]),
             ..self.finish(
