@@ -271,15 +271,8 @@ pub struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
-    /// Files, globs, folders, or - for standard input
-    #[arg(required = true, value_name = "DATA")]
-    pub inputs: Vec<String>,
-    /// Text column (repeatable) [default: those that look like texts]
-    #[arg(long = "text", value_name = "COL")]
-    pub texts: Vec<String>,
-    /// Pretrained text encoder: a name in the model store or a folder
-    #[arg(long, value_name = "NAME|DIR")]
-    pub encoder: String,
+    #[command(flatten)]
+    pub of: EncodeArgs,
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -294,8 +287,9 @@ pub struct EmbedArgs {
     pub source: SourceArgs,
 }
 
+/// Texts, and the encoder that reads them.
 #[derive(Debug, Args)]
-pub struct PretrainArgs {
+pub struct EncodeArgs {
     /// Files, globs, folders, or - for standard input
     #[arg(required = true, value_name = "DATA")]
     pub inputs: Vec<String>,
@@ -305,6 +299,12 @@ pub struct PretrainArgs {
     /// Pretrained text encoder: a name in the model store or a folder
     #[arg(long, value_name = "NAME|DIR")]
     pub encoder: String,
+}
+
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    #[command(flatten)]
+    pub of: EncodeArgs,
     /// Folder that is made, a Hugging Face directory; it must not be there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -4,7 +4,7 @@ mod tool;
 
 use std::time::Duration;
 
-use tool::{Bench, text_table, tiny_encoder};
+use tool::{Bench, text_bench};
 
 const PRETRAIN: [&str; 15] = [
     "pretrain",
@@ -25,10 +25,7 @@ const PRETRAIN: [&str; 15] = [
 ];
 
 fn bench() -> Bench {
-    let bench = Bench::new();
-    bench.write("data.csv", text_table(120));
-    tiny_encoder(&bench, "tiny");
-    bench
+    text_bench(120)
 }
 
 fn arguments<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {

@@ -2,7 +2,7 @@
 
 mod tool;
 
-use tool::{Bench, text_table, tiny_encoder};
+use tool::{Bench, text_bench, text_table};
 
 const TRAIN: [&str; 9] = [
     "classify",
@@ -17,10 +17,7 @@ const TRAIN: [&str; 9] = [
 ];
 
 fn bench() -> Bench {
-    let bench = Bench::new();
-    bench.write("data.csv", text_table(240));
-    tiny_encoder(&bench, "tiny");
-    bench
+    text_bench(240)
 }
 
 fn learn(bench: &Bench, out: &str, extra: &[&str]) -> serde_json::Value {

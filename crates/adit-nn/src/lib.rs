@@ -18,6 +18,7 @@ pub mod lora;
 pub mod modern_bert;
 pub mod ops;
 pub mod optim;
+mod parameter_source;
 pub mod params;
 pub mod pool;
 pub mod precision;

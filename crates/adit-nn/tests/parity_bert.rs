@@ -53,24 +53,7 @@ fn check(name: &str) {
         &recorded.tensor("loss").data,
     );
     let gradients = tape.backward(loss);
-    let names = recorded.names("grad.");
-    assert_eq!(
-        names.len(),
-        params.len(),
-        "a gradient was recorded for every parameter"
-    );
-    for name in names {
-        let id = params
-            .by_name(&name)
-            .unwrap_or_else(|| panic!("no parameter {name}"));
-        let wanted = recorded.tensor(&format!("grad.{name}"));
-        let found = gradients
-            .get(id)
-            .unwrap_or_else(|| panic!("no gradient of {name}"));
-        assert_eq!(found.shape, wanted.shape, "{name}");
-        worst.see(format!("gradient of {name}"), &found.data, &wanted.data);
-        relative.see_relative(name, &found.data, &wanted.data);
-    }
+    recorded.see_gradients(&params, &gradients, [&mut worst, &mut relative]);
     worst.done(name);
     relative.done(&format!("{name}, relative"));
 }

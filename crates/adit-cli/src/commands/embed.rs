@@ -10,9 +10,9 @@ use crate::args::EmbedArgs;
 
 pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
     let job = EmbedJob {
-        source: source_settings(&args.inputs, &args.source)?,
-        texts: args.texts,
-        encoder: args.encoder,
+        source: source_settings(&args.of.inputs, &args.source)?,
+        texts: args.of.texts,
+        encoder: args.of.encoder,
         output: args.output,
         precision: precision_of(args.precision),
         overwrite: args.force,

@@ -10,9 +10,9 @@ use crate::progress::duration;
 
 pub fn pretrain(args: PretrainArgs, session: &Session) -> Result<ExitCode, CliError> {
     let job = PretrainJob {
-        source: source_settings(&args.inputs, &args.source)?,
-        texts: args.texts,
-        encoder: args.encoder,
+        source: source_settings(&args.of.inputs, &args.source)?,
+        texts: args.of.texts,
+        encoder: args.of.encoder,
         output: args.out,
         epochs: args.epochs,
         learning_rate: args.learning_rate,

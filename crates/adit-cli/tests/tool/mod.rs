@@ -190,3 +190,11 @@ pub fn text_table(n_rows: usize) -> String {
     }
     text
 }
+
+/// A folder with a table of texts, `data.csv`, and a tiny encoder, `tiny`.
+pub fn text_bench(n_rows: usize) -> Bench {
+    let bench = Bench::new();
+    bench.write("data.csv", text_table(n_rows));
+    tiny_encoder(&bench, "tiny");
+    bench
+}

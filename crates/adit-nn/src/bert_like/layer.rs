@@ -1,9 +1,9 @@
 //! One layer: attention, feed-forward part, a norm after each.
 
 use crate::bert_like::BertLikeConfig;
-use crate::encoder::Builder;
 use crate::layers::{LayerNorm, Linear};
 use crate::ops::AttentionSettings;
+use crate::parameter_source::ParameterSource;
 use crate::tape::{Tape, Var};
 
 #[derive(Clone, Debug)]
@@ -27,20 +27,20 @@ pub(super) struct Run<'a> {
 }
 
 impl Layer {
-    pub fn build(config: &BertLikeConfig, name: &str, builder: &mut Builder<'_>) -> Self {
+    pub fn build(config: &BertLikeConfig, name: &str, source: &mut ParameterSource<'_>) -> Self {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
         let eps = config.layer_norm_eps;
         let parts = config.family.traits().parts;
         let full = |part: &str| format!("{name}.{part}");
         Self {
-            query: builder.linear(&full(parts.query), (hidden, hidden)),
-            key: builder.linear(&full(parts.key), (hidden, hidden)),
-            value: builder.linear(&full(parts.value), (hidden, hidden)),
-            attention_output: builder.linear(&full(parts.attention_output), (hidden, hidden)),
-            attention_norm: builder.norm(&full(parts.attention_norm), hidden, eps),
-            intermediate: builder.linear(&full(parts.intermediate), (hidden, wide)),
-            output: builder.linear(&full(parts.output), (wide, hidden)),
-            output_norm: builder.norm(&full(parts.output_norm), hidden, eps),
+            query: source.linear(&full(parts.query), (hidden, hidden)),
+            key: source.linear(&full(parts.key), (hidden, hidden)),
+            value: source.linear(&full(parts.value), (hidden, hidden)),
+            attention_output: source.linear(&full(parts.attention_output), (hidden, hidden)),
+            attention_norm: source.norm(&full(parts.attention_norm), hidden, eps),
+            intermediate: source.linear(&full(parts.intermediate), (hidden, wide)),
+            output: source.linear(&full(parts.output), (wide, hidden)),
+            output_norm: source.norm(&full(parts.output_norm), hidden, eps),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Prediction of masked words (Devlin et al., 2019, section 3.1), as Hugging Face's classes `…ForMaskedLM`.
 
 use crate::bert_like::{BertLike, BertLikeConfig, Family};
-use crate::encoder::{Builder, unsupported};
+use crate::encoder::unsupported;
 use crate::error::NnError;
 use crate::layers::{LayerNorm, Linear};
+use crate::parameter_source::ParameterSource;
 use crate::params::{ParamId, Params};
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
@@ -56,8 +57,8 @@ impl MaskedLm {
     pub fn new(config: &BertLikeConfig, params: &mut Params, seed: u64) -> Result<Self, NnError> {
         let names = HeadNames::of(config.family)?;
         let encoder = BertLike::new(config, params, seed);
-        let mut builder = Builder::drawn(params, crate::random::mix(seed, 3));
-        let (dense, norm, bias) = head(config, &names, &mut builder);
+        let mut source = ParameterSource::drawn(params, crate::random::mix(seed, 3));
+        let (dense, norm, bias) = head(config, &names, &mut source);
         Ok(Self {
             encoder,
             dense,
@@ -77,16 +78,16 @@ impl MaskedLm {
     ) -> Result<Self, NnError> {
         let names = HeadNames::of(config.family)?;
         let encoder = BertLike::load(config, files, params, seed)?;
-        let prefix = config.family.traits().prefix;
+        let prefixes = std::slice::from_ref(&config.family.traits().prefix);
         let seed = crate::random::mix(seed, 3);
         let there = files.shape(&format!("{}.weight", names.dense)).is_some();
-        let mut builder = if there {
-            Builder::read(params, files, prefix, seed)
+        let mut source = if there {
+            ParameterSource::read(params, files, prefixes, seed)
         } else {
-            Builder::drawn(params, seed)
+            ParameterSource::drawn(params, seed)
         };
-        let (dense, norm, bias) = head(config, &names, &mut builder);
-        builder.finish()?;
+        let (dense, norm, bias) = head(config, &names, &mut source);
+        source.finish()?;
         Ok(Self {
             encoder,
             dense,
@@ -135,12 +136,12 @@ impl MaskedLm {
 fn head(
     config: &BertLikeConfig,
     names: &HeadNames,
-    builder: &mut Builder<'_>,
+    source: &mut ParameterSource<'_>,
 ) -> (Linear, LayerNorm, ParamId) {
     let (hidden, narrow) = (config.hidden_size, config.embedding_size);
     (
-        builder.linear(names.dense, (hidden, narrow)),
-        builder.norm(names.norm, narrow, config.layer_norm_eps),
-        builder.shift(&format!("{}.bias", names.bias), config.vocab_size),
+        source.linear(names.dense, (hidden, narrow)),
+        source.norm(names.norm, narrow, config.layer_norm_eps),
+        source.vector(&format!("{}.bias", names.bias), config.vocab_size, 0.0),
     )
 }

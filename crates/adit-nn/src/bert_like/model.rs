@@ -6,9 +6,9 @@ use crate::bert_like::BertLikeConfig;
 use crate::bert_like::family::PoolerActivation;
 use crate::bert_like::layer::{Layer, Run};
 use crate::bert_like::positions::distance_kind;
-use crate::encoder::Builder;
 use crate::error::NnError;
 use crate::layers::{LayerNorm, Linear};
+use crate::parameter_source::ParameterSource;
 use crate::params::{ParamId, Params};
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
@@ -34,7 +34,7 @@ pub struct BertLike {
 impl BertLike {
     /// An encoder with weights drawn from `seed`; see [`crate::Encoder::new`].
     pub fn new(config: &BertLikeConfig, params: &mut Params, seed: u64) -> Self {
-        Self::build(config, &mut Builder::drawn(params, seed))
+        Self::build(config, &mut ParameterSource::drawn(params, seed))
     }
 
     /// An encoder with the weights of `files`; see [`crate::Encoder::load`].
@@ -48,14 +48,14 @@ impl BertLike {
         seed: u64,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let prefix = config.family.traits().prefix;
-        let mut builder = Builder::read(params, files, prefix, seed);
-        let model = Self::build(config, &mut builder);
-        builder.finish()?;
+        let prefixes = std::slice::from_ref(&config.family.traits().prefix);
+        let mut source = ParameterSource::read(params, files, prefixes, seed);
+        let model = Self::build(config, &mut source);
+        source.finish()?;
         Ok(model)
     }
 
-    fn build(config: &BertLikeConfig, builder: &mut Builder<'_>) -> Self {
+    fn build(config: &BertLikeConfig, source: &mut ParameterSource<'_>) -> Self {
         let traits = config.family.traits();
         let (narrow, hidden) = (config.embedding_size, config.hidden_size);
         let full = |part: &str| format!("{}{part}", traits.prefix);
@@ -68,15 +68,15 @@ impl BertLike {
             .filter(|_| narrow != hidden || traits.model_type == "albert");
         Self {
             config: config.clone(),
-            words: builder.table(&words, config.vocab_size, narrow),
-            positions: builder.table(&positions, config.max_position_embeddings, narrow),
+            words: source.table(&words, config.vocab_size, narrow),
+            positions: source.table(&positions, config.max_position_embeddings, narrow),
             types: traits
                 .has_types
-                .then(|| builder.table(&types, config.type_vocab_size, narrow)),
-            norm: builder.norm(&full("embeddings.LayerNorm"), narrow, config.layer_norm_eps),
-            projection: projection.map(|name| builder.linear(&full(name), (narrow, hidden))),
+                .then(|| source.table(&types, config.type_vocab_size, narrow)),
+            norm: source.norm(&full("embeddings.LayerNorm"), narrow, config.layer_norm_eps),
+            projection: projection.map(|name| source.linear(&full(name), (narrow, hidden))),
             distances: traits.has_distances.then(|| {
-                builder.table(
+                source.table(
                     &full("encoder.relative_attention_bias"),
                     config.relative_attention_num_buckets,
                     config.num_attention_heads,
@@ -84,10 +84,10 @@ impl BertLike {
             }),
             layers: layer_names(config)
                 .iter()
-                .map(|name| Layer::build(config, &full(name), builder))
+                .map(|name| Layer::build(config, &full(name), source))
                 .collect(),
             order: layer_order(config),
-            pooler: builder.linear_or_drawn(traits.pooler, (hidden, hidden)),
+            pooler: source.linear_or_drawn(traits.pooler, (hidden, hidden)),
         }
     }
 

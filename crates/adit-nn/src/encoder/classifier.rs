@@ -1,8 +1,9 @@
 //! An encoder with a linear head, as Hugging Face's classes `…ForSequenceClassification`.
 
-use crate::encoder::{Encoder, EncoderConfig, name_in};
+use crate::encoder::{Encoder, EncoderConfig};
 use crate::error::NnError;
 use crate::layers::Linear;
+use crate::parameter_source::name_in;
 use crate::params::Params;
 use crate::random::{Init, mix};
 use crate::tape::{Tape, Var};
@@ -48,7 +49,7 @@ impl EncoderClassifier {
         let model = Self::on(encoder, n_outputs, params, seed);
         for id in [model.head.weight, model.head.bias] {
             let name = params.name(id).to_string();
-            if let Some(found) = name_in(files, &name, config.prefix()) {
+            if let Some(found) = name_in(files, &name, &[config.prefix()]) {
                 let tensor = files.read(&found, &params.get(id).shape)?;
                 *params.get_mut(id) = tensor;
             }

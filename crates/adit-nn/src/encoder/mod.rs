@@ -9,7 +9,6 @@ mod classifier;
 mod config;
 mod fields;
 mod model;
-mod source;
 
 pub use activation::Activation;
 pub use classifier::EncoderClassifier;
@@ -17,4 +16,3 @@ pub use config::EncoderConfig;
 pub use model::Encoder;
 
 pub(crate) use fields::{Fields, unsupported};
-pub(crate) use source::{Builder, name_in};

@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::error::NnError;
 use crate::modern_bert::config::{ClassifierPooling, LayerType, ModernBertConfig, SPREAD};
 use crate::ops::{AttentionMask, AttentionSettings, Gelu, RotaryAngles};
+use crate::parameter_source::{ParameterSource, name_in};
 use crate::params::{ParamId, Params};
-use crate::projections::{CentredNorm, ParameterSource, Projection, name_in};
+use crate::projections::{CentredNorm, Projection};
 use crate::random::mix;
 use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
@@ -157,11 +158,11 @@ impl ModernBert {
         seed: u64,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let mut source = ParameterSource::read(params, files, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES, 0);
         let encoder = Encoder::add(config, &mut source);
         source.finish()?;
         let mut source = match name_in(files, "head.dense.weight", PREFIXES) {
-            Some(_) => ParameterSource::read(params, files, PREFIXES),
+            Some(_) => ParameterSource::read(params, files, PREFIXES, 0),
             None => ParameterSource::drawn(params, mix(seed, 3)),
         };
         let head = Head::add(config, &mut source);

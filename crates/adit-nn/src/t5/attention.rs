@@ -1,7 +1,8 @@
 //! The attention of T5: maps without biases, scores that are not scaled.
 
 use crate::ops::{AttentionMask, AttentionSettings};
-use crate::projections::{ParameterSource, Projection};
+use crate::parameter_source::ParameterSource;
+use crate::projections::Projection;
 use crate::t5::config::T5Config;
 use crate::tape::{Tape, Var};
 

@@ -1,8 +1,9 @@
 //! What encoder and decoder are built of: attention and feed-forward parts that normalise first.
 
 use crate::ops::Gelu;
+use crate::parameter_source::ParameterSource;
 use crate::params::ParamId;
-use crate::projections::{ParameterSource, Projection, ScaleNorm};
+use crate::projections::{Projection, ScaleNorm};
 use crate::t5::attention::{Attention, Reach};
 use crate::t5::bucket::Buckets;
 use crate::t5::config::{FeedForwardKind, T5Config};

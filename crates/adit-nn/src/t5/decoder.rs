@@ -1,7 +1,8 @@
 //! The decoder: all tokens at once, or one more token of every row.
 
 use crate::ops::AttentionMask;
-use crate::projections::{ParameterSource, ScaleNorm};
+use crate::parameter_source::ParameterSource;
+use crate::projections::ScaleNorm;
 use crate::t5::attention::Reach;
 use crate::t5::blocks::{DistanceBias, FeedForward, Looking};
 use crate::t5::cache::Cache;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::error::NnError;
+use crate::parameter_source::ParameterSource;
 use crate::params::{ParamId, Params};
-use crate::projections::{ParameterSource, ScaleNorm};
+use crate::projections::ScaleNorm;
 use crate::t5::attention::Reach;
 use crate::t5::blocks::{DistanceBias, FeedForward, Looking};
 use crate::t5::config::T5Config;
@@ -40,7 +41,7 @@ impl T5Encoder {
         params: &mut Params,
     ) -> Result<Self, NnError> {
         config.check()?;
-        let mut source = ParameterSource::read(params, files, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES, 0);
         let model = Self::add(config, &mut source);
         source.finish()?;
         Ok(model)

@@ -1,8 +1,8 @@
 //! Encoder and decoder together, as Hugging Face's `T5ForConditionalGeneration`.
 
 use crate::error::NnError;
+use crate::parameter_source::{ParameterSource, name_in};
 use crate::params::{ParamId, Params};
-use crate::projections::{ParameterSource, name_in};
 use crate::t5::config::T5Config;
 use crate::t5::decoder::Decoder;
 use crate::t5::encoder::{PREFIXES, T5Encoder};
@@ -42,7 +42,7 @@ impl T5 {
         config.check()?;
         let mut config = config.clone();
         config.tie_word_embeddings = is_tied(&config, files)?;
-        let mut source = ParameterSource::read(params, files, PREFIXES);
+        let mut source = ParameterSource::read(params, files, PREFIXES, 0);
         let model = Self::add(&config, &mut source);
         source.finish()?;
         Ok(model)

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use adit_nn::Tensor;
+use adit_nn::{Gradients, Params, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 /// The folder of the recorded values.
@@ -90,6 +90,33 @@ impl Golden {
             .filter_map(|k| k.strip_prefix(prefix))
             .map(str::to_owned)
             .collect()
+    }
+}
+
+impl Golden {
+    /// Holds the gradient of every parameter against the recorded one, by size and relative to it.
+    ///
+    /// Fails unless one was recorded for every parameter.
+    pub fn see_gradients(
+        &self,
+        params: &Params,
+        gradients: &Gradients,
+        [worst, relative]: [&mut Worst; 2],
+    ) {
+        let names = self.names("grad.");
+        assert_eq!(names.len(), params.len(), "a gradient for every parameter");
+        for name in names {
+            let id = params
+                .by_name(&name)
+                .unwrap_or_else(|| panic!("no parameter {name}"));
+            let wanted = self.tensor(&format!("grad.{name}"));
+            let found = gradients
+                .get(id)
+                .unwrap_or_else(|| panic!("no gradient of {name}"));
+            assert_eq!(found.shape, wanted.shape, "{name}");
+            worst.see(format!("gradient of {name}"), &found.data, &wanted.data);
+            relative.see_relative(name, &found.data, &wanted.data);
+        }
     }
 }
 

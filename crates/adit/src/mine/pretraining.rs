@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MineError;
 use crate::represent::masking::Masking;
-use crate::represent::text::WordTokens;
+use crate::represent::text::{WordTokens, batches_in_order};
 
 /// Keeps the masks of held-out texts apart from those of training.
 const HELD_OUT: u64 = 0x6865_6c64;
@@ -175,8 +175,12 @@ impl Pretraining<'_> {
         let mut order: Vec<(u64, usize)> =
             train.map(|text| (mix(key, text as u64), text)).collect();
         order.sort_unstable();
-        let order = order.into_iter().map(|(_, text)| text);
-        cut(self.data.texts, order, self.settings.batch_tokens)
+        self.cut(order.into_iter().map(|(_, text)| text))
+    }
+
+    fn cut(&self, order: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+        let length = |text: usize| self.data.texts[text].tokens.ids.len();
+        batches_in_order(order, length, self.settings.batch_tokens)
     }
 
     /// Texts that have a word to predict.
@@ -192,11 +196,7 @@ impl Pretraining<'_> {
         (epoch, train_loss): (usize, Option<f64>),
     ) -> Result<HeldOut, MineError> {
         let (texts, settings) = (self.data.texts, self.settings);
-        let batches = cut(
-            texts,
-            self.useful(self.data.held_out),
-            settings.batch_tokens,
-        );
+        let batches = self.cut(self.useful(self.data.held_out));
         let key = mix(settings.seed, HELD_OUT);
         let parts = Session::new(&state.params).run_all(&batches, |tape, batch| {
             let masked = settings.masking.apply(texts, batch, key);
@@ -220,24 +220,4 @@ impl Pretraining<'_> {
             accuracy: parts.iter().map(|p| p.1).sum::<usize>() as f64 / n,
         })
     }
-}
-
-/// Consecutive texts of at most `budget` tokens together; a longer one alone.
-fn cut(texts: &[WordTokens], order: impl Iterator<Item = usize>, budget: usize) -> Vec<Vec<usize>> {
-    let mut out: Vec<Vec<usize>> = Vec::new();
-    let mut held = usize::MAX;
-    for text in order {
-        let len = texts[text].tokens.ids.len();
-        match out.last_mut() {
-            Some(batch) if held.saturating_add(len) <= budget => {
-                batch.push(text);
-                held += len;
-            }
-            _ => {
-                out.push(vec![text]);
-                held = len;
-            }
-        }
-    }
-    out
 }

@@ -265,14 +265,14 @@ impl TextTransformerModel {
         rows: &TextRows,
         (target, chosen, n_epochs): (&Target, &[usize], usize),
         settings: &TrainingSettings,
-        monitor: &Monitor,
+        seen: (&str, &dyn Watch),
     ) -> Result<Params, MineError> {
         let (built, params) = self.pretrained(encoder, settings.seed)?;
         let mut network = self.network(rows, &built.encoder, built.head);
         network.known = self.known(&built.encoder, &params, rows, chosen)?;
         let goal = self.goal(target);
         let epochs = (chosen, n_epochs);
-        let mut params = training::refit(&network, params, goal, epochs, settings, monitor)?;
+        let mut params = training::refit(&network, params, goal, epochs, settings, seen)?;
         self.method.finish(&mut params)?;
         Ok(params)
     }

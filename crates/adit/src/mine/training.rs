@@ -102,7 +102,8 @@ struct Course<'a> {
     network: &'a dyn Network,
     goal: Goal<'a>,
     settings: &'a TrainingSettings,
-    monitor: &'a Monitor<'a>,
+    name: &'a str,
+    watch: &'a dyn Watch,
     optimiser: AdamW,
     state: AdamWState,
     workspace: Workspace,
@@ -118,14 +119,15 @@ impl<'a> Course<'a> {
         goal: Goal<'a>,
         n_rows: usize,
         settings: &'a TrainingSettings,
-        monitor: &'a Monitor<'a>,
+        (name, watch): (&'a str, &'a dyn Watch),
     ) -> Course<'a> {
         let total = n_rows.div_ceil(settings.batch_size) * settings.epochs;
         Course {
             network,
             goal,
             settings,
-            monitor,
+            name,
+            watch,
             optimiser: AdamW {
                 weight_decay: settings.weight_decay,
                 ..AdamW::default()
@@ -148,20 +150,20 @@ impl<'a> Course<'a> {
         let settings = self.settings;
         let mut loss_sum = 0.0;
         for rows in shuffled(rows, settings.seed, epoch).chunks(settings.batch_size) {
-            if self.monitor.watch.cancelled() {
+            if self.watch.cancelled() {
                 return Err(MineError::Cancelled);
             }
             let loss = self.learn(params, rows)?;
             if !loss.is_finite() {
                 return Err(MineError::Diverged {
-                    model: self.monitor.name.to_string(),
+                    model: self.name.to_string(),
                     epoch,
                     learning_rate: settings.learning_rate,
                 });
             }
             loss_sum += loss * rows.len() as f64;
-            self.monitor.watch.progress(
-                self.monitor.name,
+            self.watch.progress(
+                self.name,
                 self.step as u64,
                 self.total as u64,
                 &format!("epoch {epoch}/{} loss {loss:.3}", settings.epochs),
@@ -229,7 +231,8 @@ pub fn train(
     settings: &TrainingSettings,
     monitor: &Monitor,
 ) -> Result<Trained, MineError> {
-    let mut course = Course::new(network, goal, parts.train.len(), settings, monitor);
+    let seen = (monitor.name, monitor.watch);
+    let mut course = Course::new(network, goal, parts.train.len(), settings, seen);
     let mut best: Option<Trained> = None;
     let mut best_loss = f64::INFINITY;
     let mut epochs = Vec::new();
@@ -282,7 +285,8 @@ pub fn train(
     Ok(best)
 }
 
-/// Trains on all of `rows` for the first `n_epochs` of the settings' epochs, and keeps the last weights.
+/// Trains on all of `rows` for the first `n_epochs` of the settings' epochs, and keeps the last weights;
+/// progress is told to `seen`, under its name.
 ///
 /// # Errors
 /// As [`train`].
@@ -292,9 +296,9 @@ pub fn refit(
     goal: Goal,
     (rows, n_epochs): (&[usize], usize),
     settings: &TrainingSettings,
-    monitor: &Monitor,
+    seen: (&str, &dyn Watch),
 ) -> Result<Params, MineError> {
-    let mut course = Course::new(network, goal, rows.len(), settings, monitor);
+    let mut course = Course::new(network, goal, rows.len(), settings, seen);
     for epoch in 1..=n_epochs.min(settings.epochs) {
         course.epoch(&mut params, rows, epoch)?;
     }

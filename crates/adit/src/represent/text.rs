@@ -195,10 +195,21 @@ pub fn pack(tokens: &[Tokens], chosen: &[usize]) -> PackedTokens {
 pub fn batches_by_length(lengths: &[usize], token_budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&i| (lengths[i], i));
+    batches_in_order(order, |i| lengths[i], token_budget)
+}
+
+/// Consecutive sequences of at most `token_budget` tokens together.
+///
+/// A sequence longer than the budget is a batch of its own.
+pub fn batches_in_order(
+    order: impl IntoIterator<Item = usize>,
+    length: impl Fn(usize) -> usize,
+    token_budget: usize,
+) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut filled = 0;
     for i in order {
-        let length = lengths[i];
+        let length = length(i);
         match batches.last_mut() {
             Some(batch) if filled + length <= token_budget => {
                 batch.push(i);

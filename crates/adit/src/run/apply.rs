@@ -206,13 +206,21 @@ pub fn prediction_batch(
             }
         }
     }
+    batch_of(columns, "predictions.parquet")
+}
+
+/// Columns without missing values, side by side; `file` is what errors call them.
+pub(super) fn batch_of(
+    columns: Vec<(String, ArrayRef)>,
+    file: &str,
+) -> Result<RecordBatch, RunError> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
         .collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
-        path: Path::new("predictions.parquet").to_path_buf(),
+        path: PathBuf::from(file),
         reason: e.to_string(),
     })
 }

@@ -1,14 +1,14 @@
 //! Turns text columns into vectors of an encoder whose weights stay as they are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adit_nn::Precision;
 use adit_nn::precision::Choice;
 use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field};
 
-use super::apply::Output;
+use super::apply::{Output, batch_of};
 use super::texts::{text_roles, texts_of};
 use super::{Context, RunError};
 use crate::engine::Session;
@@ -114,15 +114,7 @@ fn embedded(
         let name = format!("embedding_{}", column.name);
         columns.extend(as_columns(&name, vectors, encoder.hidden_size(), format));
     }
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
-        .collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
-        path: Path::new("embeddings").to_path_buf(),
-        reason: e.to_string(),
-    })
+    batch_of(columns, "embeddings")
 }
 
 /// One list column, or a column a number where the format has no lists.

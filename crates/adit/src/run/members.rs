@@ -364,18 +364,12 @@ impl Arena<'_> {
                 settings.seed,
                 k + 1
             );
-            let monitor = Monitor {
-                name: &stage,
-                watch: self.watch,
-                criterion: &|_| f64::NAN,
-                score: &|_| f64::NAN,
-            };
             weights.push(model.refit(
                 encoder,
                 rows,
                 (self.target, &fit_rows, n_epochs),
                 &settings,
-                &monitor,
+                (&stage, self.watch),
             )?);
         }
         Ok(weights)

@@ -18,7 +18,7 @@ use crate::mine::pretraining::{
 };
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::masking::Masking;
-use crate::represent::text::WordTokens;
+use crate::represent::text::{TextTokenizer, WordTokens};
 use crate::source::{SourceSettings, Table};
 use crate::store::{ModelStore, RunFolder, read_checkpoint, remove_checkpoint, write_checkpoint};
 
@@ -81,8 +81,9 @@ fn inner(job: &PretrainJob, context: &Context) -> Result<PretrainOutcome, RunErr
     }
     let found = ModelStore::new(context.model_store).resolve(&job.encoder)?;
     let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?;
-    let texts = tokens(job, &encoder, folder.path(), context)?;
-    let settings = settings(job, &encoder)?;
+    let tokenizer = encoder.tokenizer(job.max_tokens.min(encoder.max_tokens()))?;
+    let settings = settings(job, &encoder, &tokenizer)?;
+    let texts = tokens(job, &tokenizer, folder.path(), context)?;
     let mut state = PretrainingState::default();
     let model = encoder.load_masked(&mut state.params, job.seed)?;
     let fingerprint = fingerprint(&settings, &texts, &state.params);
@@ -161,7 +162,7 @@ fn checkpoint_of(output: &Path) -> PathBuf {
 
 fn tokens(
     job: &PretrainJob,
-    encoder: &EncoderDirectory,
+    tokenizer: &TextTokenizer,
     spool: &Path,
     context: &Context,
 ) -> Result<Vec<WordTokens>, RunError> {
@@ -172,7 +173,6 @@ fn tokens(
     if texts.len() < 2 {
         return Err(RunError::Mine(MineError::NoTrainingRows));
     }
-    let tokenizer = encoder.tokenizer(job.max_tokens.min(encoder.max_tokens()))?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     context.watch.progress("tokenise", 0, 1, "");
     let tokens = tokenizer.encode_words(&texts)?;
@@ -183,8 +183,9 @@ fn tokens(
 fn settings(
     job: &PretrainJob,
     encoder: &EncoderDirectory,
+    tokenizer: &TextTokenizer,
 ) -> Result<PretrainingSettings, RunError> {
-    let mask = encoder.tokenizer(job.max_tokens)?.mask_token();
+    let mask = tokenizer.mask_token();
     let Some(mask) = mask else {
         return Err(RunError::Represent(
             crate::represent::RepresentError::Encoder {
