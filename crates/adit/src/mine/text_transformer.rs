@@ -14,8 +14,8 @@ use crate::prepare::{Target, TextColumn};
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::text::{TextTokenizer, Tokens, batches_by_length, pack};
 
-/// Tokens computed together in inference.
-const INFERENCE_TOKENS: usize = 4096;
+/// Tokens computed together in inference, on one thread; few enough to stay near the processor.
+const INFERENCE_TOKENS: usize = 1024;
 
 /// Values that are kept of layers that are not trained, at most (2 GiB).
 const MOST_KNOWN: usize = 1 << 29;

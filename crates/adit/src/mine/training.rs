@@ -3,11 +3,14 @@
 use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor, linear_warmup_decay};
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
-use adit_nn::{Mode, NnError, Params, Tape, Var, Workspace};
+use adit_nn::{Mode, NnError, Params, Session, Tape, Var, Workspace};
 use serde::{Deserialize, Serialize};
 
 use super::{MineError, Predictions};
 use crate::prepare::Target;
+
+/// Batches between two looks at the watch in inference.
+const BATCHES_AT_ONCE: usize = 32;
 
 /// A network over rows that can be trained and asked.
 pub trait Network: Sync {
@@ -330,16 +333,20 @@ pub fn predict(
     }
     let width = meaning.n_outputs();
     let mut out = vec![0f32; rows.len() * width];
-    for batch in network.inference_batches(rows) {
+    let session = Session::new(params);
+    for batches in network.inference_batches(rows).chunks(BATCHES_AT_ONCE) {
         if watch.cancelled() {
             return Err(MineError::Cancelled);
         }
-        let mut tape = Tape::new(params, Mode::Inference);
-        let outputs = network.outputs(&mut tape, &batch)?;
-        let values = &tape.value(outputs).data;
-        for (k, &row) in batch.iter().enumerate() {
-            let at = place[row] * width;
-            out[at..at + width].copy_from_slice(&values[k * width..(k + 1) * width]);
+        let found = session.run_all(batches, |tape, batch| {
+            let outputs = network.outputs(tape, batch)?;
+            Ok(tape.value(outputs).data.clone())
+        })?;
+        for (batch, values) in batches.iter().zip(&found) {
+            for (&row, values) in batch.iter().zip(values.chunks_exact(width)) {
+                let at = place[row] * width;
+                out[at..at + width].copy_from_slice(values);
+            }
         }
     }
     if out.iter().any(|v| !v.is_finite()) {
