@@ -16,7 +16,8 @@ sentences one by one and classifies [u, v, |u - v|, u * v] of their means. One J
 `--replay` takes what is random from Adit's own hashes: the head's first weights, the order of the
 rows (no buckets) and every dropout mask, over all training rows as `adit run` does in its last fit.
 Then both programs do the same arithmetic and differ by rounding alone, so that seeds can be
-compared one by one: a difference of two means over seeds says much less. To compare, train on the
+compared one by one: a difference of two means over seeds says much less. The scores after every epoch
+are logged, as Adit's last fit ends at the epoch that validation rows chose. To compare, train on the
 first N rows for one epoch with both (`adit classify` with `--epochs 1` and one `--learning-rate` on a
 file of those rows), predict a file of test rows with `adit predict RUN TEST -o P.csv --member ENCODER`,
 and give `--train-limit N --test-limit M --against P.csv`.
@@ -258,6 +259,7 @@ def run(args, seed, train, test, folder):
     rows = encode(tokenizer, train, args.head, args.max_tokens)
     labels = torch.tensor(train["label"].to_numpy())
     held_rows = encode(tokenizer, held, args.head, args.max_tokens) if held is not None else None
+    test_rows = encode(tokenizer, test, args.head, args.max_tokens)
     args.replayed_seed = seed
     replay = args.replay
     model = Packed(folder, seed, args.dropout) if replay else Classifier(folder, args.head, args.dropout)
@@ -277,6 +279,8 @@ def run(args, seed, train, test, folder):
         loss, n, padding = train_epoch(model, rows, labels, optimiser, rate, args, batches)
         step_seconds, steps = step_seconds + time.perf_counter() - began, steps + n
         entry = {"epoch": epoch + 1, "train_loss": loss, "padding": padding}
+        if args.replay:
+            entry["test"] = judge(test["label"].to_numpy(), predict(model, test_rows))
         if held is not None:
             entry["validation"] = judge(held["label"].to_numpy(), predict(model, held_rows))
             waited += 1
@@ -289,7 +293,7 @@ def run(args, seed, train, test, folder):
     trained = time.perf_counter() - start
     if kept is not None:
         model.load_state_dict(kept)
-    scores = predict(model, encode(tokenizer, test, args.head, args.max_tokens))
+    scores = predict(model, test_rows)
     against = None
     if args.against:
         ours = pd.read_csv(args.against)["probability_1"].to_numpy()

@@ -48,9 +48,9 @@ pub enum Verb {
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
     Predict(PredictArgs),
-    /// Go on pre-training a text encoder on your own texts, without labels
+    /// Pre-train a text encoder on your own texts, without labels: go on with one, or begin a new one
     #[command(
-        after_help = "Example:\n  adit pretrain notes.csv --text note --encoder all-minilm-l6-v2 --out notes-encoder"
+        after_help = "Examples:\n  adit pretrain notes.csv --text note --encoder all-minilm-l6-v2 --out notes-encoder\n  adit pretrain notes.csv --text note --from-scratch --out notes-encoder"
     )]
     Pretrain(PretrainArgs),
     /// Turn texts into vectors of a pretrained encoder
@@ -272,7 +272,10 @@ pub struct PredictArgs {
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
     #[command(flatten)]
-    pub of: EncodeArgs,
+    pub of: TextArgs,
+    /// Pretrained text encoder: a name in the model store or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: String,
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
@@ -287,33 +290,62 @@ pub struct EmbedArgs {
     pub source: SourceArgs,
 }
 
-/// Texts, and the encoder that reads them.
+/// Texts of a table.
 #[derive(Debug, Args)]
-pub struct EncodeArgs {
+pub struct TextArgs {
     /// Files, globs, folders, or - for standard input
     #[arg(required = true, value_name = "DATA")]
     pub inputs: Vec<String>,
     /// Text column (repeatable) [default: those that look like texts]
     #[arg(long = "text", value_name = "COL")]
     pub texts: Vec<String>,
-    /// Pretrained text encoder: a name in the model store or a folder
-    #[arg(long, value_name = "NAME|DIR")]
-    pub encoder: String,
 }
 
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
     #[command(flatten)]
-    pub of: EncodeArgs,
+    pub of: TextArgs,
+    /// Pretrained text encoder to go on with: a name in the model store or a folder
+    #[arg(
+        long,
+        value_name = "NAME|DIR",
+        required_unless_present = "from_scratch"
+    )]
+    pub encoder: Option<String>,
+    /// Begin a new small encoder, with a vocabulary learned from the texts
+    #[arg(long, conflicts_with = "encoder")]
+    pub from_scratch: bool,
+    /// Tokens of a new encoder's vocabulary, at most
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8000,
+        requires = "from_scratch"
+    )]
+    pub vocab_size: usize,
+    /// Layers of a new encoder
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "from_scratch")]
+    pub layers: usize,
+    /// Values a token in a new encoder, a multiple of 32
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 256,
+        requires = "from_scratch"
+    )]
+    pub hidden_size: usize,
+    /// Capitals stay apart from small letters in a new encoder
+    #[arg(long, requires = "from_scratch")]
+    pub keep_case: bool,
     /// Folder that is made, a Hugging Face directory; it must not be there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Passes over the texts
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub epochs: usize,
-    /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
-    pub learning_rate: f64,
+    /// Passes over the texts [default: 3, from scratch 20]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Highest learning rate [default: 1e-4, from scratch 1e-3]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
     /// Longest text in tokens; longer ones are cut
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub max_tokens: usize,

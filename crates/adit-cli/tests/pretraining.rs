@@ -140,3 +140,73 @@ fn a_checkpoint_is_not_overlooked_nor_used_for_another_work() {
     assert!(error.contains("damaged"), "{error}");
     assert!(!bench.path("out").exists());
 }
+
+const FROM_SCRATCH: [&str; 15] = [
+    "pretrain",
+    "data.csv",
+    "--text",
+    "text",
+    "--from-scratch",
+    "--layers",
+    "1",
+    "--hidden-size",
+    "32",
+    "--vocab-size",
+    "300",
+    "--batch-tokens",
+    "256",
+    "--quiet",
+    "--out",
+];
+
+#[test]
+fn an_encoder_begun_from_scratch_learns_and_can_be_fine_tuned() {
+    let bench = bench();
+    let run = |out: &str, more: &[&str]| {
+        let mut all = FROM_SCRATCH.to_vec();
+        all.push(out);
+        all.extend(more);
+        bench.adit(&all).ok();
+        let read = |name: &str| std::fs::read(bench.path(out).join(name)).expect("a file");
+        (read("model.safetensors"), read("tokenizer.json"))
+    };
+    let new = run("new", &["--epochs", "8", "--threads", "1"]);
+    assert!(
+        new == run("again", &["--epochs", "8", "--threads", "2"]),
+        "threads change the bytes"
+    );
+    let text = std::fs::read_to_string(bench.path("new/pretraining.json")).expect("a record");
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let loss = |epoch: usize| told["held_out"][epoch]["loss"].as_f64().expect("a loss");
+    assert!(loss(8) < 0.8 * loss(0), "{text}");
+    assert_eq!(told["encoder"], "from scratch");
+    assert!(bench.path("new/tokenizer_config.json").exists());
+    let embed = ["embed", "data.csv", "--text", "text", "--encoder", "new"];
+    bench
+        .adit(&[&embed[..], &["--output", "vectors.csv", "--quiet"]].concat())
+        .ok();
+}
+
+#[test]
+fn a_new_encoder_of_a_wrong_size_is_refused_before_the_texts_are_read() {
+    let bench = bench();
+    let refused = |more: &[&str]| {
+        let args = ["pretrain", "data.csv", "--from-scratch", "--out", "new"];
+        bench.adit(&[&args[..], more].concat()).error()
+    };
+    let error = refused(&["--vocab-size", "100"]);
+    assert!(
+        error.contains("vocab-size") && error.contains("261"),
+        "{error}"
+    );
+    let error = refused(&["--hidden-size", "100"]);
+    assert!(
+        error.contains("hidden-size") && error.contains("32"),
+        "{error}"
+    );
+    let error = refused(&["--layers", "0"]);
+    assert!(error.contains("layers"), "{error}");
+    let error = refused(&["--encoder", "tiny"]);
+    assert!(error.contains("cannot be used with"), "{error}");
+    assert_eq!(bench.entries(), ["data.csv", "tiny"]);
+}

@@ -12,7 +12,7 @@ pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
     let job = EmbedJob {
         source: source_settings(&args.of.inputs, &args.source)?,
         texts: args.of.texts,
-        encoder: args.of.encoder,
+        encoder: args.encoder,
         output: args.output,
         precision: precision_of(args.precision),
         overwrite: args.force,

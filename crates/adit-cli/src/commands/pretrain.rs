@@ -2,20 +2,33 @@
 
 use std::process::ExitCode;
 
-use adit::run::{self, PretrainJob};
+use adit::run::{self, NewEncoder, PretrainJob, PretrainStart};
 
 use super::{CliError, Session, ruled_table, source_settings};
 use crate::args::PretrainArgs;
 use crate::progress::duration;
 
 pub fn pretrain(args: PretrainArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let scratch = args.from_scratch;
     let job = PretrainJob {
         source: source_settings(&args.of.inputs, &args.source)?,
         texts: args.of.texts,
-        encoder: args.of.encoder,
+        start: match args.encoder {
+            Some(encoder) => PretrainStart::Encoder(encoder),
+            None => PretrainStart::FromScratch(NewEncoder {
+                vocab_size: args.vocab_size,
+                n_layers: args.layers,
+                hidden_size: args.hidden_size,
+                max_tokens: args.max_tokens,
+                keep_case: args.keep_case,
+                seed: args.seed,
+            }),
+        },
         output: args.out,
-        epochs: args.epochs,
-        learning_rate: args.learning_rate,
+        epochs: args.epochs.unwrap_or(if scratch { 20 } else { 3 }),
+        learning_rate: args
+            .learning_rate
+            .unwrap_or(if scratch { 1e-3 } else { 1e-4 }),
         max_tokens: args.max_tokens,
         batch_tokens: args.batch_tokens,
         share: args.mask_share,

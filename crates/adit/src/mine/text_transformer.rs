@@ -1,4 +1,4 @@
-//! A pretrained text encoder, fine-tuned whole, as a member of the scoreboard.
+//! A pretrained text encoder, fine-tuned, as a member of the scoreboard.
 
 use adit_nn::random::{mix, normal_at};
 use adit_nn::watch::Watch;
@@ -356,6 +356,92 @@ impl TextTransformerModel {
             head,
             kind: self.head,
             dropout: self.head_dropout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_nn::{Gradients, Mode};
+
+    use super::*;
+
+    /// Rows 0 to 3 are learned from, row 4 is not.
+    const LEARNED: [usize; 4] = [0, 1, 2, 3];
+
+    fn tiny() -> EncoderConfig {
+        let text = r#"{"model_type": "bert", "vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 3,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 12,
+            "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}"#;
+        EncoderConfig::from_json(text).expect("a configuration")
+    }
+
+    fn rows(pairs: bool) -> TextRows {
+        let tokens = |first: u32| -> Vec<Tokens> {
+            [3, 1, 7, 4, 5]
+                .iter()
+                .map(|&n| Tokens {
+                    ids: (0..n).map(|i| (first + 3 * i) % 20).collect(),
+                    type_ids: vec![0; n as usize],
+                })
+                .collect()
+        };
+        TextRows {
+            first: tokens(2),
+            second: pairs.then(|| tokens(5)),
+        }
+    }
+
+    /// Outputs and gradients of a step on `batch`.
+    fn step(network: &TextNetwork, params: &Params, batch: &[usize]) -> (Vec<f32>, Gradients) {
+        let mut tape = Tape::new(params, Mode::Train { seed: 1 });
+        let outputs = network.outputs(&mut tape, batch).expect("outputs");
+        let values = tape.value(outputs).data.clone();
+        let classes: Vec<u32> = batch.iter().map(|&row| row as u32 % 2).collect();
+        let loss = tape.cross_entropy(outputs, &classes, None);
+        (values, tape.backward(loss))
+    }
+
+    #[test]
+    fn states_that_are_kept_give_the_bits_of_the_whole_encoder() {
+        let config = tiny();
+        for (head, method) in [
+            (TextHead::Cls, TrainingMethod::Last { layers: 1 }),
+            (TextHead::Cls, TrainingMethod::Head),
+            (TextHead::Match, TrainingMethod::Last { layers: 2 }),
+            (TextHead::Mean, TrainingMethod::Head),
+        ] {
+            let model = TextTransformerModel {
+                encoder: "tiny".into(),
+                head,
+                max_tokens: 12,
+                head_dropout: 0.0,
+                meaning: OutputMeaning::Classes { n_classes: 2 },
+                method,
+            };
+            let (Built { encoder, head }, mut params) = model.built(&config).expect("a model");
+            method.apply(&encoder, &mut params, 1).expect("frozen");
+            let rows = rows(model.head == TextHead::Match);
+            let whole = model.network(&rows, &encoder, head);
+            let mut short = model.network(&rows, &encoder, head);
+            short.known = model
+                .known(&encoder, &params, &rows, &LEARNED)
+                .expect("states");
+            let known = short.known.as_ref().expect("states are kept");
+            assert!(known.of(0, &[2, 0]).is_some() && known.of(0, &[2, 4]).is_none());
+            // The last batch has a row without states and goes through the whole encoder.
+            for batch in [&[2, 0, 3][..], &[1], &[0, 4]] {
+                let (expected, by_whole) = step(&whole, &params, batch);
+                let (found, by_short) = step(&short, &params, batch);
+                assert_eq!(found, expected, "{head:?} {method:?} {batch:?}");
+                for (id, name, _) in params.iter() {
+                    let of = |g: &Gradients| g.get(id).map(|tensor| tensor.data.clone());
+                    assert_eq!(of(&by_short), of(&by_whole), "{name} {method:?} {batch:?}");
+                    if params.is_frozen(id) {
+                        assert!(of(&by_short).is_none(), "{name} is frozen");
+                    }
+                }
+            }
         }
     }
 }

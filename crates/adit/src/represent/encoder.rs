@@ -53,6 +53,11 @@ impl EncoderDirectory {
         })
     }
 
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Name that stands on the scoreboard.
     pub fn name(&self) -> &str {
         &self.name

@@ -2,6 +2,7 @@
 pub mod embedding;
 pub mod encoder;
 mod error;
+pub mod from_scratch;
 pub mod linear_features;
 pub mod masking;
 mod pair_features;

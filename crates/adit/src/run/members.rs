@@ -245,7 +245,7 @@ impl Arena<'_> {
         Ok((model, scores, test))
     }
 
-    /// The text encoder, fine-tuned whole.
+    /// The text encoder, fine-tuned by the method that the job names.
     pub fn text_transformer(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
         let started = Instant::now();
         let columns = &self.loaded.dataset.texts;

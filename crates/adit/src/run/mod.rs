@@ -19,6 +19,7 @@ mod saved;
 mod summary;
 mod texts;
 
+pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
 pub use embed::{EmbedJob, EmbedOutcome, embed};
@@ -28,7 +29,7 @@ pub use inspect::{ProfileOutcome, inspect};
 pub use job::{DataSection, Job, SplitSection, TransformerSection};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
-pub use pretrain::{PretrainJob, PretrainOutcome, pretrain};
+pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};
 
 use std::path::PathBuf;
 

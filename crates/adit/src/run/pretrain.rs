@@ -1,4 +1,4 @@
-//! Continues the pre-training of a text encoder on the user's own texts.
+//! Pre-trains a text encoder on the user's own texts: one that is there, or a new one.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,10 +17,18 @@ use crate::mine::pretraining::{
     HeldOut, Pretraining, PretrainingSettings, PretrainingState, PretrainingTexts, Progress,
 };
 use crate::represent::encoder::EncoderDirectory;
+use crate::represent::from_scratch::{LEAST_VOCABULARY, NewEncoder};
 use crate::represent::masking::Masking;
 use crate::represent::text::{TextTokenizer, WordTokens};
 use crate::source::{SourceSettings, Table};
-use crate::store::{ModelStore, RunFolder, read_checkpoint, remove_checkpoint, write_checkpoint};
+use crate::store::{
+    ModelStore, RunFolder, read_checkpoint, remove_checkpoint, write_atomic, write_checkpoint,
+};
+
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// What stands for the encoder's name in the record of one that is new.
+const FROM_SCRATCH: &str = "from scratch";
 
 /// What is pre-trained on, and how.
 #[derive(Clone, Debug)]
@@ -28,8 +36,7 @@ pub struct PretrainJob {
     pub source: SourceSettings,
     /// Text columns; those that look like texts where none is named.
     pub texts: Vec<String>,
-    /// Name in the model store, or a Hugging Face directory.
-    pub encoder: String,
+    pub start: PretrainStart,
     /// A folder that is made: a Hugging Face directory.
     pub output: PathBuf,
     pub epochs: usize,
@@ -47,6 +54,20 @@ pub struct PretrainJob {
     pub resume: bool,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: f64,
+}
+
+/// What pre-training begins with.
+#[derive(Clone, Debug)]
+pub enum PretrainStart {
+    /// Name in the model store, or a Hugging Face directory.
+    Encoder(String),
+    FromScratch(NewEncoder),
+}
+
+/// The start, once what is wrong with it can be told.
+enum Start<'a> {
+    There(EncoderDirectory),
+    New(&'a NewEncoder),
 }
 
 /// What was pre-trained.
@@ -79,11 +100,23 @@ fn inner(job: &PretrainJob, context: &Context) -> Result<PretrainOutcome, RunErr
     if checkpoint.exists() && !job.resume {
         return Err(RunError::CheckpointThere { path: checkpoint });
     }
-    let found = ModelStore::new(context.model_store).resolve(&job.encoder)?;
-    let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?;
+    let drafts = super::spool()?;
+    // An encoder that is no good is told before the texts are read.
+    let start = match &job.start {
+        PretrainStart::Encoder(name) => {
+            let found = ModelStore::new(context.model_store).resolve(name)?;
+            Start::There(EncoderDirectory::open(&found.path, &found.manifest.name)?)
+        }
+        PretrainStart::FromScratch(new) => Start::New(new),
+    };
+    let texts = texts(job, folder.path(), context)?;
+    let encoder = match start {
+        Start::There(encoder) => encoder,
+        Start::New(new) => begin(new, &texts, drafts.path(), context)?,
+    };
     let tokenizer = encoder.tokenizer(job.max_tokens.min(encoder.max_tokens()))?;
     let settings = settings(job, &encoder, &tokenizer)?;
-    let texts = tokens(job, &tokenizer, folder.path(), context)?;
+    let texts = tokens(&texts, &tokenizer, context)?;
     let mut state = PretrainingState::default();
     let model = encoder.load_masked(&mut state.params, job.seed)?;
     let fingerprint = fingerprint(&settings, &texts, &state.params);
@@ -150,7 +183,42 @@ fn check(job: &PretrainJob) -> Result<(), RunError> {
         let value = job.checkpoint_seconds.to_string();
         return wrong("checkpoint-seconds", value, "it must be a length of time");
     }
+    if let PretrainStart::FromScratch(NewEncoder {
+        vocab_size,
+        n_layers,
+        hidden_size,
+        ..
+    }) = job.start
+    {
+        if n_layers == 0 {
+            return wrong("layers", n_layers.to_string(), "it must be at least 1");
+        }
+        if vocab_size < LEAST_VOCABULARY {
+            let reason = "it must be at least 261: every byte and five special tokens";
+            return wrong("vocab-size", vocab_size.to_string(), reason);
+        }
+        if hidden_size == 0 || !hidden_size.is_multiple_of(32) {
+            let reason = "it must be a multiple of 32, the width of a head of attention";
+            return wrong("hidden-size", hidden_size.to_string(), reason);
+        }
+    }
     Ok(())
+}
+
+/// A new encoder, drafted in `folder`.
+fn begin(
+    new: &NewEncoder,
+    texts: &[String],
+    folder: &Path,
+    context: &Context,
+) -> Result<EncoderDirectory, RunError> {
+    context.watch.progress("vocabulary", 0, 1, "");
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (name, bytes) in new.files(&texts)? {
+        write_atomic(&folder.join(name), &bytes)?;
+    }
+    context.watch.progress("vocabulary", 1, 1, "");
+    Ok(EncoderDirectory::open(folder, FROM_SCRATCH)?)
 }
 
 /// `OUT.checkpoint` beside `OUT`.
@@ -160,12 +228,7 @@ fn checkpoint_of(output: &Path) -> PathBuf {
     output.with_file_name(name)
 }
 
-fn tokens(
-    job: &PretrainJob,
-    tokenizer: &TextTokenizer,
-    spool: &Path,
-    context: &Context,
-) -> Result<Vec<WordTokens>, RunError> {
+fn texts(job: &PretrainJob, spool: &Path, context: &Context) -> Result<Vec<String>, RunError> {
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let table = Table::open(&job.source, spool, &session, context.watch)?;
@@ -173,6 +236,14 @@ fn tokens(
     if texts.len() < 2 {
         return Err(RunError::Mine(MineError::NoTrainingRows));
     }
+    Ok(texts)
+}
+
+fn tokens(
+    texts: &[String],
+    tokenizer: &TextTokenizer,
+    context: &Context,
+) -> Result<Vec<WordTokens>, RunError> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     context.watch.progress("tokenise", 0, 1, "");
     let tokens = tokenizer.encode_words(&texts)?;
@@ -290,6 +361,11 @@ fn write(
         {
             folder.copy_in(&path, &name)?;
         }
+    }
+    // Adit does not read it; the `transformers` of other people does.
+    let named = encoder.path().join(TOKENIZER_CONFIG);
+    if named.is_file() {
+        folder.copy_in(&named, TOKENIZER_CONFIG)?;
     }
     let [(_, text), _] = encoder.files()?;
     let mut config: Value = serde_json::from_str(&text).map_err(|e| RunError::ModelFile {
