@@ -49,6 +49,28 @@ pub fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf)
 }
 
+/// [`gelu`] within 5e-5, at a third of its cost: for inputs that were rounded further than that.
+///
+/// A polynomial of minimal largest error for erf(x/√2) / x in x², on |x| ≤ 4.5, scaled so that it ends at 1.
+#[inline(always)]
+pub fn gelu_near(x: f32) -> f32 {
+    const SCALE: f32 = 1.000_014;
+    let z = x.clamp(-4.5, 4.5);
+    let t = z * z;
+    let mut p = -2.800_134_5e-12f32;
+    p = p.mul_add(t, 3.394_607_4e-10);
+    p = p.mul_add(t, -1.838_749_8e-8);
+    p = p.mul_add(t, 5.917_797_2e-7);
+    p = p.mul_add(t, -1.273_051_2e-5);
+    p = p.mul_add(t, 1.957_427_3e-4);
+    p = p.mul_add(t, -2.245_357e-3);
+    p = p.mul_add(t, 1.966_637e-2);
+    p = p.mul_add(t, -1.326_741_1e-1);
+    p = p.mul_add(t, 7.977_675_8e-1);
+    let erf = (z * p * SCALE).clamp(-1.0, 1.0);
+    (0.5 * x).mul_add(erf, 0.5 * x)
+}
+
 /// The derivative of [`gelu`]: Φ(x) + x·φ(x).
 #[inline(always)]
 pub fn gelu_slope(x: f32) -> f32 {
@@ -171,6 +193,20 @@ mod tests {
             let found = f64::from(gelu_tanh_slope(x));
             assert!((found - slope).abs() < 2e-6, "gelu_tanh'({x}) = {found}");
         }
+    }
+
+    #[test]
+    fn gelu_near_is_within_five_units_of_ten_to_the_minus_five() {
+        for x in grid().chain([-1e3, -30.0, 30.0, 1e3]) {
+            let v = f64::from(x);
+            let want = 0.5 * v * (1.0 + erf_oracle(v / 2f64.sqrt()));
+            let found = f64::from(gelu_near(x));
+            assert!(
+                (found - want).abs() < 5e-5,
+                "gelu_near({x}) = {found}, not {want}"
+            );
+        }
+        assert!(gelu_near(f32::NAN).is_nan());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod attention;
 pub mod bytes;
 pub mod elementwise;
 pub mod embedding;
+pub mod finish;
 pub mod gated;
 pub mod loss;
 pub mod maths;

@@ -127,7 +127,7 @@ impl Given<'_> {
         let key = (task.keys.start + block.keys.start) * hidden + column;
         let lse = &self.sums[heads.sums_at(task) + block.queries.start..][..n];
 
-        heads.scores(self.inputs, task, block, scratch.p);
+        heads.scores(self.inputs, (task, block), scratch.p, cols);
         heads.weights_again(task, block, scratch.p, lse);
         scratch.dropped.copy_from_slice(scratch.p);
         heads.drop_weights(task, block, scratch.dropped);

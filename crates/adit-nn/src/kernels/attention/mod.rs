@@ -166,8 +166,23 @@ impl<'a> Heads<'a> {
         }
     }
 
-    /// Scores of a block: products of queries and keys.
-    fn scores(&self, inputs: Inputs<'_>, task: &Task, block: &Block, out: &mut [f32]) {
+    /// Values from one row of scores to the next, where nothing but softmax reads them.
+    fn step(&self, cols: usize) -> usize {
+        if self.is_plain() && self.dropout.is_none() {
+            cols.next_multiple_of(rows::FULL)
+        } else {
+            cols
+        }
+    }
+
+    /// Scores of a block, its rows `step` apart: products of queries and keys.
+    fn scores(
+        &self,
+        inputs: Inputs<'_>,
+        (task, block): (&Task, &Block),
+        out: &mut [f32],
+        step: usize,
+    ) {
         let (hidden, head) = (self.hidden, self.head());
         let column = task.head * head;
         let q = &inputs.q[(task.queries.start + block.queries.start) * hidden + column..];
@@ -176,7 +191,7 @@ impl<'a> Heads<'a> {
         product(
             size,
             out,
-            block.cols(),
+            step,
             View::new(q, hidden, 1),
             View::new(k, 1, hidden),
             false,
@@ -217,13 +232,14 @@ impl<'a> Heads<'a> {
     }
 
     fn weights(&self, task: &Task, block: &Block, scores: &mut [f32], lse: &mut [f32]) {
+        let cols = block.cols();
         if self.is_plain() {
-            rows::softmax(scores, block.cols(), lse, self.scale);
+            rows::softmax(scores, self.step(cols), cols, lse, self.scale);
         } else {
             lse.fill(0.0);
             self.each_row(task, block, scores, |at, row, scale| {
                 let cols = row.len();
-                rows::softmax(row, cols, &mut lse[at..=at], scale);
+                rows::softmax(row, cols, cols, &mut lse[at..=at], scale);
             });
         }
     }
@@ -299,10 +315,10 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut
     each(heads.n_tasks(), |at| {
         let task = heads.task(at);
         let most = BLOCK.min(task.queries.len());
-        with_scratch(most * (task.keys.len() + head + 1), |scratch| {
+        with_scratch(most * (heads.step(task.keys.len()) + head + 1), |scratch| {
             for block in heads.blocks(&task) {
                 let (n, cols) = (block.rows(), block.cols());
-                let (scores, rest) = scratch.split_at_mut(n * cols);
+                let (scores, rest) = scratch.split_at_mut(n * heads.step(cols));
                 let (mine, rest) = rest.split_at_mut(n * head);
                 let lse = &mut rest[..n];
                 heads.block(inputs, (&task, &block), scores, mine, lse);
@@ -335,13 +351,14 @@ impl Heads<'_> {
             lse.fill(0.0);
             return;
         }
-        self.scores(inputs, task, block, scores);
+        let step = self.step(cols);
+        self.scores(inputs, (task, block), scores, step);
         self.weights(task, block, scores, lse);
         self.drop_weights(task, block, scores);
         let head = self.head();
         let first = (task.keys.start + block.keys.start) * self.hidden + task.head * head;
         let values = View::new(&inputs.v[first..], self.hidden, 1);
-        let weights = View::new(scores, cols, 1);
+        let weights = View::new(scores, step, 1);
         product((n, head, cols), out, head, weights, values, false);
     }
 

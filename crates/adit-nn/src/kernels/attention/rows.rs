@@ -16,14 +16,15 @@ fn largest(row: &[f32]) -> f32 {
     rest.fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
 }
 
+/// The first `cols` values of a row; those after it, which fill it up, are left with no meaning.
 #[inline(always)]
-fn softmax_row(row: &mut [f32], scale: f32) -> f32 {
-    let shift = -largest(row) * scale;
+fn softmax_row(row: &mut [f32], cols: usize, scale: f32) -> f32 {
+    let shift = -largest(&row[..cols]) * scale;
     for v in row.iter_mut() {
         *v = maths::exp(v.mul_add(scale, shift));
     }
     let mut lanes = [0.0f32; 8];
-    let chunks = row.chunks_exact(8);
+    let chunks = row[..cols].chunks_exact(8);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (lane, v) in lanes.iter_mut().zip(chunk) {
@@ -40,11 +41,23 @@ fn softmax_row(row: &mut [f32], scale: f32) -> f32 {
     sum.ln() - shift
 }
 
+/// Rows are filled up to a multiple of so many values, so that no loop has a rest.
+pub const FULL: usize = 16;
+
 vectorised! {
-    /// Softmax of scaled scores in place, `cols` to a row; leaves the logarithm of each row's sum in `lse`.
-    pub fn softmax(scores: &mut [f32], cols: usize, lse: &mut [f32], scale: f32) {
-        for (row, lse) in scores.chunks_exact_mut(cols).zip(lse) {
-            *lse = softmax_row(row, scale);
+    /// Softmax of the first `cols` scaled scores of rows that lie `step` apart, in place; leaves the
+    /// logarithm of each row's sum in `lse`.
+    pub fn softmax(scores: &mut [f32], step: usize, cols: usize, lse: &mut [f32], scale: f32) {
+        if step.is_multiple_of(FULL) {
+            for (row, lse) in scores.chunks_exact_mut(step).zip(lse) {
+                // Known to be whole lines.
+                let (lines, _) = row.as_chunks_mut::<FULL>();
+                *lse = softmax_row(lines.as_flattened_mut(), cols, scale);
+            }
+        } else {
+            for (row, lse) in scores.chunks_exact_mut(step).zip(lse) {
+                *lse = softmax_row(row, cols, scale);
+            }
         }
     }
 }

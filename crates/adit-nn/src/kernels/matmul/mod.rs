@@ -12,10 +12,10 @@ use rayon::prelude::*;
 use super::parallel::is_by_itself;
 use super::scratch::with_scratch;
 use pack::{Packed, pack_rows};
-use tile::{MR, Tile};
+use tile::{MR, NR, Shape, Tile};
 
 /// Rows of the result that one task computes, at most; a multiple of the rows of a tile.
-pub(super) const ROWS: usize = 16 * MR;
+pub(super) const ROWS: usize = 8 * MR;
 
 /// The longest part of `k` that is summed in registers; a packed panel of it stays in the L1 cache.
 const DEPTH: usize = 256;
@@ -107,23 +107,24 @@ fn rows(
         }
         return;
     }
-    let step = depth(k);
+    let (step, most) = (depth(k), Shape::best());
     let copy = a.col_step != 1 && m * k > SMALL;
     let mut own = if copy {
-        vec![0.0f32; m.next_multiple_of(MR) * step]
+        vec![0.0f32; m.next_multiple_of(most.rows) * step]
     } else {
         Vec::new()
     };
     for from in (0..k).step_by(step) {
         let len = step.min(k - from);
         if copy {
-            pack_rows(&mut own, a, m, from, len);
+            pack_rows(&mut own, a, (m, most.rows), from, len);
         }
-        for panel in 0..packed.n_panels() {
-            let b = packed.panel(panel, from, len);
-            for row in (0..m).step_by(MR) {
+        for panel in (0..packed.n_panels()).step_by(most.panels) {
+            let cols = (most.panels * NR).min(n - panel * NR);
+            let b = packed.panels(panel, cols.div_ceil(NR), from, len);
+            for row in (0..m).step_by(most.rows) {
                 let (a, row_step, col_step) = if copy {
-                    (&own[row * len..], 1, MR)
+                    (&own[row * len..], 1, most.rows)
                 } else {
                     (
                         &a.data[row * a.row_step + from * a.col_step..],
@@ -131,18 +132,19 @@ fn rows(
                         a.col_step,
                     )
                 };
-                let size = (MR.min(m - row), packed.width(panel));
-                let place = &mut c[row * c_step + panel * tile::NR..];
-                Tile {
+                let tile = Tile {
                     a,
                     row_step,
                     col_step,
                     b,
+                    panel_step: k * NR,
                     len,
                     c_step,
                     add: add || from > 0,
-                }
-                .run(size, place);
+                    last: None,
+                };
+                let height = most.rows.min(m - row);
+                tile.run((height, cols), &mut c[row * c_step + panel * NR..]);
             }
         }
     }

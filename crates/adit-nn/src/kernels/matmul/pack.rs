@@ -46,16 +46,15 @@ impl<'a> Packed<'a> {
         NR.min(self.n - panel * NR)
     }
 
-    /// The rows `from..from + len` of a panel that was filled.
-    pub fn panel(&self, panel: usize, from: usize, len: usize) -> &[f32] {
+    /// The rows `from..from + len` of `count` panels that were filled, `k · NR` apart.
+    pub fn panels(&self, panel: usize, count: usize, from: usize, len: usize) -> &[f32] {
         assert!(
-            panel < self.n_panels() && from + len <= self.k,
-            "no such part of a panel"
+            count > 0 && panel + count <= self.n_panels() && from + len <= self.k,
+            "no such part of the panels"
         );
+        let size = ((count - 1) * self.k + len) * NR;
         // SAFETY: inside the memory by the asserts; nobody writes once filling is over.
-        unsafe {
-            std::slice::from_raw_parts(self.memory.add((panel * self.k + from) * NR), len * NR)
-        }
+        unsafe { std::slice::from_raw_parts(self.memory.add((panel * self.k + from) * NR), size) }
     }
 
     /// Copies one panel from `b`.
@@ -109,23 +108,35 @@ fn turn(out: &mut [f32], b: View<'_>, first: usize, width: usize) {
     }
 }
 
-/// Copies the columns `from..from + len` of `a` `[m, ..]` into groups of `MR` rows, column after column.
-pub fn pack_rows(out: &mut [f32], a: View<'_>, m: usize, from: usize, len: usize) {
-    for (group, out) in out
-        .chunks_exact_mut(MR * len)
-        .take(m.div_ceil(MR))
-        .enumerate()
-    {
-        let (first, height) = (group * MR, MR.min(m - group * MR));
-        for (col, out) in out.chunks_exact_mut(MR).enumerate() {
+/// Copies the columns `from..from + len` of `a` `[m, ..]` into groups of `height` rows, column after
+/// column.
+pub fn pack_rows(
+    out: &mut [f32],
+    a: View<'_>,
+    (m, height): (usize, usize),
+    from: usize,
+    len: usize,
+) {
+    let groups = out.chunks_exact_mut(height * len).take(m.div_ceil(height));
+    for (group, out) in groups.enumerate() {
+        let (first, n_rows) = (group * height, height.min(m - group * height));
+        for (col, out) in out.chunks_exact_mut(height).enumerate() {
             let at = first * a.row_step + (from + col) * a.col_step;
-            if a.row_step == 1 && height == MR {
-                out.copy_from_slice(&a.data[at..at + MR]);
+            if a.row_step == 1 {
+                copy_few(&mut out[..n_rows], &a.data[at..at + n_rows]);
             } else {
-                for (row, out) in out.iter_mut().take(height).enumerate() {
+                for (row, out) in out.iter_mut().take(n_rows).enumerate() {
                     *out = a.data[at + row * a.row_step];
                 }
             }
         }
+    }
+}
+
+/// Copies without a call where the length is that of a whole tile.
+fn copy_few(out: &mut [f32], from: &[f32]) {
+    match (out.first_chunk_mut::<MR>(), from.first_chunk::<MR>()) {
+        (Some(out), Some(from)) => *out = *from,
+        _ => out.copy_from_slice(from),
     }
 }

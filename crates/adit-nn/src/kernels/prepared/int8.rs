@@ -5,9 +5,10 @@
 //! depend on its neighbours. No instruction saturates: AVX2 multiplies bytes that were widened to 16
 //! bits, since `vpmaddubsw` would need one bit less, which costs more cosine than time.
 
-use super::int8_tile::{GROUP, Path, TILE_ROWS, Tile, place, spread};
-use super::{Activation, Finish, NR, Place};
-use crate::kernels::maths;
+use super::int8_tile::{GROUP, Path, SUMS, Tile, place, spread};
+use super::{Finish, NR, Place};
+use crate::kernels::finish::Gelu;
+use crate::kernels::matmul::tile::Shape;
 use crate::kernels::simd::vectorised;
 use std::cell::Cell;
 use std::ops::Range;
@@ -75,12 +76,15 @@ vectorised! {
 const MAGIC: f32 = 12_582_912.0;
 
 vectorised! {
-    fn to_bytes(out: &mut [u8], row: &[f32], factor: f32, zero: i32) {
-        let shift = zero - MAGIC.to_bits() as i32;
+    /// Gives the integer that stands for zero.
+    fn to_bytes(out: &mut [u8], row: &[f32], factor: f32, low: f32) -> i32 {
+        let integer = |v: f32| v.mul_add(factor, MAGIC).to_bits() as i32;
+        let zero = integer(-low).wrapping_sub(MAGIC.to_bits() as i32);
+        let shift = zero.wrapping_sub(MAGIC.to_bits() as i32);
         for (out, &v) in out.iter_mut().zip(row) {
-            let rounded = v.mul_add(factor, MAGIC).to_bits() as i32;
-            *out = rounded.wrapping_add(shift).clamp(0, 255) as u8;
+            *out = integer(v).wrapping_add(shift).clamp(0, 255) as u8;
         }
+        zero
     }
 }
 
@@ -105,8 +109,7 @@ impl Rows {
             // A row of zeros, and rows whose steps would not be normal numbers, count as zeros.
             let factor = 255.0 / width;
             let factor = if factor.is_finite() { factor } else { 0.0 };
-            let zero = (-low * factor).round_ties_even() as i32;
-            to_bytes(&mut out[..k], row, factor, zero);
+            let zero = to_bytes(&mut out[..k], row, factor, low);
             out[k..].fill(0);
             self.steps.push((width / 255.0, zero));
         }
@@ -123,29 +126,39 @@ struct Columns<'a> {
     scales: &'a [f32; NR],
     bias: [f32; NR],
     width: usize,
-    gelu: bool,
+    gelu: Gelu,
 }
 
 vectorised! {
     /// `(sum - zero · sum of the column) · scales + bias`, and GELU of it.
     fn to_floats(c: &mut [f32], step: usize, sums: &[i32], rows: &[(f32, i32)], columns: &Columns<'_>) {
-        for ((row, sums), &(scale, zero)) in c.chunks_mut(step).zip(sums.chunks_exact(NR)).zip(rows) {
-            let mut line = [0.0f32; NR];
-            for at in 0..NR {
-                let sum = sums[at].wrapping_sub(zero.wrapping_mul(columns.sums[at]));
-                line[at] = sum as f32 * (scale * columns.scales[at]) + columns.bias[at];
-            }
-            if columns.gelu {
-                for v in &mut line {
-                    *v = maths::gelu(*v);
+        let rows = c.chunks_mut(step).zip(sums.chunks_exact(NR)).zip(rows);
+        // Whole lines have a loop of their own: a length that the compiler knows is copied without a call.
+        if columns.width == NR {
+            for ((row, sums), &step) in rows {
+                if let (Some(row), Some(sums)) = (row.first_chunk_mut::<NR>(), sums.first_chunk()) {
+                    *row = columns.floats(sums, step);
                 }
             }
-            if columns.width == NR {
-                row[..NR].copy_from_slice(&line);
-            } else {
-                row[..columns.width].copy_from_slice(&line[..columns.width]);
+        } else {
+            for ((row, sums), &step) in rows {
+                if let Some(sums) = sums.first_chunk() {
+                    row[..columns.width].copy_from_slice(&columns.floats(sums, step)[..columns.width]);
+                }
             }
         }
+    }
+}
+
+impl Columns<'_> {
+    #[inline(always)]
+    fn floats(&self, sums: &[i32; NR], (scale, zero): (f32, i32)) -> [f32; NR] {
+        let mut line = [0.0f32; NR];
+        for at in 0..NR {
+            let sum = sums[at].wrapping_sub(zero.wrapping_mul(self.sums[at]));
+            line[at] = sum as f32 * (scale * self.scales[at]) + self.bias[at];
+        }
+        self.gelu.of(line)
     }
 }
 
@@ -186,21 +199,17 @@ impl Bytes {
     }
 
     fn run_rows(&self, rows: &Rows, cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
-        let groups = self.k.div_ceil(GROUP);
+        let (groups, most) = (self.k.div_ceil(GROUP), self.path.shape());
         let (m, step) = (rows.steps.len(), place.step);
-        let mut sums = [0i32; TILE_ROWS * NR];
-        for panel in cols.clone() {
-            let b = &self.values[panel * groups * NR * GROUP..][..groups * NR * GROUP];
-            let (col, width) = (panel * NR, NR.min(self.n - panel * NR));
-            let columns = Columns {
-                sums: self.sums[col..].first_chunk().expect("a whole panel"),
-                scales: self.scales[col..].first_chunk().expect("a whole panel"),
-                bias: finish.bias_of(col, width),
-                width,
-                gelu: finish.activation == Activation::Gelu,
-            };
-            for row in (0..m).step_by(TILE_ROWS) {
-                let height = TILE_ROWS.min(m - row);
+        let mut sums = [0i32; SUMS];
+        for panel in cols.clone().step_by(most.panels) {
+            let panels = most.panels.min(cols.end - panel);
+            let size = groups * NR * GROUP;
+            let b = &self.values[panel * size..][..panels * size];
+            let columns: [Columns<'_>; 2] =
+                std::array::from_fn(|at| self.columns(panel + at.min(panels - 1), finish));
+            for row in (0..m).step_by(most.rows) {
+                let height = most.rows.min(m - row);
                 let tile = Tile {
                     a: &rows.values[row * groups * GROUP..],
                     spread: rows.spread.get(row * groups * 2..).unwrap_or_default(),
@@ -208,18 +217,38 @@ impl Bytes {
                     groups,
                     path: self.path,
                 };
-                tile.run(height, &mut sums);
-                let at = row * step + (panel - cols.start) * NR;
-                let c = &mut place.c[at..][..(height - 1) * step + width];
+                let shape = Shape {
+                    rows: height,
+                    panels,
+                };
+                tile.run(shape, &mut sums);
                 let steps = &rows.steps[row..row + height];
-                to_floats(c, step, &sums, steps, &columns);
+                for (at, columns) in columns.iter().enumerate().take(panels) {
+                    let start = row * step + (panel + at - cols.start) * NR;
+                    let c = &mut place.c[start..][..(height - 1) * step + columns.width];
+                    let sums = &sums[at * height * NR..];
+                    to_floats(c, step, sums, steps, columns);
+                }
             }
+        }
+    }
+
+    /// What finishes a panel.
+    fn columns(&self, panel: usize, finish: Finish<'_>) -> Columns<'_> {
+        let (col, width) = (panel * NR, NR.min(self.n - panel * NR));
+        Columns {
+            sums: self.sums[col..].first_chunk().expect("a whole panel"),
+            scales: self.scales[col..].first_chunk().expect("a whole panel"),
+            bias: finish.bias_of(col, width),
+            width,
+            gelu: finish.gelu(true),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Activation;
     use super::*;
 
     fn row(k: usize, seed: usize) -> Vec<f32> {

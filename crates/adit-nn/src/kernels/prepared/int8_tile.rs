@@ -4,11 +4,16 @@
 use std::arch::x86_64::*;
 
 use super::NR;
+use crate::kernels::matmul::tile::{MR, Shape};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::simd::by_rows;
 
 /// Rows are filled up to a multiple of so many bytes.
 pub const GROUP: usize = 4;
-/// Rows of a tile; 6 · 16 sums fill twelve of the sixteen AVX2 registers.
-pub const TILE_ROWS: usize = 6;
+/// Rows of a tile without AVX-512; 6 · 16 sums fill twelve of the sixteen AVX2 registers.
+const NARROW_ROWS: usize = 6;
+/// Sums of the largest tile of any machine.
+pub const SUMS: usize = 2 * MR * NR;
 
 /// A way to compute a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +55,21 @@ impl Path {
         if self == Self::Avx2 { 2 } else { GROUP }
     }
 
+    /// The largest tile.
+    pub fn shape(self) -> Shape {
+        if self == Self::Avx512Vnni {
+            Shape {
+                rows: MR,
+                panels: 2,
+            }
+        } else {
+            Shape {
+                rows: NARROW_ROWS,
+                panels: 1,
+            }
+        }
+    }
+
     /// The best way that the machine has.
     #[inline]
     pub fn best() -> Self {
@@ -70,13 +90,13 @@ pub fn place(path: Path, p: usize, col: usize) -> usize {
     (p / together * NR + col) * together + p % together
 }
 
-/// `a · b` for at most `TILE_ROWS` rows of bytes and one panel.
+/// `a · b` for some rows of bytes and one or two panels.
 pub struct Tile<'a> {
     /// Rows of `groups · GROUP` bytes.
     pub a: &'a [u8],
     /// The same, two bytes in 32 bits, for [`Path::Avx2`].
     pub spread: &'a [u32],
-    /// A panel, `[k / together, NR, together]`.
+    /// Panels one after the other, each `[k / together, NR, together]`.
     pub b: &'a [i8],
     /// How many groups there are.
     pub groups: usize,
@@ -85,45 +105,42 @@ pub struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// Fills the first `rows` rows of `sums` `[TILE_ROWS, NR]`.
+    /// Fills `sums` `[panels, rows, NR]`; at most [`Path::shape`].
     #[inline]
-    pub fn run(&self, rows: usize, sums: &mut [i32; TILE_ROWS * NR]) {
-        let path = self.path;
+    pub fn run(&self, Shape { rows, panels }: Shape, sums: &mut [i32; SUMS]) {
+        let (path, most) = (self.path, self.path.shape());
         assert!(
-            (1..=TILE_ROWS).contains(&rows)
-                && self.b.len() >= self.groups * NR * GROUP
+            (1..=most.rows).contains(&rows)
+                && (1..=most.panels).contains(&panels)
+                && self.b.len() >= panels * self.groups * NR * GROUP
                 && rows * self.groups * GROUP <= self.a.len()
                 && (path != Path::Avx2 || rows * self.groups * 2 <= self.spread.len()),
             "no such tile"
         );
         assert!(path.is_there(), "the machine lacks {path:?}");
-        macro_rules! by_rows {
-            ($run:ident) => {
-                // SAFETY: the features were found, and the assert above keeps every access inside.
-                unsafe {
-                    match rows {
-                        1 => self.$run::<1>(sums),
-                        2 => self.$run::<2>(sums),
-                        3 => self.$run::<3>(sums),
-                        4 => self.$run::<4>(sums),
-                        5 => self.$run::<5>(sums),
-                        _ => self.$run::<TILE_ROWS>(sums),
-                    }
-                }
-            };
-        }
         match path {
+            // SAFETY: the features were found, and the assert above keeps every access inside.
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => by_rows!(avx2),
+            Path::Avx2 => unsafe { by_rows!(rows, [1 2 3 4 5 6], R => self.avx2::<R>(sums)) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Path::AvxVnni => by_rows!(avx_vnni),
+            Path::AvxVnni => unsafe {
+                by_rows!(rows, [1 2 3 4 5 6], R => self.avx_vnni::<R>(sums));
+            },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512Vnni => by_rows!(avx512_vnni),
+            Path::Avx512Vnni => unsafe {
+                if panels == 2 {
+                    by_rows!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], R => self.avx512_vnni::<R, 2>(sums));
+                } else {
+                    by_rows!(rows, [1 2 3 4 5 6 7 8 9 10 11 12], R => self.avx512_vnni::<R, 1>(sums));
+                }
+            },
             _ => self.portable(rows, sums),
         }
     }
 
-    fn portable(&self, rows: usize, sums: &mut [i32; TILE_ROWS * NR]) {
+    fn portable(&self, rows: usize, sums: &mut [i32; SUMS]) {
         for (row, sums) in sums.chunks_exact_mut(NR).take(rows).enumerate() {
             sums.fill(0);
             let a = &self.a[row * self.groups * GROUP..][..self.groups * GROUP];
@@ -141,7 +158,7 @@ impl Tile<'_> {
     /// AVX2 must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    unsafe fn avx2<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
+    unsafe fn avx2<const R: usize>(&self, sums: &mut [i32; SUMS]) {
         let mut own = [[_mm256_setzero_si256(); 2]; R];
         let (mut a, mut b) = (self.spread.as_ptr(), self.b.as_ptr());
         for _ in 0..2 * self.groups {
@@ -173,7 +190,7 @@ impl Tile<'_> {
     /// AVX-VNNI must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,avxvnni")]
-    unsafe fn avx_vnni<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
+    unsafe fn avx_vnni<const R: usize>(&self, sums: &mut [i32; SUMS]) {
         let mut own = [[_mm256_setzero_si256(); 2]; R];
         let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
         for _ in 0..self.groups {
@@ -209,25 +226,35 @@ impl Tile<'_> {
     /// AVX-512-VNNI must be there, and the sizes must fit as `run` asserts.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    unsafe fn avx512_vnni<const R: usize>(&self, sums: &mut [i32; TILE_ROWS * NR]) {
-        // Two sums a row hide the latency of the instruction, which six chains would not fill.
-        let mut own = [[_mm512_setzero_si512(); 2]; R];
-        let (a, b) = (self.a.as_ptr(), self.b.as_ptr());
-        for group in 0..self.groups {
-            // SAFETY: `b` runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
+    unsafe fn avx512_vnni<const R: usize, const P: usize>(&self, sums: &mut [i32; SUMS]) {
+        let mut own = [[_mm512_setzero_si512(); P]; R];
+        let (a_step, b_step) = (self.groups * GROUP, self.groups * NR * GROUP);
+        // Rows in threes share a pointer, so that all addresses fit the registers.
+        let mut a: [*const u8; MR / 3] =
+            std::array::from_fn(|three| self.a.as_ptr().wrapping_add(3 * three * a_step));
+        let mut b = self.b.as_ptr();
+        for _ in 0..self.groups {
+            // SAFETY: a panel runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
             unsafe {
-                let right = _mm512_loadu_si512(b.add(group * NR * GROUP).cast());
+                let right: [__m512i; P] =
+                    std::array::from_fn(|panel| _mm512_loadu_si512(b.add(panel * b_step).cast()));
                 for (row, own) in own.iter_mut().enumerate() {
-                    let at = a.add((row * self.groups + group) * GROUP);
-                    let left = _mm512_set1_epi32(at.cast::<i32>().read_unaligned());
-                    own[group % 2] = _mm512_dpbusd_epi32(own[group % 2], left, right);
+                    let left = a[row / 3].add(row % 3 * a_step).cast::<i32>();
+                    let left = _mm512_set1_epi32(left.read_unaligned());
+                    for (own, right) in own.iter_mut().zip(right) {
+                        *own = _mm512_dpbusd_epi32(*own, left, right);
+                    }
                 }
+                a = a.map(|a| a.wrapping_add(GROUP));
+                b = b.add(NR * GROUP);
             }
         }
-        for (own, sums) in own.iter().zip(sums.chunks_exact_mut(NR)) {
-            let sum = _mm512_add_epi32(own[0], own[1]);
-            // SAFETY: a row of `sums` holds sixteen values.
-            unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum) };
+        for (row, own) in own.iter().enumerate() {
+            for (panel, &own) in own.iter().enumerate() {
+                let sums = &mut sums[(panel * R + row) * NR..][..NR];
+                // SAFETY: a row of `sums` holds sixteen values.
+                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), own) };
+            }
         }
     }
 }
@@ -240,8 +267,9 @@ mod tests {
     fn every_path_gives_the_same_integers() {
         for groups in [1, 2, 5, 96] {
             let wide = groups * GROUP;
+            let panel = wide * NR;
             // The largest values come often, where instructions that saturate would go wrong.
-            let a: Vec<u8> = (0..TILE_ROWS * wide)
+            let a: Vec<u8> = (0..MR * wide)
                 .map(|i| {
                     if i % 3 == 0 {
                         255
@@ -250,7 +278,7 @@ mod tests {
                     }
                 })
                 .collect();
-            let b: Vec<i8> = (0..groups * NR * GROUP)
+            let b: Vec<i8> = (0..2 * panel)
                 .map(|i| match i % 5 {
                     0 | 1 => 127,
                     2 => -127,
@@ -258,33 +286,38 @@ mod tests {
                 })
                 .collect();
             let spread: Vec<u32> = a.chunks_exact(2).map(|p| spread([p[0], p[1]])).collect();
-            for rows in 1..=TILE_ROWS {
-                let mut want = [7i32; TILE_ROWS * NR];
-                for (i, sums) in want.chunks_exact_mut(NR).take(rows).enumerate() {
-                    for (j, sum) in sums.iter_mut().enumerate() {
-                        let product =
-                            |p: usize| i32::from(a[i * wide + p]) * i32::from(b[p * NR + j]);
-                        *sum = (0..wide).map(product).sum();
-                    }
+            for path in Path::ALL {
+                if !path.is_there() {
+                    println!("skipped: this machine lacks {path:?}");
+                    continue;
                 }
-                for path in Path::ALL {
-                    if !path.is_there() {
-                        println!("skipped: this machine lacks {path:?}");
-                        continue;
+                let mut laid = vec![0i8; b.len()];
+                for i in 0..b.len() {
+                    let (from, p, j) = (i / panel * panel, i % panel / NR, i % NR);
+                    laid[from + place(path, p, j)] = b[i];
+                }
+                let tile = Tile {
+                    a: &a,
+                    spread: &spread,
+                    b: &laid,
+                    groups,
+                    path,
+                };
+                let most = path.shape();
+                for rows in 1..=most.rows {
+                    for panels in 1..=most.panels {
+                        let mut want = [7i32; SUMS];
+                        for (at, sum) in want.iter_mut().enumerate().take(panels * rows * NR) {
+                            let (from, i, j) = (at / (rows * NR) * panel, at / NR % rows, at % NR);
+                            let product = |p: usize| {
+                                i32::from(a[i * wide + p]) * i32::from(b[from + p * NR + j])
+                            };
+                            *sum = (0..wide).map(product).sum();
+                        }
+                        let mut got = [7i32; SUMS];
+                        tile.run(Shape { rows, panels }, &mut got);
+                        assert_eq!(got, want, "{path:?}, {rows} rows, {groups} groups");
                     }
-                    let at = |p: usize, j: usize| place(path, p, j);
-                    let mut laid = vec![0i8; b.len()];
-                    (0..b.len()).for_each(|i| laid[at(i / NR, i % NR)] = b[i]);
-                    let tile = Tile {
-                        a: &a,
-                        spread: &spread,
-                        b: &laid,
-                        groups,
-                        path,
-                    };
-                    let mut got = [7i32; TILE_ROWS * NR];
-                    tile.run(rows, &mut got);
-                    assert_eq!(got, want, "{path:?}, {rows} rows, {groups} groups");
                 }
             }
         }

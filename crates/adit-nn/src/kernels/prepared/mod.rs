@@ -3,17 +3,16 @@
 //! Every value of a result is the same chain of operations over the inputs of a map, whatever the
 //! number of threads, the other rows, and (but for bf16 on machines with products of it) the machine.
 
-mod activation;
 mod bf16;
+mod bf16_tile;
 mod int8;
 mod int8_tile;
 mod panels;
-mod wide;
 
+pub use super::finish::{Activation, Finish};
 use super::parallel::{Shared, is_by_itself};
 use super::scratch::with_scratch;
 use crate::precision::Precision;
-pub use activation::{Activation, Finish};
 use bf16::Halves;
 pub use bf16::rounds_inputs as bf16_rounds_inputs;
 use int8::Bytes;
@@ -21,6 +20,8 @@ use panels::Panels;
 
 /// Columns of a panel.
 pub(super) const NR: usize = super::matmul::tile::NR;
+/// Rows of a tile at most.
+const MR: usize = super::matmul::tile::MR;
 /// Rows of the result that one task computes, at most.
 const ROWS: usize = super::matmul::ROWS;
 /// Multiplications of one task, at least, where columns are shared out.
@@ -83,7 +84,10 @@ impl Weight {
         if k == 0 {
             out.fill(0.0);
             for col in (0..n).step_by(NR) {
-                finish.apply(&mut out[col..], (m, n), (col, NR.min(n - col)));
+                let width = NR.min(n - col);
+                if let Some(lines) = finish.lines(col, width, false) {
+                    lines.apply(&mut out[col..], n, width);
+                }
             }
             return;
         }
@@ -106,7 +110,9 @@ impl Weight {
         use rayon::prelude::*;
         let (n, k) = (self.n, self.k);
         let m = out.len() / n;
-        let rows = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(12);
+        // One thread reads each panel once for all rows; several share the rows out.
+        let blocks = if is_by_itself() { 1 } else { m.div_ceil(ROWS) };
+        let rows = m.div_ceil(blocks).next_multiple_of(MR);
         let panels = n.div_ceil(NR);
         let block = |at: usize, c: &mut [f32], step: usize, cols: std::ops::Range<usize>| {
             let first = at * rows;

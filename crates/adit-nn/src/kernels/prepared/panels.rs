@@ -1,9 +1,8 @@
-//! Weights in f32, by tiles one panel wide, or two with AVX-512.
+//! Weights in f32.
 
-use super::wide::{self, Wide};
 use super::{Finish, NR, Place};
 use crate::kernels::matmul::depth;
-use crate::kernels::matmul::tile::{MR, Tile};
+use crate::kernels::matmul::tile::{Shape, Tile};
 use std::ops::Range;
 
 /// Panels of `NR` columns of `weightᵀ`, `[n / NR, k, NR]`; the last is filled up with zeros.
@@ -35,40 +34,31 @@ impl Panels {
     pub fn run(&self, x: &[f32], cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
         let (n, k, step) = (self.n, self.k, place.step);
         let m = x.len() / k;
-        let part = depth(k);
+        let (part, most) = (depth(k), Shape::best());
         for from in (0..k).step_by(part) {
             let len = part.min(k - from);
-            let last = from + len == k;
-            let mut panel = cols.start;
-            while panel < cols.end {
-                let b = |panel: usize| &self.values[(panel * k + from) * NR..][..len * NR];
-                let two = wide::is_there() && panel + 2 <= cols.end && (panel + 2) * NR <= n;
-                let width = if two { 2 * NR } else { NR.min(n - panel * NR) };
-                for row in (0..m).step_by(MR) {
-                    let height = MR.min(m - row);
+            for panel in cols.clone().step_by(most.panels) {
+                let end = cols.end.min(panel + most.panels);
+                let width = n.min(end * NR) - panel * NR;
+                let b = &self.values[(panel * k + from) * NR..((end - 1) * k + from + len) * NR];
+                let lines = finish.lines(panel * NR, width, false);
+                let last = lines.as_ref().filter(|_| from + len == k);
+                for row in (0..m).step_by(most.rows) {
+                    let height = most.rows.min(m - row);
                     let c = &mut place.c[row * step + (panel - cols.start) * NR..];
-                    let a = &x[row * k + from..];
-                    if two {
-                        let (b, steps) = ([b(panel), b(panel + 1)], [k, step]);
-                        Wide { a, b, len, steps }.run(height, c, from > 0);
-                    } else {
-                        let tile = Tile {
-                            a,
-                            row_step: k,
-                            col_step: 1,
-                            b: b(panel),
-                            len,
-                            c_step: step,
-                            add: from > 0,
-                        };
-                        tile.run((height, width), c);
-                    }
-                    for at in (0..width).step_by(NR).filter(|_| last) {
-                        let columns = (panel * NR + at, NR.min(width - at));
-                        finish.apply(&mut c[at..], (height, step), columns);
-                    }
+                    let tile = Tile {
+                        a: &x[row * k + from..],
+                        row_step: k,
+                        col_step: 1,
+                        b,
+                        panel_step: k * NR,
+                        len,
+                        c_step: step,
+                        add: from > 0,
+                        last,
+                    };
+                    tile.run((height, width), c);
                 }
-                panel += if two { 2 } else { 1 };
             }
         }
     }
