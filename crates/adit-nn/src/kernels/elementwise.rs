@@ -2,7 +2,7 @@
 
 use super::maths;
 use super::parallel::{BLOCK, block_rows, rows_mut, sum_blocks, sum_parts, two_rows_mut};
-use super::simd::vectorised;
+use super::simd::{LANES, sum_of, vectorised};
 
 /// Rows that are summed in f32 before sums go on in f64.
 const SUM_ROWS: usize = 128;
@@ -135,17 +135,20 @@ vectorised! {
 }
 
 vectorised! {
-    /// The dot product of two rows, in eight fixed lanes.
+    /// The dot product of two rows, in fixed lanes.
     pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let mut lanes = [0.0f32; 8];
-        let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-        let tail: f32 = left.remainder().iter().zip(right.remainder()).map(|(x, y)| x * y).sum();
+        let mut lanes = [0.0f32; LANES];
+        let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        let rest = left.remainder().iter().zip(right.remainder());
         for (x, y) in left.zip(right) {
-            for lane in 0..8 {
+            for lane in 0..LANES {
                 lanes[lane] = x[lane].mul_add(y[lane], lanes[lane]);
             }
         }
-        lanes.iter().sum::<f32>() + tail
+        for (lane, (x, y)) in lanes.iter_mut().zip(rest) {
+            *lane = x.mul_add(*y, *lane);
+        }
+        sum_of(lanes)
     }
 }
 

@@ -1,23 +1,17 @@
 //! Layer normalisation over rows (Ba, Kiros and Hinton, 2016).
 
 use super::parallel::{block_rows, sum_parts, two_rows_mut};
-use super::simd::vectorised;
+use super::simd::{LANES, into_lanes, sum_of, vectorised};
 
 /// Rows over which the gradients of scales and shifts are summed in f32.
 const BACK: usize = 128;
 
-/// Sums in sixteen fixed lanes.
+/// Sums in fixed lanes.
 #[inline(always)]
 fn sum_lanes(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let chunks = row.chunks_exact(16);
-    let tail: f32 = chunks.remainder().iter().map(|&v| term(v)).sum();
-    for chunk in chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane += term(v);
-        }
-    }
-    lanes.iter().sum::<f32>() + tail
+    let mut lanes = [0.0f32; LANES];
+    into_lanes(&mut lanes, row, |lane, v| lane + term(v));
+    sum_of(lanes)
 }
 
 /// The mean of a row and one over its standard deviation.
@@ -33,22 +27,23 @@ fn moments(row: &[f32], eps: f32) -> (f32, f32) {
 #[inline(always)]
 fn row_back(g: &mut [f32], x: &[f32], gamma: &[f32], (mean, rstd): (f32, f32)) {
     let cols = gamma.len();
-    let (mut sum, mut dot) = ([0.0f32; 8], [0.0f32; 8]);
-    let whole = cols / 8 * 8;
-    for at in (0..whole).step_by(8) {
-        let (g, x, w) = (&g[at..at + 8], &x[at..at + 8], &gamma[at..at + 8]);
-        for lane in 0..8 {
+    let (mut sum, mut dot) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let whole = cols / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let own = at..at + LANES;
+        let (g, x, w) = (&g[own.clone()], &x[own.clone()], &gamma[own]);
+        for lane in 0..LANES {
             let d = g[lane] * w[lane];
             sum[lane] += d;
             dot[lane] = d.mul_add((x[lane] - mean) * rstd, dot[lane]);
         }
     }
-    let (mut sum, mut dot) = (sum.iter().sum::<f32>(), dot.iter().sum::<f32>());
     for at in whole..cols {
         let d = g[at] * gamma[at];
-        sum += d;
-        dot += d * (x[at] - mean) * rstd;
+        sum[at - whole] += d;
+        dot[at - whole] = d.mul_add((x[at] - mean) * rstd, dot[at - whole]);
     }
+    let (sum, dot) = (sum_of(sum), sum_of(dot));
     let (a, b) = (sum / cols as f32, dot / cols as f32);
     for ((g, &x), &w) in g.iter_mut().zip(x).zip(gamma) {
         let normal = (x - mean) * rstd;
@@ -63,10 +58,12 @@ vectorised! {
         let cols = gamma.len();
         for (at, row) in out.chunks_exact_mut(cols).enumerate() {
             let own = at * cols..(at + 1) * cols;
-            row.copy_from_slice(&x[own.clone()]);
-            if !residual.is_empty() {
-                for (v, r) in row.iter_mut().zip(&residual[own.clone()]) {
-                    *v += r;
+            let x = &x[own.clone()];
+            if residual.is_empty() {
+                row.copy_from_slice(x);
+            } else {
+                for ((v, x), r) in row.iter_mut().zip(x).zip(&residual[own.clone()]) {
+                    *v = x + r;
                 }
             }
             if !sum.is_empty() {

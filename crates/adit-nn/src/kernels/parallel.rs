@@ -67,8 +67,17 @@ impl<'a> Shared<'a> {
         for (at, line) in from.chunks_exact(cols).enumerate() {
             let start = (row + at) * width + col;
             assert!(start + cols <= self.len, "a block does not fit");
+            let (lines, rest) = line.as_chunks::<16>();
             // SAFETY: inside the slice by the assert; nobody else writes there by the contract.
-            unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), self.start.add(start), cols) };
+            unsafe {
+                let mut to = self.start.add(start);
+                // Lengths that the compiler knows are copied without a call.
+                for line in lines {
+                    to.cast::<[f32; 16]>().write_unaligned(*line);
+                    to = to.add(16);
+                }
+                std::ptr::copy_nonoverlapping(rest.as_ptr(), to, rest.len());
+            }
         }
     }
 }

@@ -1,23 +1,14 @@
 //! Root-mean-square normalisation over rows (Zhang and Sennrich, 2019, equation 4).
 
 use super::parallel::{block_rows, rows_mut, sum_blocks};
-use super::simd::vectorised;
+use super::simd::{LANES, into_lanes, sum_of, vectorised};
 
-/// One over the root of the mean square of a row, in eight fixed lanes.
+/// One over the root of the mean square of a row, in fixed lanes.
 #[inline(always)]
 fn inverse_root(row: &[f32], eps: f32) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let chunks = row.chunks_exact(8);
-    let tail = chunks
-        .remainder()
-        .iter()
-        .fold(0.0f32, |sum, &v| v.mul_add(v, sum));
-    for chunk in chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane = v.mul_add(v, *lane);
-        }
-    }
-    let mean = (lanes.iter().sum::<f32>() + tail) / row.len() as f32;
+    let mut lanes = [0.0f32; LANES];
+    into_lanes(&mut lanes, row, |lane, v| v.mul_add(v, lane));
+    let mean = sum_of(lanes) / row.len() as f32;
     1.0 / (mean + eps).sqrt()
 }
 
@@ -37,18 +28,20 @@ vectorised! {
         let cols = gamma.len();
         for (g, x) in grad.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
             let factor = inverse_root(x, eps);
-            let mut lanes = [0.0f32; 8];
-            let whole = cols / 8 * 8;
-            for at in (0..whole).step_by(8) {
-                let (g, x, w) = (&g[at..at + 8], &x[at..at + 8], &gamma[at..at + 8]);
-                for lane in 0..8 {
+            let mut lanes = [0.0f32; LANES];
+            let whole = cols / LANES * LANES;
+            for at in (0..whole).step_by(LANES) {
+                let own = at..at + LANES;
+                let (g, x, w) = (&g[own.clone()], &x[own.clone()], &gamma[own]);
+                for lane in 0..LANES {
                     lanes[lane] = (g[lane] * w[lane]).mul_add(x[lane] * factor, lanes[lane]);
                 }
             }
-            let mut dot = lanes.iter().sum::<f32>();
             for at in whole..cols {
-                dot = (g[at] * gamma[at]).mul_add(x[at] * factor, dot);
+                let lane = &mut lanes[at - whole];
+                *lane = (g[at] * gamma[at]).mul_add(x[at] * factor, *lane);
             }
+            let dot = sum_of(lanes);
             let along = dot / cols as f32;
             for ((g, &x), &w) in g.iter_mut().zip(x).zip(gamma) {
                 *g = factor * g.mul_add(w, -(x * factor * along));

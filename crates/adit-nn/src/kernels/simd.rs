@@ -33,6 +33,39 @@ pub fn has_avx512() -> bool {
     }
 }
 
+/// Lanes of a sum, whose order is thereby the same on every machine.
+pub const LANES: usize = 16;
+
+/// Takes every value into its lane.
+#[inline(always)]
+pub fn into_lanes(lanes: &mut [f32; LANES], values: &[f32], of: impl Fn(f32, f32) -> f32) {
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for chunk in whole {
+        for at in 0..LANES {
+            lanes[at] = of(lanes[at], chunk[at]);
+        }
+    }
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane = of(*lane, v);
+    }
+}
+
+/// The sum of all lanes, by halves.
+#[inline(always)]
+pub fn sum_of(lanes: [f32; LANES]) -> f32 {
+    halved(lanes, |a, b| a + b)
+}
+
+/// All lanes as one, by halves.
+#[inline(always)]
+pub fn halved(lanes: [f32; LANES], of: impl Fn(f32, f32) -> f32) -> f32 {
+    use std::array::from_fn;
+    let eight: [f32; 8] = from_fn(|at| of(lanes[at], lanes[at + 8]));
+    let four: [f32; 4] = from_fn(|at| of(eight[at], eight[at + 4]));
+    let two: [f32; 2] = from_fn(|at| of(four[at], four[at + 2]));
+    of(two[0], two[1])
+}
+
 /// Defines a function whose body is compiled three times and chosen at run time.
 macro_rules! vectorised {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {

@@ -52,7 +52,7 @@ pub fn backward(
         let task = heads.task(at);
         let n_keys = task.keys.len();
         let (most, n) = (BLOCK.min(task.queries.len()), n_keys * head);
-        let need = 2 * n + width + most * (3 * n_keys + head + 1);
+        let need = 2 * n + width + most * (3 * heads.step(n_keys) + head + 1);
         with_scratch(need, |memory| {
             let (sums, rest) = memory.split_at_mut(2 * n + width);
             sums.fill(0.0);
@@ -62,7 +62,7 @@ pub fn backward(
                 if block.cols() == 0 {
                     continue;
                 }
-                let size = block.rows() * block.cols();
+                let size = block.rows() * heads.step(block.cols());
                 let (p, rest) = rest.split_at_mut(size);
                 let (dropped, rest) = rest.split_at_mut(size);
                 let (dp, rest) = rest.split_at_mut(size);
@@ -122,17 +122,18 @@ impl Given<'_> {
         let heads = self.heads;
         let (hidden, head) = (heads.hidden, heads.head());
         let (n, cols) = (block.rows(), block.cols());
+        let step = heads.step(cols);
         let column = task.head * head;
         let first = (task.queries.start + block.queries.start) * hidden + column;
         let key = (task.keys.start + block.keys.start) * hidden + column;
         let lse = &self.sums[heads.sums_at(task) + block.queries.start..][..n];
 
-        heads.scores(self.inputs, (task, block), scratch.p, cols);
+        heads.scores(self.inputs, (task, block), scratch.p);
         heads.weights_again(task, block, scratch.p, lse);
         scratch.dropped.copy_from_slice(scratch.p);
         heads.drop_weights(task, block, scratch.dropped);
         let grad = View::new(&self.grad[first..], hidden, 1);
-        let dropped = View::new(scratch.dropped, 1, cols);
+        let dropped = View::new(scratch.dropped, 1, step);
         product((cols, head, n), dv, head, dropped, grad, true);
 
         for (row, d) in scratch.d.iter_mut().enumerate() {
@@ -140,21 +141,21 @@ impl Given<'_> {
             *d = elementwise::dot(&self.grad[from..from + head], &self.out[from..from + head]);
         }
         let values = View::new(&self.inputs.v[key..], 1, hidden);
-        product((n, cols, head), scratch.dp, cols, grad, values, false);
+        product((n, cols, head), scratch.dp, step, grad, values, false);
         heads.drop_weights(task, block, scratch.dp);
         if heads.bias.is_some() {
-            rows::softmax_back(scratch.dp, scratch.p, cols, scratch.d, 1.0);
+            rows::softmax_back(scratch.dp, scratch.p, step, scratch.d, 1.0);
             heads.add_bias_gradient(block, task.keys.len(), scratch.dp, dbias);
             scratch.dp.iter_mut().for_each(|v| *v *= heads.scale);
         } else {
-            rows::softmax_back(scratch.dp, scratch.p, cols, scratch.d, heads.scale);
+            rows::softmax_back(scratch.dp, scratch.p, step, scratch.d, heads.scale);
         }
 
         let keys = View::new(&self.inputs.k[key..], hidden, 1);
-        let scores = View::new(scratch.dp, cols, 1);
+        let scores = View::new(scratch.dp, step, 1);
         product((n, head, cols), scratch.dq, head, scores, keys, false);
         let queries = View::new(&self.inputs.q[first..], hidden, 1);
-        let scores = View::new(scratch.dp, 1, cols);
+        let scores = View::new(scratch.dp, 1, step);
         product((cols, head, n), dk, head, scores, queries, true);
     }
 }

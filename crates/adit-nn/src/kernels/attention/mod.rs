@@ -13,6 +13,7 @@ use super::elementwise;
 use super::matmul::{View, product};
 use super::parallel::{Shared, each};
 use super::scratch::with_scratch;
+use super::simd::LANES;
 
 pub use back::backward;
 
@@ -166,23 +167,17 @@ impl<'a> Heads<'a> {
         }
     }
 
-    /// Values from one row of scores to the next, where nothing but softmax reads them.
+    /// Values from one row of scores to the next: whole lines where rows are worked on whole.
     fn step(&self, cols: usize) -> usize {
-        if self.is_plain() && self.dropout.is_none() {
-            cols.next_multiple_of(rows::FULL)
+        if self.is_plain() {
+            cols.next_multiple_of(LANES)
         } else {
             cols
         }
     }
 
     /// Scores of a block, its rows `step` apart: products of queries and keys.
-    fn scores(
-        &self,
-        inputs: Inputs<'_>,
-        (task, block): (&Task, &Block),
-        out: &mut [f32],
-        step: usize,
-    ) {
+    fn scores(&self, inputs: Inputs<'_>, (task, block): (&Task, &Block), out: &mut [f32]) {
         let (hidden, head) = (self.hidden, self.head());
         let column = task.head * head;
         let q = &inputs.q[(task.queries.start + block.queries.start) * hidden + column..];
@@ -191,7 +186,7 @@ impl<'a> Heads<'a> {
         product(
             size,
             out,
-            step,
+            self.step(block.cols()),
             View::new(q, hidden, 1),
             View::new(k, 1, hidden),
             false,
@@ -239,14 +234,15 @@ impl<'a> Heads<'a> {
             lse.fill(0.0);
             self.each_row(task, block, scores, |at, row, scale| {
                 let cols = row.len();
-                rows::softmax(row, cols, cols, &mut lse[at..=at], scale);
+                let lse = lse.get_mut(at..=at).unwrap_or_default();
+                rows::softmax(row, cols, cols, lse, scale);
             });
         }
     }
 
     fn weights_again(&self, task: &Task, block: &Block, scores: &mut [f32], lse: &[f32]) {
         if self.is_plain() {
-            rows::softmax_again(scores, block.cols(), lse, self.scale);
+            rows::softmax_again(scores, self.step(block.cols()), lse, self.scale);
         } else {
             self.each_row(task, block, scores, |at, row, scale| {
                 let cols = row.len();
@@ -263,12 +259,11 @@ impl<'a> Heads<'a> {
         let key = crate::random::mix(key, (task.sequence * self.n_heads + task.head) as u64);
         let n_keys = task.keys.len();
         let first = |query: usize| (query * n_keys + block.keys.start) as u64;
-        if block.cols() == n_keys {
-            elementwise::dropout_at(weights, first(block.queries.start), key, keep);
-        } else {
-            for (at, row) in weights.chunks_exact_mut(block.cols()).enumerate() {
-                elementwise::dropout_at(row, first(block.queries.start + at), key, keep);
-            }
+        for (at, row) in weights
+            .chunks_exact_mut(self.step(block.cols()))
+            .enumerate()
+        {
+            elementwise::dropout_at(row, first(block.queries.start + at), key, keep);
         }
     }
 
@@ -320,7 +315,7 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut
                 let (n, cols) = (block.rows(), block.cols());
                 let (scores, rest) = scratch.split_at_mut(n * heads.step(cols));
                 let (mine, rest) = rest.split_at_mut(n * head);
-                let lse = &mut rest[..n];
+                let lse = &mut rest[..if keep { n } else { 0 }];
                 heads.block(inputs, (&task, &block), scores, mine, lse);
                 let row = task.queries.start + block.queries.start;
                 // SAFETY: a task owns the rows of its sequence in the columns of its head.
@@ -352,7 +347,7 @@ impl Heads<'_> {
             return;
         }
         let step = self.step(cols);
-        self.scores(inputs, (task, block), scores, step);
+        self.scores(inputs, (task, block), scores);
         self.weights(task, block, scores, lse);
         self.drop_weights(task, block, scores);
         let head = self.head();

@@ -1,63 +1,74 @@
 //! What happens to rows of scores: scale, bias, softmax, and the way back.
 
 use crate::kernels::maths;
-use crate::kernels::simd::vectorised;
+use crate::kernels::simd::{LANES, halved, into_lanes, sum_of, vectorised};
 
 #[inline(always)]
-fn largest(row: &[f32]) -> f32 {
-    let mut tops = [f32::NEG_INFINITY; 8];
-    let mut chunks = row.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (top, &v) in tops.iter_mut().zip(chunk) {
-            *top = if v > *top { v } else { *top };
-        }
-    }
-    let rest = chunks.remainder().iter().chain(&tops);
-    rest.fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
-
-/// The first `cols` values of a row; those after it, which fill it up, are left with no meaning.
-#[inline(always)]
-fn softmax_row(row: &mut [f32], cols: usize, scale: f32) -> f32 {
-    let shift = -largest(&row[..cols]) * scale;
-    for v in row.iter_mut() {
-        *v = maths::exp(v.mul_add(scale, shift));
-    }
-    let mut lanes = [0.0f32; 8];
-    let chunks = row[..cols].chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane += *v;
-        }
-    }
-    let sum = rest
-        .iter()
-        .fold(lanes.iter().sum::<f32>(), |sum, v| sum + v);
-    let factor = 1.0 / sum;
-    for v in row.iter_mut() {
-        *v *= factor;
-    }
-    sum.ln() - shift
-}
-
-/// Rows are filled up to a multiple of so many values, so that no loop has a rest.
-pub const FULL: usize = 16;
 
 vectorised! {
-    /// Softmax of the first `cols` scaled scores of rows that lie `step` apart, in place; leaves the
-    /// logarithm of each row's sum in `lse`.
-    pub fn softmax(scores: &mut [f32], step: usize, cols: usize, lse: &mut [f32], scale: f32) {
-        if step.is_multiple_of(FULL) {
-            for (row, lse) in scores.chunks_exact_mut(step).zip(lse) {
-                // Known to be whole lines.
-                let (lines, _) = row.as_chunks_mut::<FULL>();
-                *lse = softmax_row(lines.as_flattened_mut(), cols, scale);
+    /// Softmax of scaled scores in place, in lines that are filled up with negative infinity, which becomes
+    /// 0. Gives the sum and what was added to every scaled score before its exponential.
+    fn softmax_lines(row: &mut [[f32; LANES]], scale: f32) -> (f32, f32) {
+        let mut tops = [f32::NEG_INFINITY; LANES];
+        for line in &*row {
+            for (top, &v) in tops.iter_mut().zip(line) {
+                *top = larger(*top, v);
             }
+        }
+        let shift = -halved(tops, larger) * scale;
+        let mut lanes = [0.0f32; LANES];
+        for line in &mut *row {
+            for (v, lane) in line.iter_mut().zip(&mut lanes) {
+                *v = maths::exp(v.mul_add(scale, shift));
+                *lane += *v;
+            }
+        }
+        let sum = sum_of(lanes);
+        let factor = 1.0 / sum;
+        for v in row.as_flattened_mut() {
+            *v *= factor;
+        }
+        (sum, shift)
+    }
+}
+
+vectorised! {
+    /// The same of a row of any length, with the same bits.
+    fn softmax_part(row: &mut [f32], scale: f32) -> (f32, f32) {
+        let mut tops = [f32::NEG_INFINITY; LANES];
+        into_lanes(&mut tops, row, larger);
+        let shift = -halved(tops, larger) * scale;
+        for v in row.iter_mut() {
+            *v = maths::exp(v.mul_add(scale, shift));
+        }
+        let mut lanes = [0.0f32; LANES];
+        into_lanes(&mut lanes, row, |lane, v| lane + v);
+        let sum = sum_of(lanes);
+        let factor = 1.0 / sum;
+        for v in row {
+            *v *= factor;
+        }
+        (sum, shift)
+    }
+}
+
+/// Softmax of the first `cols` scaled scores of rows that lie `step` apart, in place; leaves the logarithm
+/// of each row's sum in `lse`, unless that is empty.
+///
+/// Where `step` is a multiple of [`LANES`], what lies between rows becomes 0, and no loop has a rest.
+pub fn softmax(scores: &mut [f32], step: usize, cols: usize, lse: &mut [f32], scale: f32) {
+    for (at, row) in scores.chunks_exact_mut(step).enumerate() {
+        let (sum, shift) = if let (lines, []) = row.as_chunks_mut::<LANES>() {
+            lines.as_flattened_mut()[cols..].fill(f32::NEG_INFINITY);
+            softmax_lines(lines, scale)
         } else {
-            for (row, lse) in scores.chunks_exact_mut(step).zip(lse) {
-                *lse = softmax_row(row, cols, scale);
-            }
+            softmax_part(&mut row[..cols], scale)
+        };
+        if let Some(lse) = lse.get_mut(at) {
+            *lse = sum.ln() - shift;
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod pack;
 pub(super) mod tile;
+mod turn;
 
 use rayon::prelude::*;
 

@@ -2,6 +2,7 @@
 
 use super::View;
 use super::tile::{MR, NR};
+use super::turn::turn_square;
 
 /// The right-hand matrix `[k, n]` in panels of `NR` columns; inside a panel, row after row.
 ///
@@ -91,10 +92,16 @@ impl<'a> Packed<'a> {
 /// Copies the columns `first..first + width` of `b`, each of which runs along memory.
 fn turn(out: &mut [f32], b: View<'_>, first: usize, width: usize) {
     // Blocks of sixteen rows keep both sides in the L1 cache.
-    for (block, out) in out.chunks_mut(16 * NR).enumerate() {
+    for (block, out) in out.chunks_mut(NR * NR).enumerate() {
         let n_rows = out.len() / NR;
+        if let (1, Ok(out)) = (b.row_step, out.try_into()) {
+            let from = &b.data[first * b.col_step + block * NR..];
+            if turn_square(out, from, b.col_step, width) {
+                continue;
+            }
+        }
         for col in 0..width {
-            let from = (first + col) * b.col_step + block * 16 * b.row_step;
+            let from = (first + col) * b.col_step + block * NR * b.row_step;
             if b.row_step == 1 {
                 for (row, &value) in b.data[from..from + n_rows].iter().enumerate() {
                     out[row * NR + col] = value;

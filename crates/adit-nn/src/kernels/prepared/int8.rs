@@ -9,7 +9,7 @@ use super::int8_tile::{GROUP, Path, SUMS, Tile, place, spread};
 use super::{Finish, NR, Place};
 use crate::kernels::finish::Gelu;
 use crate::kernels::matmul::tile::Shape;
-use crate::kernels::simd::vectorised;
+use crate::kernels::simd::{LANES, halved, into_lanes, sum_of, vectorised};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -47,27 +47,26 @@ thread_local! {
     static ROWS: Cell<Rows> = const { Cell::new(Rows { values: Vec::new(), spread: Vec::new(), steps: Vec::new() }) };
 }
 
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
 vectorised! {
     /// The smallest and the largest value of a row, and zero; both NaN for a row that is not finite.
     fn extremes(row: &[f32]) -> (f32, f32) {
-        let (mut low, mut high, mut odd) = ([0.0f32; 16], [0.0f32; 16], [0.0f32; 16]);
-        let chunks = row.chunks_exact(16);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for (lane, &v) in chunk.iter().enumerate() {
-                low[lane] = if v < low[lane] { v } else { low[lane] };
-                high[lane] = if v > high[lane] { v } else { high[lane] };
-                odd[lane] += v * 0.0;
-            }
-        }
-        for (lane, &v) in rest.iter().enumerate() {
-            low[lane] = if v < low[lane] { v } else { low[lane] };
-            high[lane] = if v > high[lane] { v } else { high[lane] };
-            odd[lane] += v * 0.0;
-        }
-        let odd: f32 = odd.iter().sum();
-        let low = low.iter().fold(0.0f32, |a, &b| if b < a { b } else { a });
-        let high = high.iter().fold(0.0f32, |a, &b| if b > a { b } else { a });
+        let (mut low, mut high, mut odd) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+        into_lanes(&mut low, row, smaller);
+        into_lanes(&mut high, row, larger);
+        into_lanes(&mut odd, row, |odd, v| odd + v * 0.0);
+        let odd = sum_of(odd);
+        let low = halved(low, smaller);
+        let high = halved(high, larger);
         (low + odd, high + odd)
     }
 }
