@@ -237,6 +237,9 @@ pub struct LearnArgs {
     /// [default: full]
     #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
+    /// Numbers in which linear maps multiply while they learn; weights and sums are f32
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    pub training_precision: ProductsArg,
     /// Longest text in tokens; longer ones are cut [default: 128]
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
@@ -367,6 +370,9 @@ pub struct PretrainArgs {
     /// Go on from an interrupted pre-training
     #[arg(long)]
     pub resume: bool,
+    /// Numbers in which linear maps multiply while they learn; weights and sums are f32
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    pub training_precision: ProductsArg,
     /// Seconds between two writings of the state
     #[arg(long, value_name = "S", default_value_t = 60.0)]
     pub checkpoint_seconds: f64,
@@ -395,6 +401,22 @@ pub enum PrecisionArg {
     Bf16,
     Int8,
     Auto,
+}
+
+/// Numbers of products in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProductsArg {
+    F32,
+    Bf16,
+}
+
+impl ProductsArg {
+    pub fn products(self) -> adit::Products {
+        match self {
+            Self::F32 => adit::Products::F32,
+            Self::Bf16 => adit::Products::Bf16,
+        }
+    }
 }
 
 /// What is measured.

@@ -210,3 +210,28 @@ fn a_new_encoder_of_a_wrong_size_is_refused_before_the_texts_are_read() {
     assert!(error.contains("cannot be used with"), "{error}");
     assert_eq!(bench.entries(), ["data.csv", "tiny"]);
 }
+
+#[test]
+fn products_in_bf16_train_nearly_as_in_f32_and_the_same_for_any_number_of_threads() {
+    let bench = bench();
+    let run = |out: &str, more: &[&str]| {
+        let mut all = FROM_SCRATCH.to_vec();
+        all.extend([out, "--epochs", "4"]);
+        all.extend(more);
+        bench.adit(&all).ok();
+        let told = std::fs::read_to_string(bench.path(out).join("pretraining.json"));
+        let told: serde_json::Value = serde_json::from_str(&told.expect("a record")).expect("JSON");
+        let weights = std::fs::read(bench.path(out).join("model.safetensors")).expect("weights");
+        (
+            told["held_out"][4]["loss"].as_f64().expect("a loss"),
+            weights,
+        )
+    };
+    let bf16 = ["--training-precision", "bf16", "--threads"];
+    let (exact, weights) = run("f32", &[]);
+    let (near, rounded) = run("one", &[&bf16[..], &["1"]].concat());
+    assert!((near / exact - 1.0).abs() < 0.02, "{near} {exact}");
+    assert!(weights != rounded, "nothing was rounded");
+    let (_, again) = run("two", &[&bf16[..], &["2"]].concat());
+    assert!(rounded == again, "threads change the bytes");
+}

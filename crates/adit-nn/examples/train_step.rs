@@ -1,6 +1,7 @@
 //! Prints one line of JSON: milliseconds per training step and per matrix product.
 //!
-//! `cargo run --release -p adit-nn --example train_step -- small|minilm|base|row|matmul [steps] [dropout]`
+//! `cargo run --release -p adit-nn --example train_step -- small|minilm|base|row|matmul [steps] [dropout]
+//! [f32|bf16]`
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use adit_nn::kernels::matmul;
 use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor};
 use adit_nn::{
     EncoderClassifier, EncoderConfig, Mode, PackedTokens, Params, RowBatch, RowTransformer,
-    RowTransformerConfig, Tape, Workspace,
+    RowTransformerConfig, Tape, Workspace, tape::Products,
 };
 
 fn bert(name: &str, dropout: f32) -> (EncoderConfig, usize, usize) {
@@ -52,7 +53,7 @@ fn report(name: &str, mut ms: Vec<f64>, parts: [f64; 3]) {
     );
 }
 
-fn train_bert(name: &str, steps: usize, dropout: f32) {
+fn train_bert(name: &str, steps: usize, dropout: f32, products: Products) {
     let (config, n, len) = bert(name, dropout);
     let mut params = Params::new();
     let model = EncoderClassifier::new(&config, 2, &mut params, 1);
@@ -67,7 +68,8 @@ fn train_bert(name: &str, steps: usize, dropout: f32) {
     let mut parts = [0.0; 3];
     let ms = timed(steps, |seed| {
         let start = Instant::now();
-        let mut tape = Tape::with_workspace(&params, Mode::Train { seed }, &workspace);
+        let mut tape =
+            Tape::with_workspace(&params, Mode::Train { seed }, &workspace).with_products(products);
         let logits = model.logits(&mut tape, &tokens).expect("tokens fit");
         let loss = tape.cross_entropy(logits, &labels, None);
         let forward = Instant::now();
@@ -173,6 +175,14 @@ fn main() {
     match name {
         "matmul" => products(steps),
         "row" => train_row(steps),
-        other => train_bert(other, steps, dropout),
+        other => {
+            let halves = args.get(3).is_some_and(|s| s == "bf16");
+            let products = if halves {
+                Products::Bf16
+            } else {
+                Products::F32
+            };
+            train_bert(other, steps, dropout, products);
+        }
     }
 }

@@ -46,7 +46,7 @@ pub use precision::Precision;
 pub use row::{RowBatch, RowTransformer, RowTransformerConfig};
 pub use session::Session;
 pub use t5::{T5, T5Config, T5Encoder};
-pub use tape::{Mode, Tape, Var};
+pub use tape::{Mode, Products, Tape, Var};
 pub use tensor::Tensor;
 pub use tokens::PackedTokens;
 pub use weight_files::WeightFiles;

@@ -7,6 +7,7 @@ use std::any::type_name;
 
 use crate::gradients::{Gradient, Gradients};
 use crate::kernels::elementwise;
+pub use crate::kernels::matmul::Products;
 use crate::kernels::prepared::Weight;
 use crate::params::{ParamId, Params};
 use crate::tensor::Tensor;
@@ -72,6 +73,8 @@ pub struct Tape<'p> {
     workspace: Option<&'p Workspace>,
     /// Whether rules and what they read are kept for the way back.
     recording: bool,
+    /// In which numbers linear maps multiply.
+    products: Products,
 }
 
 impl<'p> Tape<'p> {
@@ -85,6 +88,7 @@ impl<'p> Tape<'p> {
             draws: 0,
             workspace: None,
             recording: matches!(mode, Mode::Train { .. }),
+            products: Products::F32,
         }
     }
 
@@ -94,6 +98,16 @@ impl<'p> Tape<'p> {
             workspace: Some(workspace),
             ..Self::new(params, mode)
         }
+    }
+
+    /// The tape with linear maps that multiply in `products`, on the way back too.
+    pub fn with_products(self, products: Products) -> Self {
+        Self { products, ..self }
+    }
+
+    /// In which numbers linear maps multiply.
+    pub fn products(&self) -> Products {
+        self.products
     }
 
     /// A tensor of unknown values, to be written.
@@ -316,6 +330,11 @@ impl<'a, 'p> Pass<'a, 'p> {
             params,
             at: Var(0),
         }
+    }
+
+    /// In which numbers linear maps multiply.
+    pub fn products(&self) -> Products {
+        self.tape.products
     }
 
     /// Runs the rules from `last` to the first value of the tape.

@@ -1,7 +1,7 @@
 //! Kernels against plain loops.
 
 use adit_nn::kernels::attention::{Bias, Heads, Inputs, Mask, backward, forward};
-use adit_nn::kernels::matmul::{self, View};
+use adit_nn::kernels::matmul::{self, Products, View};
 use proptest::prelude::*;
 
 fn fill(n: usize, seed: usize) -> Vec<f32> {
@@ -39,42 +39,46 @@ fn close(got: &[f32], want: &[f64], k: usize) {
     }
 }
 
+/// The nearest bfloat16.
+fn half(v: f32) -> f32 {
+    let bits = v.to_bits();
+    f32::from_bits(bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
+}
+
 fn check_products(m: usize, n: usize, k: usize, seed: usize) {
     let (a, b, start) = (
         fill(m * k, seed),
         fill(n * k, seed + 1),
         fill(m * n, seed + 2),
     );
-    for add in [false, true] {
-        let with = |mut want: Vec<f64>| {
-            if add {
-                want.iter_mut()
-                    .zip(&start)
-                    .for_each(|(w, &s)| *w += f64::from(s));
+    let sides = [&a[..], &b[..]];
+    for products in [Products::F32, Products::Bf16] {
+        let numbers = |side: &[f32]| -> Vec<f32> {
+            match products {
+                Products::F32 => side.to_vec(),
+                Products::Bf16 => side.iter().map(|&v| half(v)).collect(),
             }
-            want
         };
-        let mut c = start.clone();
-        matmul::nt((m, n, k), &mut c, &a, &b, add);
-        close(
-            &c,
-            &with(plain(m, n, k, |i, p| a[i * k + p], |p, j| b[j * k + p])),
-            k,
-        );
-        let mut c = start.clone();
-        matmul::nn((m, n, k), &mut c, &a, &b, add);
-        close(
-            &c,
-            &with(plain(m, n, k, |i, p| a[i * k + p], |p, j| b[p * n + j])),
-            k,
-        );
-        let mut c = start.clone();
-        matmul::tn((m, n, k), &mut c, &a, &b, add);
-        close(
-            &c,
-            &with(plain(m, n, k, |i, p| a[p * m + i], |p, j| b[p * n + j])),
-            k,
-        );
+        let (x, y) = (numbers(&a), numbers(&b));
+        for add in [false, true] {
+            let check = |c: &[f32], mut want: Vec<f64>| {
+                if add {
+                    want.iter_mut()
+                        .zip(&start)
+                        .for_each(|(w, &s)| *w += f64::from(s));
+                }
+                close(c, &want, k);
+            };
+            let mut c = start.clone();
+            products.nt_then((m, n, k), &mut c, sides, add, |_, _| {});
+            check(&c, plain(m, n, k, |i, p| x[i * k + p], |p, j| y[j * k + p]));
+            let mut c = start.clone();
+            products.nn((m, n, k), &mut c, sides, add);
+            check(&c, plain(m, n, k, |i, p| x[i * k + p], |p, j| y[p * n + j]));
+            let mut c = start.clone();
+            products.tn((m, n, k), &mut c, sides, add);
+            check(&c, plain(m, n, k, |i, p| x[p * m + i], |p, j| y[p * n + j]));
+        }
     }
 }
 
@@ -89,12 +93,15 @@ proptest! {
     #[test]
     fn rows_of_a_product_do_not_depend_on_their_neighbours(m in 1usize..70, n in 1usize..40, k in 1usize..600, seed in 0usize..100) {
         let (a, b) = (fill(m * k, seed), fill(n * k, seed + 1));
-        let mut all = vec![0.0; m * n];
-        matmul::nt((m, n, k), &mut all, &a, &b, false);
-        let at = seed % m;
-        let mut alone = vec![0.0; n];
-        matmul::nt((1, n, k), &mut alone, &a[at * k..(at + 1) * k], &b, false);
-        prop_assert_eq!(&all[at * n..(at + 1) * n], &alone[..]);
+        for products in [Products::F32, Products::Bf16] {
+            let mut all = vec![0.0; m * n];
+            products.nt_then((m, n, k), &mut all, [&a, &b], false, |_, _| {});
+            let at = seed % m;
+            let mut alone = vec![0.0; n];
+            let row = &a[at * k..(at + 1) * k];
+            products.nt_then((1, n, k), &mut alone, [row, &b], false, |_, _| {});
+            prop_assert_eq!(&all[at * n..(at + 1) * n], &alone[..]);
+        }
     }
 
     #[test]

@@ -15,5 +15,5 @@ pub mod run;
 pub mod source;
 pub mod store;
 
-pub use adit_nn::Precision;
 pub use adit_nn::watch::{Silent, Watch};
+pub use adit_nn::{Precision, Products};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{self, DataSection, Job, Outcome, SplitSection, TransformerSection};
@@ -80,6 +81,9 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             batch_size: args.batch_size,
             max_tokens: args.max_tokens,
             method: args.method,
+            // What is as by default is not written into the job file.
+            training_precision: Some(args.training_precision.products())
+                .filter(|&products| products != Products::F32),
             ..TransformerSection::default()
         },
     };

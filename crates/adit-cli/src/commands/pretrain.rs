@@ -37,6 +37,7 @@ pub fn pretrain(args: PretrainArgs, session: &Session) -> Result<ExitCode, CliEr
         seed: args.seed,
         resume: args.resume,
         checkpoint_seconds: args.checkpoint_seconds,
+        products: args.training_precision.products(),
     };
     let done = run::pretrain(&job, &session.context())?;
     session.progress.finish();

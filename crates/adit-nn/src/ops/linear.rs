@@ -1,7 +1,7 @@
 //! Linear maps, with the weight in PyTorch's layout `[out, in]`.
 
+use crate::kernels::elementwise;
 use crate::kernels::prepared::{Activation, Finish};
-use crate::kernels::{elementwise, matmul};
 use crate::tape::{Pass, Rule, Tape, Var};
 use crate::tensor::Tensor;
 
@@ -72,14 +72,14 @@ impl Tape<'_> {
                 elementwise::gelu_in(block);
             }
         };
-        let (size, y) = ((rows, n, k), &mut out.data);
+        let (size, y, products) = ((rows, n, k), &mut out.data, self.products());
         if let Some((h, wide)) = low {
             let (h, wide) = (self.value(h), self.value(wide));
-            matmul::nt(size, y, &input.data, &w.data, false);
+            products.nt_then(size, y, [&input.data, &w.data], false, |_, _| {});
             let size = (rows, n, wide.cols());
-            matmul::nt_then(size, y, &h.data, &wide.data, true, finish);
+            products.nt_then(size, y, [&h.data, &wide.data], true, finish);
         } else {
-            matmul::nt_then(size, y, &input.data, &w.data, false, finish);
+            products.nt_then(size, y, [&input.data, &w.data], false, finish);
         }
         let before = keep_before.then(|| {
             let fresh = self.fresh(&out.shape);
@@ -102,6 +102,7 @@ impl Rule for Linear {
     fn backward(&self, mut grad: Tensor, pass: &mut Pass<'_, '_>) {
         let (rows, n) = (grad.rows(), grad.cols());
         let k = pass.value(self.x).cols();
+        let products = pass.products();
         let bias = self.bias.filter(|&b| pass.needs(b));
         let sum = match (&self.before, bias) {
             (Some(before), Some(_)) => elementwise::gelu_back_sum(&mut grad.data, &before.data, n),
@@ -117,32 +118,22 @@ impl Rule for Linear {
             pass.add(bias, Tensor { shape, data: sum });
         }
         pass.write(self.weight, |dw, add, tape| {
-            matmul::tn(
-                (n, k, rows),
-                &mut dw.data,
-                &grad.data,
-                &tape.value(self.x).data,
-                add,
-            );
+            let x = &tape.value(self.x).data;
+            products.tn((n, k, rows), &mut dw.data, [&grad.data, x], add);
         });
         pass.write(self.x, |dx, add, tape| {
-            matmul::nn(
-                (rows, k, n),
-                &mut dx.data,
-                &grad.data,
-                &tape.value(self.weight).data,
-                add,
-            );
+            let weight = &tape.value(self.weight).data;
+            products.nn((rows, k, n), &mut dx.data, [&grad.data, weight], add);
         });
         if let Some((h, wide)) = self.low {
             let rank = pass.value(wide).cols();
             pass.write(wide, |dw, add, tape| {
                 let h = &tape.value(h).data;
-                matmul::tn((n, rank, rows), &mut dw.data, &grad.data, h, add);
+                products.tn((n, rank, rows), &mut dw.data, [&grad.data, h], add);
             });
             pass.write(h, |dh, add, tape| {
                 let wide = &tape.value(wide).data;
-                matmul::nn((rows, rank, n), &mut dh.data, &grad.data, wide, add);
+                products.nn((rows, rank, n), &mut dh.data, [&grad.data, wide], add);
             });
         }
         pass.recycle(grad);

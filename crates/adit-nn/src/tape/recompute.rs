@@ -53,6 +53,7 @@ impl Tape<'_> {
             workspace: self.workspace,
             draws,
             recording,
+            products: self.products,
             ..Tape::new(self.params, self.mode)
         };
         let mut vars: Vec<Var> = Vec::with_capacity(inputs.len());

@@ -3,7 +3,7 @@
 use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor, linear_warmup_decay};
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
-use adit_nn::{MaskedLm, Mode, Params, Session, Tape, Workspace};
+use adit_nn::{MaskedLm, Mode, Params, Products, Session, Tape, Workspace};
 use serde::{Deserialize, Serialize};
 
 use super::MineError;
@@ -26,6 +26,8 @@ pub struct PretrainingSettings {
     pub weight_decay: f32,
     pub clip_norm: f32,
     pub seed: u64,
+    /// In which numbers linear maps multiply; weights and sums are in f32.
+    pub products: Products,
 }
 
 /// What was measured at the end of an epoch; epoch 0 is before the first step.
@@ -144,7 +146,8 @@ impl Pretraining<'_> {
         let masked = settings.masking.apply(self.data.texts, batch, key);
         let (loss, gradients) = {
             let mode = Mode::Train { seed: key };
-            let mut tape = Tape::with_workspace(&state.params, mode, workspace);
+            let mut tape = Tape::with_workspace(&state.params, mode, workspace)
+                .with_products(settings.products);
             let asked = (&masked.places[..], &masked.words[..]);
             let loss = self.model.loss(&mut tape, &masked.tokens, asked)?;
             let value = f64::from(tape.value(loss).item());

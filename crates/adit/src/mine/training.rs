@@ -3,7 +3,7 @@
 use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor, linear_warmup_decay};
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
-use adit_nn::{Mode, NnError, Params, Session, Tape, Var, Workspace};
+use adit_nn::{Mode, NnError, Params, Products, Session, Tape, Var, Workspace};
 use serde::{Deserialize, Serialize};
 
 use super::{MineError, Predictions};
@@ -50,6 +50,8 @@ pub struct TrainingSettings {
     /// Largest norm of all gradients together.
     pub clip_norm: f32,
     pub seed: u64,
+    /// In which numbers linear maps multiply; weights and sums are in f32.
+    pub products: Products,
 }
 
 impl TrainingSettings {
@@ -181,7 +183,8 @@ impl<'a> Course<'a> {
         let seed = step_seed(settings.seed, self.step);
         let (loss, gradients) = {
             let mode = Mode::Train { seed };
-            let mut tape = Tape::with_workspace(params, mode, &self.workspace);
+            let mut tape = Tape::with_workspace(params, mode, &self.workspace)
+                .with_products(settings.products);
             let outputs = self.network.outputs(&mut tape, rows)?;
             let goal = self.goal;
             let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use adit_nn::Products;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -123,6 +124,9 @@ pub struct TransformerSection {
     /// `lora-16` (rank).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// In which numbers linear maps multiply while they learn: `f32` or `bf16`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_precision: Option<Products>,
     /// Head over the text encoder: `cls`, `mean` or `match`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
@@ -312,6 +316,10 @@ mod tests {
             ("[transformer]\nhead = \"tail\"\n", "transformer.head"),
             ("[transformer]\nmax_tokens = 1\n", "max_tokens"),
             ("[transformer]\nmethod = \"some\"\n", "transformer.method"),
+            (
+                "[transformer]\ntraining_precision = \"int8\"\n",
+                "training_precision",
+            ),
             ("[data.roles]\nx = \"king\"\n", "king"),
         ] {
             let error = read(&format!("{SMALL}{added}"))

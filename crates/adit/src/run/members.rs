@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use adit_nn::Params;
+use adit_nn::{Params, Products};
 
 use crate::Watch;
 
@@ -156,6 +156,7 @@ impl Arena<'_> {
             weight_decay: 1e-2,
             clip_norm: 1.0,
             seed: self.job.seed,
+            products: t.training_precision.unwrap_or_default(),
         };
         let rates = candidates(&t.learning_rates, &[3e-4, 1e-3]);
         let name = "row transformer";
@@ -280,6 +281,7 @@ impl Arena<'_> {
             weight_decay: 1e-2,
             clip_norm: 1.0,
             seed: self.job.seed,
+            products: t.training_precision.unwrap_or_default(),
         };
         let rates = candidates(&t.learning_rates, model.method.usual_rates());
         let train = |settings: &TrainingSettings, stage: &str| {
@@ -485,13 +487,18 @@ fn row_epochs(n_train: usize) -> usize {
 }
 
 fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
-    vec![
+    let mut settings = vec![
         ("learning rate".into(), format!("{rate:e}")),
         ("epochs".into(), format!("up to {}", base.epochs)),
         ("patience".into(), format!("{} epochs", base.patience)),
         ("batch".into(), format!("{} rows", base.batch_size)),
         ("weight decay".into(), base.weight_decay.to_string()),
-    ]
+    ];
+    if base.products == Products::Bf16 {
+        let words = "bf16, weights and sums in f32";
+        settings.push(("products".into(), words.into()));
+    }
+    settings
 }
 
 fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use adit_nn::optim::AdamWState;
 use adit_nn::random::mix;
-use adit_nn::{EncoderConfig, Params, WeightFile};
+use adit_nn::{EncoderConfig, Params, Products, WeightFile};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +54,8 @@ pub struct PretrainJob {
     pub resume: bool,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: f64,
+    /// In which numbers linear maps multiply.
+    pub products: Products,
 }
 
 /// What pre-training begins with.
@@ -281,6 +283,7 @@ fn settings(
         weight_decay: 1e-2,
         clip_norm: 1.0,
         seed: job.seed,
+        products: job.products,
     })
 }
 

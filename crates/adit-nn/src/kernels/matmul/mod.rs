@@ -4,11 +4,13 @@
 //! that depends on `k` alone. So its bits depend neither on the number of threads, nor on the other
 //! rows and columns, nor on the machine. (The `gemm` crate's bits depend on all three.)
 
+mod half;
 mod pack;
 pub(super) mod tile;
 mod turn;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::parallel::is_by_itself;
 use super::scratch::with_scratch;
@@ -194,9 +196,79 @@ fn tasks(
     });
 }
 
-/// `c (+)= a · bᵀ`, then `finish(first_row, rows)` on every block of rows of `c`.
-///
-/// `c` is `[m, n]`, `a` `[m, k]`, `b` `[n, k]`.
+/// In which numbers products are computed; sums are in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Products {
+    /// As they are.
+    #[default]
+    F32,
+    /// Both sides rounded to bfloat16.
+    Bf16,
+}
+
+impl Products {
+    fn run(
+        self,
+        size: (usize, usize, usize),
+        c: &mut [f32],
+        [a, b]: [View<'_>; 2],
+        add: bool,
+        finish: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        match self {
+            Self::F32 => tasks(size, c, a, b, add, &finish),
+            Self::Bf16 => half::tasks(size, c, a, b, add, &finish),
+        }
+    }
+
+    /// `c (+)= a · bᵀ`, then `finish(first_row, rows)` on every block of rows of `c`.
+    ///
+    /// `c` is `[m, n]`, `a` `[m, k]`, `b` `[n, k]`.
+    pub fn nt_then(
+        self,
+        size: (usize, usize, usize),
+        c: &mut [f32],
+        [a, b]: [&[f32]; 2],
+        add: bool,
+        finish: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        let k = size.2;
+        self.run(
+            size,
+            c,
+            [View::new(a, k, 1), View::new(b, 1, k)],
+            add,
+            finish,
+        );
+    }
+
+    /// `c (+)= a · b`: `c` is `[m, n]`, `a` `[m, k]`, `b` `[k, n]`.
+    pub fn nn(self, size: (usize, usize, usize), c: &mut [f32], [a, b]: [&[f32]; 2], add: bool) {
+        let (_, n, k) = size;
+        self.run(
+            size,
+            c,
+            [View::new(a, k, 1), View::new(b, n, 1)],
+            add,
+            |_, _| {},
+        );
+    }
+
+    /// `c (+)= aᵀ · b`: `c` is `[m, n]`, `a` `[k, m]`, `b` `[k, n]`.
+    pub fn tn(self, size: (usize, usize, usize), c: &mut [f32], [a, b]: [&[f32]; 2], add: bool) {
+        let (m, n, _) = size;
+        self.run(
+            size,
+            c,
+            [View::new(a, 1, m), View::new(b, n, 1)],
+            add,
+            |_, _| {},
+        );
+    }
+}
+
+/// [`Products::nt_then`] in f32.
 pub fn nt_then(
     size: (usize, usize, usize),
     c: &mut [f32],
@@ -205,44 +277,20 @@ pub fn nt_then(
     add: bool,
     finish: impl Fn(usize, &mut [f32]) + Sync,
 ) {
-    let k = size.2;
-    tasks(
-        size,
-        c,
-        View::new(a, k, 1),
-        View::new(b, 1, k),
-        add,
-        &finish,
-    );
+    Products::F32.nt_then(size, c, [a, b], add, finish);
 }
 
-/// `c (+)= a · bᵀ`: `c` is `[m, n]`, `a` `[m, k]`, `b` `[n, k]`.
+/// `c (+)= a · bᵀ` in f32: `c` is `[m, n]`, `a` `[m, k]`, `b` `[n, k]`.
 pub fn nt(size: (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32], add: bool) {
     nt_then(size, c, a, b, add, |_, _| {});
 }
 
-/// `c (+)= a · b`: `c` is `[m, n]`, `a` `[m, k]`, `b` `[k, n]`.
+/// [`Products::nn`] in f32.
 pub fn nn(size: (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32], add: bool) {
-    let (_, n, k) = size;
-    tasks(
-        size,
-        c,
-        View::new(a, k, 1),
-        View::new(b, n, 1),
-        add,
-        &|_, _| {},
-    );
+    Products::F32.nn(size, c, [a, b], add);
 }
 
-/// `c (+)= aᵀ · b`: `c` is `[m, n]`, `a` `[k, m]`, `b` `[k, n]`.
+/// [`Products::tn`] in f32.
 pub fn tn(size: (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32], add: bool) {
-    let (m, n, _) = size;
-    tasks(
-        size,
-        c,
-        View::new(a, 1, m),
-        View::new(b, n, 1),
-        add,
-        &|_, _| {},
-    );
+    Products::F32.tn(size, c, [a, b], add);
 }

@@ -120,6 +120,86 @@ unsafe fn round_avx512(out: &mut [u16], row: &[f32]) {
     }
 }
 
+/// Rounds the first `width` columns of a square into rows of `out` that lie `step` apart.
+pub fn round_square(out: &mut [u16], step: usize, width: usize, square: &[f32; NR * NR]) {
+    assert!(
+        (1..=NR).contains(&width) && (NR - 1) * step + width <= out.len(),
+        "the square does not fit"
+    );
+    #[cfg(target_arch = "x86_64")]
+    if Path::best() == Path::Avx512Bf16 {
+        for (row, line) in square.as_chunks::<NR>().0.iter().enumerate() {
+            // SAFETY: the features were found, and the lengths are equal.
+            unsafe { round_avx512(&mut out[row * step..][..width], &line[..width]) };
+        }
+        return;
+    }
+    for (row, line) in square.as_chunks::<NR>().0.iter().enumerate() {
+        round_row(&mut out[row * step..][..width], &line[..width]);
+    }
+}
+
+/// Fills `out` `[n_rows / 2, NR, 2]` with `width` columns of `n_rows` rows that lie `step` apart, and with
+/// zeros.
+pub fn to_pairs(out: &mut [u16], from: &[f32], (n_rows, step): (usize, usize), width: usize) {
+    assert!(
+        (1..=NR).contains(&width)
+            && n_rows > 0
+            && (n_rows - 1) * step + width <= from.len()
+            && n_rows.div_ceil(2) * 2 * NR <= out.len(),
+        "the rows do not fit"
+    );
+    #[cfg(target_arch = "x86_64")]
+    if Path::best() == Path::Avx512Bf16 {
+        // SAFETY: the features were found, and the assert keeps every access inside.
+        unsafe { pairs_avx512(out, from, (n_rows, step), width) };
+        return;
+    }
+    for (pair, out) in out
+        .chunks_exact_mut(2 * NR)
+        .take(n_rows.div_ceil(2))
+        .enumerate()
+    {
+        for (at, out) in out.iter_mut().enumerate() {
+            let (row, col) = (2 * pair + at % 2, at / 2);
+            let real = row < n_rows && col < width;
+            *out = if real {
+                round(from[row * step + col])
+            } else {
+                0
+            };
+        }
+    }
+}
+
+/// # Safety
+/// AVX-512-BF16 must be there, and the sizes must fit as `to_pairs` asserts.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn pairs_avx512(
+    out: &mut [u16],
+    from: &[f32],
+    (n_rows, step): (usize, usize),
+    width: usize,
+) {
+    let real = ((1u32 << width) - 1) as __mmask16;
+    for pair in 0..n_rows.div_ceil(2) {
+        // SAFETY: `width` values of each row lie in `from`, and `2 · NR` of each pair in `out`.
+        unsafe {
+            let row = |at: usize| {
+                if at >= n_rows {
+                    return _mm512_setzero_si512();
+                }
+                let values = _mm512_maskz_loadu_ps(real, from.as_ptr().add(at * step));
+                let halves = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(values));
+                _mm512_cvtepu16_epi32(halves)
+            };
+            let both = _mm512_or_si512(row(2 * pair), _mm512_slli_epi32::<16>(row(2 * pair + 1)));
+            _mm512_storeu_si512(out.as_mut_ptr().add(pair * 2 * NR).cast(), both);
+        }
+    }
+}
+
 /// Rows of the left-hand side, and how far they lie apart.
 #[derive(Clone, Copy)]
 pub enum Left<'a> {

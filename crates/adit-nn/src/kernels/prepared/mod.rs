@@ -4,7 +4,7 @@
 //! number of threads, the other rows, and (but for bf16 on machines with products of it) the machine.
 
 mod bf16;
-mod bf16_tile;
+pub(super) mod bf16_tile;
 mod int8;
 mod int8_tile;
 mod panels;
