@@ -112,45 +112,47 @@ fn rows(
     }
     let (step, most) = (depth(k), Shape::best());
     let copy = a.col_step != 1 && m * k > SMALL;
-    let mut own = if copy {
-        vec![0.0f32; m.next_multiple_of(most.rows) * step]
+    let need = if copy {
+        m.next_multiple_of(most.rows) * step
     } else {
-        Vec::new()
+        0
     };
-    for from in (0..k).step_by(step) {
-        let len = step.min(k - from);
-        if copy {
-            pack_rows(&mut own, a, (m, most.rows), from, len);
-        }
-        for panel in (0..packed.n_panels()).step_by(most.panels) {
-            let cols = (most.panels * NR).min(n - panel * NR);
-            let b = packed.panels(panel, cols.div_ceil(NR), from, len);
-            for row in (0..m).step_by(most.rows) {
-                let (a, row_step, col_step) = if copy {
-                    (&own[row * len..], 1, most.rows)
-                } else {
-                    (
-                        &a.data[row * a.row_step + from * a.col_step..],
-                        a.row_step,
-                        a.col_step,
-                    )
-                };
-                let tile = Tile {
-                    a,
-                    row_step,
-                    col_step,
-                    b,
-                    panel_step: k * NR,
-                    len,
-                    c_step,
-                    add: add || from > 0,
-                    last: None,
-                };
-                let height = most.rows.min(m - row);
-                tile.run((height, cols), &mut c[row * c_step + panel * NR..]);
+    with_scratch(need, |own| {
+        for from in (0..k).step_by(step) {
+            let len = step.min(k - from);
+            if copy {
+                pack_rows(own, a, (m, most.rows), from, len);
+            }
+            for panel in (0..packed.n_panels()).step_by(most.panels) {
+                let cols = (most.panels * NR).min(n - panel * NR);
+                let b = packed.panels(panel, cols.div_ceil(NR), from, len);
+                for row in (0..m).step_by(most.rows) {
+                    let (a, row_step, col_step) = if copy {
+                        (&own[row * len..], 1, most.rows)
+                    } else {
+                        (
+                            &a.data[row * a.row_step + from * a.col_step..],
+                            a.row_step,
+                            a.col_step,
+                        )
+                    };
+                    let tile = Tile {
+                        a,
+                        row_step,
+                        col_step,
+                        b,
+                        panel_step: k * NR,
+                        len,
+                        c_step,
+                        add: add || from > 0,
+                        last: None,
+                    };
+                    let height = most.rows.min(m - row);
+                    tile.run((height, cols), &mut c[row * c_step + panel * NR..]);
+                }
             }
         }
-    }
+    });
 }
 
 fn tasks(
