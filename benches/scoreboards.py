@@ -18,7 +18,8 @@ JOBS = {
     "man_steel_plates": ("classify", "Fault_Type", []),
     "man_concrete_strength": ("regress", "strength", []),
     "text_sms_spam": ("classify", "label", ["--text", "text", "--positive", "spam", *ENCODER]),
-    "text_sst2": ("classify", "label", ["--text", "text", "--positive", "1", *ENCODER]),
+    "text_sst2": ("classify", "label", ["--text", "text", "--positive", "1", *ENCODER,
+                                        "--method", "last-2", "--learning-rate", "1.5e-4", "--epochs", "2"]),
 }
 SHOWN = {2: ["roc_auc", "accuracy", "f1"], "many": ["accuracy", "f1_macro", "log_loss"], "number": ["rmse", "mae", "r2"]}
 

@@ -233,6 +233,7 @@ fn a_measurement_for_other_programs_is_one_line_and_a_file_of_vectors() {
     let said = bench.adit(&args).ok().stdout;
     let said: serde_json::Value = serde_json::from_str(said.trim()).expect("one line of JSON");
     assert!(said["seconds"].as_f64().expect("seconds") > 0.0);
+    assert_eq!(said["single"], serde_json::json!([null, null]));
     let path = said["vectors"].as_str().expect("a path");
     let bytes = std::fs::read(path).expect("vectors");
     std::fs::remove_file(path).expect("removed");

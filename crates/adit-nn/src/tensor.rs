@@ -1,6 +1,7 @@
 //! A dense, row-major array of `f32`.
 
 use crate::error::NnError;
+use crate::kernels::memory::zeros;
 
 /// A dense, row-major array of `f32`; a scalar has the empty shape and one value.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -30,7 +31,10 @@ impl Tensor {
 
     /// A tensor of zeros.
     pub fn zeros(shape: &[usize]) -> Self {
-        Self::full(shape, 0.0)
+        Self {
+            shape: shape.to_vec(),
+            data: zeros(shape.iter().product()),
+        }
     }
 
     /// A tensor with `value` everywhere.

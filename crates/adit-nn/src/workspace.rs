@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::gradients::Gradients;
+use crate::kernels::memory::zeros;
 use crate::tape::Tape;
 use crate::tensor::Tensor;
 
@@ -37,8 +38,8 @@ impl Workspace {
         for gradient in gradients.slots.into_iter().flatten() {
             let (memory, is_zero) = gradient.into_memory();
             if is_zero {
-                let mut zeros = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
-                zeros.entry(memory.len()).or_default().push(memory);
+                let mut kept = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.entry(memory.len()).or_default().push(memory);
             } else {
                 self.put(memory);
             }
@@ -48,11 +49,11 @@ impl Workspace {
     /// A tensor of zeros.
     pub(crate) fn zeros(&self, shape: &[usize]) -> Tensor {
         let len = shape.iter().product();
-        let mut zeros = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = zeros.get_mut(&len).and_then(Vec::pop);
+        let mut kept = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get_mut(&len).and_then(Vec::pop);
         Tensor {
             shape: shape.to_vec(),
-            data: found.unwrap_or_else(|| vec![0.0; len]),
+            data: found.unwrap_or_else(|| zeros(len)),
         }
     }
 
@@ -87,7 +88,7 @@ impl Workspace {
                 memory.resize(len, 0.0);
                 memory
             }
-            None => vec![0.0; len],
+            None => zeros(len),
         }
     }
 

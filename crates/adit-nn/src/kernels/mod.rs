@@ -12,6 +12,7 @@ pub mod gated;
 pub mod loss;
 pub mod maths;
 pub mod matmul;
+pub mod memory;
 pub mod norm;
 pub mod parallel;
 pub mod prepared;

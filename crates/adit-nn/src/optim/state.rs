@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::NnError;
 use crate::kernels::bytes;
+use crate::kernels::memory::zeros;
 use crate::params::Params;
 use crate::tensor::Tensor;
 use crate::weights::WeightFile;
@@ -31,8 +32,8 @@ impl Moments {
     /// No gradient yet of a parameter of the shape of `like`.
     pub fn new(like: &Tensor) -> Self {
         Self {
-            mean: vec![0.0; like.len()],
-            square: vec![0.0; like.len()],
+            mean: zeros(like.len()),
+            square: zeros(like.len()),
             seen: Some(vec![false; like.rows()]),
         }
     }

@@ -52,27 +52,15 @@ pub fn bench_embed(bench: &EmbedBench, context: &Context) -> Result<Vec<EmbedSpe
     context.limits.apply(|| {
         let (text, mut encoder) = open(bench, context)?;
         let texts: Vec<&str> = text.lines().collect();
-        let tokens = encoder.tokenizer().encode(&texts)?;
-        let n_tokens: usize = tokens.iter().map(|t| t.ids.len()).sum();
-        let single = SINGLE.map(|n| tokens.iter().position(|t| t.ids.len() == n));
+        let lengths = lengths(&encoder, &texts)?;
+        let n_tokens: usize = lengths.iter().sum();
         let exact = encoder.embed(&texts, context.watch)?;
         let mut found = Vec::new();
         for &precision in &bench.precisions {
             encoder.set_precision(precision, &texts)?;
             let vectors = encoder.embed(&texts, context.watch)?;
             let all = median(bench.rounds, || timed(&encoder, &texts, context))?;
-            let mut seconds = [None; 2];
-            for (seconds, at) in seconds.iter_mut().zip(single) {
-                let Some(at) = at else { continue };
-                let one = || {
-                    let started = Instant::now();
-                    for _ in 0..REPEATS {
-                        encoder.embed(&texts[at..=at], &crate::Silent)?;
-                    }
-                    Ok(started.elapsed().as_secs_f64() / REPEATS as f64)
-                };
-                *seconds = Some(median(bench.rounds, one)?);
-            }
+            let seconds = singles(&encoder, (&texts, &lengths), bench.rounds)?;
             let (cosine_mean, cosine_min) = cosines(&exact, &vectors, encoder.hidden_size());
             found.push(EmbedSpeed {
                 precision: encoder.precision(),
@@ -88,7 +76,8 @@ pub fn bench_embed(bench: &EmbedBench, context: &Context) -> Result<Vec<EmbedSpe
 }
 
 /// Embeds all texts once, after warming up on the first of them, and writes the vectors as `.npy`
-/// into the folder for temporary files; gives `{"seconds": …, "vectors": "PATH"}`.
+/// into the folder for temporary files; gives `{"seconds": …, "vectors": "PATH", "single": […]}`, where
+/// `single` has the seconds of one text of 12 tokens and of one of 200, or null.
 ///
 /// # Errors
 /// As [`bench_embed`].
@@ -102,14 +91,46 @@ pub fn bench_peer(bench: &EmbedBench, context: &Context) -> Result<String, RunEr
         let started = Instant::now();
         let vectors = encoder.embed(&texts, context.watch)?;
         let seconds = started.elapsed().as_secs_f64();
+        let lengths = lengths(&encoder, &texts)?;
+        let single = singles(&encoder, (&texts, &lengths), bench.rounds)?;
         let name = format!("adit-vectors-{}.npy", std::process::id());
         let path = std::env::temp_dir().join(name);
         write_atomic(
             &path,
             &npy_bytes(texts.len(), encoder.hidden_size(), &vectors),
         )?;
-        Ok(serde_json::json!({ "seconds": seconds, "vectors": path }).to_string())
+        let found = serde_json::json!({ "seconds": seconds, "vectors": path, "single": single });
+        Ok(found.to_string())
     })
+}
+
+/// The number of tokens of every text.
+fn lengths(encoder: &SentenceEncoder, texts: &[&str]) -> Result<Vec<usize>, RunError> {
+    let tokens = encoder.tokenizer().encode(texts)?;
+    Ok(tokens.iter().map(|t| t.ids.len()).collect())
+}
+
+/// Seconds for one text of each length of [`SINGLE`], where there is one.
+fn singles(
+    encoder: &SentenceEncoder,
+    (texts, lengths): (&[&str], &[usize]),
+    rounds: usize,
+) -> Result<[Option<f64>; 2], RunError> {
+    let mut seconds = [None; 2];
+    for (seconds, n) in seconds.iter_mut().zip(SINGLE) {
+        let Some(at) = lengths.iter().position(|&len| len == n) else {
+            continue;
+        };
+        let one = || {
+            let started = Instant::now();
+            for _ in 0..REPEATS {
+                encoder.embed(&texts[at..=at], &crate::Silent)?;
+            }
+            Ok(started.elapsed().as_secs_f64() / REPEATS as f64)
+        };
+        *seconds = Some(median(rounds, one)?);
+    }
+    Ok(seconds)
 }
 
 fn open(bench: &EmbedBench, context: &Context) -> Result<(String, SentenceEncoder), RunError> {

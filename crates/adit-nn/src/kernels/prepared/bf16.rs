@@ -50,7 +50,7 @@ impl Halves {
         &self,
         path: Path,
         (x, cols): (&[f32], Range<usize>),
-        place: Place<'_>,
+        mut place: Place<'_>,
         finish: Finish<'_>,
     ) {
         let (n, k, step) = (self.n, self.k, place.step);
@@ -65,30 +65,37 @@ impl Halves {
         }
         let rounds = path == Path::Avx512Bf16;
         let (part, most) = (path.depth(k), path.shape());
-        for from in (0..k).step_by(part) {
+        let block = |from: usize, panel: usize, place: &mut Place<'_>| {
             let len = part.min(k - from);
-            for panel in cols.clone().step_by(most.panels) {
-                let end = cols.end.min(panel + most.panels);
-                let width = n.min(end * NR) - panel * NR;
-                let lines = finish.lines(panel * NR, width, rounds);
-                let tile = Tile {
-                    b: &self.values[(panel * wide + from) * NR..end * wide * NR],
-                    panel_step: wide * NR,
-                    len,
-                    c_step: step,
-                    add: from > 0,
-                    last: lines.as_ref().filter(|_| from + len == k),
+            let end = cols.end.min(panel + most.panels);
+            let width = n.min(end * NR) - panel * NR;
+            let lines = finish.lines(panel * NR, width, rounds);
+            let tile = Tile {
+                b: &self.values[(panel * wide + from) * NR..end * wide * NR],
+                panel_step: wide * NR,
+                len,
+                c_step: step,
+                add: from > 0,
+                last: lines.as_ref().filter(|_| from + len == k),
+            };
+            for row in (0..m).step_by(most.rows) {
+                let height = most.rows.min(m - row);
+                let c = &mut place.c[row * step + (panel - cols.start) * NR..];
+                let left = if rounds {
+                    Left::Rounded(&rounded[row * wide + from..], wide)
+                } else {
+                    Left::Whole(&x[row * k + from..], k)
                 };
-                for row in (0..m).step_by(most.rows) {
-                    let height = most.rows.min(m - row);
-                    let c = &mut place.c[row * step + (panel - cols.start) * NR..];
-                    let left = match path {
-                        Path::Avx512Bf16 => Left::Rounded(&rounded[row * wide + from..], wide),
-                        _ => Left::Whole(&x[row * k + from..], k),
-                    };
-                    tile.run(path, left, (height, width), c);
-                }
+                tile.run(path, left, (height, width), c);
             }
+        };
+        let panels = || cols.clone().step_by(most.panels);
+        let parts = || (0..k).step_by(part);
+        if m <= most.rows {
+            // Each panel is read once, from its start to its end, as memory likes it.
+            panels().for_each(|panel| parts().for_each(|from| block(from, panel, &mut place)));
+        } else {
+            parts().for_each(|from| panels().for_each(|panel| block(from, panel, &mut place)));
         }
         ROWS.set(rounded);
     }

@@ -19,6 +19,10 @@ const NARROW_ROWS: usize = 6;
 #[cfg(target_arch = "x86_64")]
 const DEPTH: usize = 512;
 
+/// How far ahead panels are fetched, in values.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 32 * 2 * NR;
+
 /// A way to compute a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -363,6 +367,7 @@ impl Tile<'_> {
             unsafe {
                 let right: [__m512bh; P] = std::array::from_fn(|panel| {
                     let at = b.add(panel * self.panel_step);
+                    _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD).cast());
                     std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(at.cast()))
                 });
                 for (row, sums) in sums.iter_mut().enumerate() {

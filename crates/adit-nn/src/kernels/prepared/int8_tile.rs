@@ -15,6 +15,10 @@ const NARROW_ROWS: usize = 6;
 /// Sums of the largest tile of any machine.
 pub const SUMS: usize = 2 * MR * NR;
 
+/// How far ahead panels are fetched, in bytes.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 32 * NR * GROUP;
+
 /// A way to compute a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -236,8 +240,11 @@ impl Tile<'_> {
         for _ in 0..self.groups {
             // SAFETY: a panel runs over `groups · 64` bytes, `a` over `groups · 4` bytes of `R` rows.
             unsafe {
-                let right: [__m512i; P] =
-                    std::array::from_fn(|panel| _mm512_loadu_si512(b.add(panel * b_step).cast()));
+                let right: [__m512i; P] = std::array::from_fn(|panel| {
+                    let at = b.add(panel * b_step);
+                    _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD).cast());
+                    _mm512_loadu_si512(at.cast())
+                });
                 for (row, own) in own.iter_mut().enumerate() {
                     let left = a[row / 3].add(row % 3 * a_step).cast::<i32>();
                     let left = _mm512_set1_epi32(left.read_unaligned());

@@ -31,35 +31,41 @@ impl Panels {
     }
 
     /// The block of all rows of `x` and of the panels `cols`.
-    pub fn run(&self, x: &[f32], cols: Range<usize>, place: Place<'_>, finish: Finish<'_>) {
+    pub fn run(&self, x: &[f32], cols: Range<usize>, mut place: Place<'_>, finish: Finish<'_>) {
         let (n, k, step) = (self.n, self.k, place.step);
         let m = x.len() / k;
         let (part, most) = (depth(k), Shape::best());
-        for from in (0..k).step_by(part) {
+        let block = |from: usize, panel: usize, place: &mut Place<'_>| {
             let len = part.min(k - from);
-            for panel in cols.clone().step_by(most.panels) {
-                let end = cols.end.min(panel + most.panels);
-                let width = n.min(end * NR) - panel * NR;
-                let b = &self.values[(panel * k + from) * NR..((end - 1) * k + from + len) * NR];
-                let lines = finish.lines(panel * NR, width, false);
-                let last = lines.as_ref().filter(|_| from + len == k);
-                for row in (0..m).step_by(most.rows) {
-                    let height = most.rows.min(m - row);
-                    let c = &mut place.c[row * step + (panel - cols.start) * NR..];
-                    let tile = Tile {
-                        a: &x[row * k + from..],
-                        row_step: k,
-                        col_step: 1,
-                        b,
-                        panel_step: k * NR,
-                        len,
-                        c_step: step,
-                        add: from > 0,
-                        last,
-                    };
-                    tile.run((height, width), c);
-                }
+            let end = cols.end.min(panel + most.panels);
+            let width = n.min(end * NR) - panel * NR;
+            let b = &self.values[(panel * k + from) * NR..((end - 1) * k + from + len) * NR];
+            let lines = finish.lines(panel * NR, width, false);
+            let last = lines.as_ref().filter(|_| from + len == k);
+            for row in (0..m).step_by(most.rows) {
+                let tile = Tile {
+                    a: &x[row * k + from..],
+                    row_step: k,
+                    col_step: 1,
+                    b,
+                    panel_step: k * NR,
+                    len,
+                    c_step: step,
+                    add: from > 0,
+                    last,
+                };
+                let height = most.rows.min(m - row);
+                let c = &mut place.c[row * step + (panel - cols.start) * NR..];
+                tile.run((height, width), c);
             }
+        };
+        let panels = || cols.clone().step_by(most.panels);
+        let parts = || (0..k).step_by(part);
+        if m <= most.rows {
+            // Each panel is read once, from its start to its end, as memory likes it.
+            panels().for_each(|panel| parts().for_each(|from| block(from, panel, &mut place)));
+        } else {
+            parts().for_each(|from| panels().for_each(|panel| block(from, panel, &mut place)));
         }
     }
 }
