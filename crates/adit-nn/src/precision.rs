@@ -46,6 +46,15 @@ impl Precision {
         }
     }
 
+    /// Whether products round their inputs on this machine.
+    pub(crate) fn rounds_inputs(self) -> bool {
+        match self {
+            Self::Int8 => true,
+            Self::Bf16 => prepared::bf16_rounds_inputs(),
+            Self::F32 | Self::Auto => false,
+        }
+    }
+
     /// From the fastest on, those that are faster than f32 on this machine, and f32.
     fn candidates() -> Vec<Self> {
         if prepared::bf16_rounds_inputs() {

@@ -291,6 +291,11 @@ impl<'p> Tape<'p> {
         }
     }
 
+    /// Whether inputs of products are rounded, so that what is far smaller does not matter.
+    pub(crate) fn rounds(&self) -> bool {
+        !self.is_training() && self.params.precision().rounds_inputs()
+    }
+
     /// The key of the next random mask of this tape, and whether masks are drawn at all.
     pub(crate) fn next_draw(&mut self) -> Option<u64> {
         let Mode::Train { seed } = self.mode else {

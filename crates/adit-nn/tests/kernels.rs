@@ -164,6 +164,19 @@ fn check_attention(
     };
     let mut out = vec![7.0; q.len()];
     forward(heads, inputs, &mut out, &mut []);
+    let mut nearby = vec![7.0; q.len()];
+    forward(
+        Heads {
+            near: true,
+            ..heads
+        },
+        inputs,
+        &mut nearby,
+        &mut [],
+    );
+    for (near, exact) in nearby.iter().zip(&out) {
+        assert!((near - exact).abs() < 2e-5, "{near} is not near {exact}");
+    }
     for (sequence, range) in queries.windows(2).enumerate() {
         let (k0, k1) = (keys[sequence], keys[sequence + 1]);
         for (head, i) in (0..n_heads).flat_map(|h| (range[0]..range[1]).map(move |i| (h, i))) {

@@ -25,6 +25,26 @@ pub fn exp(x: f32) -> f32 {
     if x < -87.33 { 0.0 } else { value }
 }
 
+/// 2ˣ within 3e-6 of itself, at half the cost of [`exp`]: for values that were rounded further than that.
+///
+/// x must not lie above 126; below -126 it is 2⁻¹²⁶, or zero from -150 on.
+#[inline(always)]
+pub fn exp2_near(x: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0; // as in `exp`
+    // NaN passes through.
+    let clamped = if x < -126.0 { -126.0 } else { x };
+    let shifted = clamped + MAGIC;
+    let r = clamped - (shifted - MAGIC);
+    // A polynomial of minimal largest error on [-1/2, 1/2].
+    let mut p = 9.570_102e-3f32;
+    p = p.mul_add(r, 5.591_786_3e-2);
+    p = p.mul_add(r, 2.402_474_4e-1);
+    p = p.mul_add(r, 6.931_218e-1);
+    p = p.mul_add(r, 9.999_993e-1);
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
+    if x < -150.0 { 0.0 } else { p * power }
+}
+
 /// The error function and e^(-x²), together; absolute error of erf below 5e-7.
 ///
 /// Abramowitz and Stegun, 7.1.26.
@@ -60,13 +80,13 @@ pub fn gelu_near(x: f32) -> f32 {
     let mut p = -2.800_134_5e-12f32;
     p = p.mul_add(t, 3.394_607_4e-10);
     p = p.mul_add(t, -1.838_749_8e-8);
-    p = p.mul_add(t, 5.917_797_2e-7);
+    p = p.mul_add(t, 5.917_797e-7);
     p = p.mul_add(t, -1.273_051_2e-5);
     p = p.mul_add(t, 1.957_427_3e-4);
     p = p.mul_add(t, -2.245_357e-3);
     p = p.mul_add(t, 1.966_637e-2);
     p = p.mul_add(t, -1.326_741_1e-1);
-    p = p.mul_add(t, 7.977_675_8e-1);
+    p = p.mul_add(t, 7.977_676e-1);
     let erf = (z * p * SCALE).clamp(-1.0, 1.0);
     (0.5 * x).mul_add(erf, 0.5 * x)
 }
@@ -193,6 +213,19 @@ mod tests {
             let found = f64::from(gelu_tanh_slope(x));
             assert!((found - slope).abs() < 2e-6, "gelu_tanh'({x}) = {found}");
         }
+    }
+
+    #[test]
+    fn powers_of_two_nearby_are_within_three_millionths() {
+        for at in -2500..2500 {
+            let x = at as f32 * 0.05;
+            let (found, want) = (f64::from(exp2_near(x)), f64::from(x).exp2());
+            assert!(
+                (found / want - 1.0).abs() < 3e-6,
+                "2^{x} = {found}, not {want}"
+            );
+        }
+        assert_eq!(exp2_near(f32::NEG_INFINITY), 0.0);
     }
 
     #[test]

@@ -106,6 +106,10 @@ impl Tape<'_> {
             v: &self.value(v).data,
         };
         let heads = settings.heads(hidden, [queries, keys], dropout, |var| self.value(var));
+        let heads = Heads {
+            near: self.rounds(),
+            ..heads
+        };
         let n_sums = if self.is_training() {
             out.rows() * n_heads
         } else {

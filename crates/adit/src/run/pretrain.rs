@@ -68,7 +68,7 @@ pub enum PretrainStart {
 
 /// The start, once what is wrong with it can be told.
 enum Start<'a> {
-    There(EncoderDirectory),
+    There(Box<EncoderDirectory>),
     New(&'a NewEncoder),
 }
 
@@ -107,13 +107,14 @@ fn inner(job: &PretrainJob, context: &Context) -> Result<PretrainOutcome, RunErr
     let start = match &job.start {
         PretrainStart::Encoder(name) => {
             let found = ModelStore::new(context.model_store).resolve(name)?;
-            Start::There(EncoderDirectory::open(&found.path, &found.manifest.name)?)
+            let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?;
+            Start::There(Box::new(encoder))
         }
         PretrainStart::FromScratch(new) => Start::New(new),
     };
     let texts = texts(job, folder.path(), context)?;
     let encoder = match start {
-        Start::There(encoder) => encoder,
+        Start::There(encoder) => *encoder,
         Start::New(new) => begin(new, &texts, drafts.path(), context)?,
     };
     let tokenizer = encoder.tokenizer(job.max_tokens.min(encoder.max_tokens()))?;

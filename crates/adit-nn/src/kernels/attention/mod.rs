@@ -73,6 +73,8 @@ pub struct Heads<'a> {
     pub bias: Option<Bias<'a>>,
     /// The key of the dropout masks and the share kept, if there is dropout.
     pub dropout: Option<(u64, f32)>,
+    /// Whether weights may be off by 1e-5 of themselves; only where no way back follows.
+    pub near: bool,
 }
 
 /// Queries `[sum_queries, hidden]`, keys and values `[sum_keys, hidden]`.
@@ -123,6 +125,7 @@ impl<'a> Heads<'a> {
             mask: Mask::Full,
             bias: None,
             dropout: None,
+            near: false,
         }
     }
 
@@ -346,15 +349,25 @@ impl Heads<'_> {
             lse.fill(0.0);
             return;
         }
-        let step = self.step(cols);
+        let (step, head) = (self.step(cols), self.head());
+        let near = self.near && self.is_plain() && lse.is_empty();
+        let mut factors = [0.0f32; BLOCK];
         self.scores(inputs, (task, block), scores);
-        self.weights(task, block, scores, lse);
+        if near {
+            rows::softmax_near(scores, step, cols, &mut factors[..n], self.scale);
+        } else {
+            self.weights(task, block, scores, lse);
+        }
         self.drop_weights(task, block, scores);
-        let head = self.head();
         let first = (task.keys.start + block.keys.start) * self.hidden + task.head * head;
         let values = View::new(&inputs.v[first..], self.hidden, 1);
         let weights = View::new(scores, step, 1);
         product((n, head, cols), out, head, weights, values, false);
+        if near {
+            for (row, factor) in out.chunks_exact_mut(head).zip(factors) {
+                row.iter_mut().for_each(|v| *v *= factor);
+            }
+        }
     }
 
     /// Where the sums of a task start.

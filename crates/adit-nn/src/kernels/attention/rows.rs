@@ -55,6 +55,38 @@ vectorised! {
     }
 }
 
+vectorised! {
+    /// As [`softmax_lines`], but left undivided by the sum; gives one over it.
+    fn powers_lines(row: &mut [[f32; LANES]], scale: f32) -> f32 {
+        let mut tops = [f32::NEG_INFINITY; LANES];
+        for line in &*row {
+            for (top, &v) in tops.iter_mut().zip(line) {
+                *top = larger(*top, v);
+            }
+        }
+        let scale = scale * std::f32::consts::LOG2_E;
+        let shift = -halved(tops, larger) * scale;
+        let mut lanes = [0.0f32; LANES];
+        for line in row {
+            for (v, lane) in line.iter_mut().zip(&mut lanes) {
+                *v = maths::exp2_near(v.mul_add(scale, shift));
+                *lane += *v;
+            }
+        }
+        1.0 / sum_of(lanes)
+    }
+}
+
+/// Softmax of the first `cols` scaled scores of rows of whole lines, `step` values, but for `factors`, by
+/// which a row is still to be multiplied; within 1e-5 of each weight.
+pub fn softmax_near(scores: &mut [f32], step: usize, cols: usize, factors: &mut [f32], scale: f32) {
+    assert!(step.is_multiple_of(LANES), "rows of whole lines");
+    for (row, factor) in scores.chunks_exact_mut(step).zip(factors) {
+        row[cols..].fill(f32::NEG_INFINITY);
+        *factor = powers_lines(row.as_chunks_mut::<LANES>().0, scale);
+    }
+}
+
 /// Softmax of the first `cols` scaled scores of rows that lie `step` apart, in place; leaves the logarithm
 /// of each row's sum in `lse`, unless that is empty.
 ///

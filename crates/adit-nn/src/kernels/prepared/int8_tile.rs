@@ -299,9 +299,9 @@ mod tests {
                     continue;
                 }
                 let mut laid = vec![0i8; b.len()];
-                for i in 0..b.len() {
+                for (i, &value) in b.iter().enumerate() {
                     let (from, p, j) = (i / panel * panel, i % panel / NR, i % NR);
-                    laid[from + place(path, p, j)] = b[i];
+                    laid[from + place(path, p, j)] = value;
                 }
                 let tile = Tile {
                     a: &a,
