@@ -24,8 +24,10 @@ pub(super) const NR: usize = super::matmul::tile::NR;
 const MR: usize = super::matmul::tile::MR;
 /// Rows of the result that one task computes, at most.
 const ROWS: usize = super::matmul::ROWS;
-/// Multiplications of one task, at least, where columns are shared out.
+/// Multiplications that are worth more than one thread.
 const TASK: usize = 1 << 20;
+/// Fewer rows than this are not cut.
+const FEW: usize = 48;
 
 /// A weight `[n_out, n_in]` ready for products.
 #[derive(Debug)]
@@ -102,6 +104,9 @@ impl Weight {
     }
 
     /// Cuts the result into blocks of rows, and of columns where there are few rows.
+    ///
+    /// No value depends on the cut, so it may depend on the number of threads: a block turns its rows
+    /// into the form that its kernel reads, which should happen once.
     fn in_blocks(
         &self,
         out: &mut [f32],
@@ -110,40 +115,47 @@ impl Weight {
         use rayon::prelude::*;
         let (n, k) = (self.n, self.k);
         let m = out.len() / n;
-        // One thread reads each panel once for all rows; several share the rows out.
-        let blocks = if is_by_itself() { 1 } else { m.div_ceil(ROWS) };
-        let rows = m.div_ceil(blocks).next_multiple_of(MR);
         let panels = n.div_ceil(NR);
-        let block = |at: usize, c: &mut [f32], step: usize, cols: std::ops::Range<usize>| {
-            let first = at * rows;
-            work(first..(first + rows).min(m), cols, Place { c, step });
-        };
         if is_by_itself() || m * n * k < TASK {
-            for (at, c) in out.chunks_mut(rows * n).enumerate() {
-                block(at, c, n, 0..panels);
-            }
-        } else if m >= 8 * ROWS {
-            out.par_chunks_mut(rows * n)
-                .enumerate()
-                .for_each(|(at, c)| block(at, c, n, 0..panels));
-        } else {
-            // Pairs of panels stay together, for tiles that are two panels wide.
-            let width = TASK.div_ceil(rows.min(m) * k * NR).next_multiple_of(2);
-            let (groups, blocks) = (panels.div_ceil(width), m.div_ceil(rows));
-            let out = Shared::new(out);
-            (0..groups * blocks).into_par_iter().for_each(|task| {
-                let (at, group) = (task / groups, task % groups);
-                let cols = group * width..((group + 1) * width).min(panels);
-                let n_rows = rows.min(m - at * rows);
-                let n_cols = (cols.end * NR).min(n) - cols.start * NR;
-                let start = (at * rows, cols.start * NR);
-                with_scratch(n_rows * n_cols, |own| {
-                    block(at, own, n_cols, cols);
-                    // SAFETY: a task owns these rows of these columns.
-                    unsafe { out.put(own, start, n_cols, n) };
-                });
-            });
+            return work(0..m, 0..panels, Place { c: out, step: n });
         }
+        let threads = rayon::current_num_threads();
+        let blocks = if m >= 8 * ROWS {
+            m.div_ceil(ROWS)
+        } else {
+            (m / FEW).clamp(1, threads)
+        };
+        let rows = m.div_ceil(blocks).next_multiple_of(MR);
+        let (first, blocks) = (|at: usize| at * rows, m.div_ceil(rows));
+        if blocks >= threads {
+            let work = |(at, c): (usize, &mut [f32])| {
+                let range = first(at)..first(at) + c.len() / n;
+                work(range, 0..panels, Place { c, step: n });
+            };
+            out.par_chunks_mut(rows * n).enumerate().for_each(work);
+            return;
+        }
+        // Pairs of panels stay together, for tiles that are two panels wide.
+        let groups = (2 * threads).div_ceil(blocks);
+        let width = panels.div_ceil(groups).next_multiple_of(2);
+        let groups = panels.div_ceil(width);
+        let out = Shared::new(out);
+        (0..groups * blocks).into_par_iter().for_each(|task| {
+            let (at, group) = (task / groups, task % groups);
+            let range = first(at)..m.min(first(at + 1));
+            let cols = group * width..((group + 1) * width).min(panels);
+            let n_cols = (cols.end * NR).min(n) - cols.start * NR;
+            let start = (range.start, cols.start * NR);
+            with_scratch(range.len() * n_cols, |own| {
+                let place = Place {
+                    c: &mut *own,
+                    step: n_cols,
+                };
+                work(range, cols, place);
+                // SAFETY: a task owns these rows of these columns.
+                unsafe { out.put(own, start, n_cols, n) };
+            });
+        });
     }
 }
 
