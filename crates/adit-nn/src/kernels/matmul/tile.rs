@@ -6,9 +6,9 @@ use std::arch::x86_64::*;
 use crate::kernels::finish::Lines;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::finish::{Gelu, gelu_lines};
+use crate::kernels::simd::has_avx512;
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::simd::by_rows;
-use crate::kernels::simd::{has_avx2, has_avx512};
+use crate::kernels::simd::{by_rows, has_avx2};
 
 /// Columns of a panel.
 pub const NR: usize = 16;

@@ -19,6 +19,8 @@ pub fn turn_square(out: &mut [f32; SQUARE], from: &[f32], step: usize, width: us
     if !has_avx512() {
         return false;
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = out;
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the features were found, and the assert keeps every column inside.
     unsafe {

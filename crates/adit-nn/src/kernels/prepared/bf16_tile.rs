@@ -9,9 +9,9 @@ use crate::kernels::matmul::depth;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::matmul::tile::put;
 use crate::kernels::matmul::tile::{MR, Shape};
+use crate::kernels::simd::has_avx2;
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::simd::by_rows;
-use crate::kernels::simd::{has_avx2, has_avx512};
+use crate::kernels::simd::{by_rows, has_avx512};
 
 /// Rows of a tile without AVX-512.
 const NARROW_ROWS: usize = 6;
