@@ -50,6 +50,18 @@ pub fn into_lanes(lanes: &mut [f32; LANES], values: &[f32], of: impl Fn(f32, f32
     }
 }
 
+/// The larger of two; the first where they cannot be compared.
+#[inline(always)]
+pub fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// The smaller of two; the first where they cannot be compared.
+#[inline(always)]
+pub fn smaller(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
 /// The sum of all lanes, by halves.
 #[inline(always)]
 pub fn sum_of(lanes: [f32; LANES]) -> f32 {

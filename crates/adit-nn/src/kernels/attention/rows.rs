@@ -1,12 +1,7 @@
 //! What happens to rows of scores: scale, bias, softmax, and the way back.
 
 use crate::kernels::maths;
-use crate::kernels::simd::{LANES, halved, into_lanes, sum_of, vectorised};
-
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if b > a { b } else { a }
-}
+use crate::kernels::simd::{LANES, halved, into_lanes, larger, sum_of, vectorised};
 
 vectorised! {
     /// Softmax of scaled scores in place, in lines that are filled up with negative infinity, which becomes

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::tile::NR;
 use super::turn::turn_square;
-use super::{ALONE, ROWS, View, check};
+use super::{ALONE, View, check, in_rows};
 use crate::kernels::parallel::is_by_itself;
 use crate::kernels::prepared::bf16_tile::{
     Left, Path, Tile, round, round_row, round_square, to_pairs, widen,
@@ -33,7 +33,6 @@ pub fn tasks(
         return super::tasks((m, n, k), c, a, b, add, finish);
     }
     let c = &mut c[..m * n];
-    let size = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(super::MR);
     let alone = m * n * k < ALONE || is_by_itself();
     let panel = k.next_multiple_of(2) * NR;
     with_halves(n.div_ceil(NR) * panel, |packed| {
@@ -45,19 +44,8 @@ pub fn tasks(
             panels.with_min_len(4).for_each(fill);
         }
         let packed = &*packed;
-        let run = |(at, c): (usize, &mut [f32])| {
-            let a = View {
-                data: a.data.get(at * size * a.row_step..).unwrap_or_default(),
-                ..a
-            };
-            rows((c.len() / n, n, k), c, a, packed, add);
-            finish(at * size, c);
-        };
-        if alone || m <= size {
-            c.chunks_mut(size * n).enumerate().for_each(run);
-        } else {
-            c.par_chunks_mut(size * n).enumerate().for_each(run);
-        }
+        let run = |c: &mut [f32], a: View<'_>| rows((c.len() / n, n, k), c, a, packed, add);
+        in_rows((m, n), (c, a), alone, run, finish);
     });
 }
 

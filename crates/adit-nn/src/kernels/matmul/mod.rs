@@ -168,7 +168,6 @@ fn tasks(
     }
     check((m, n, k), c, n, a, b);
     let c = &mut c[..m * n];
-    let size = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(MR);
     let alone = m * n * k < ALONE || is_by_itself();
     with_scratch(Packed::len(n, k), |memory| {
         let packed = Packed::new(memory, n, k);
@@ -182,20 +181,33 @@ fn tasks(
                 .with_min_len(4)
                 .for_each(|panel| unsafe { packed.fill(panel, b) });
         }
-        let run = |(at, c): (usize, &mut [f32])| {
-            let a = View {
-                data: a.data.get(at * size * a.row_step..).unwrap_or_default(),
-                ..a
-            };
-            rows((c.len() / n, n, k), c, n, a, &packed, add);
-            finish(at * size, c);
-        };
-        if alone || m <= size {
-            c.chunks_mut(size * n).enumerate().for_each(run);
-        } else {
-            c.par_chunks_mut(size * n).enumerate().for_each(run);
-        }
+        let run = |c: &mut [f32], a: View<'_>| rows((c.len() / n, n, k), c, n, a, &packed, add);
+        in_rows((m, n), (c, a), alone, run, finish);
     });
+}
+
+/// Runs `rows(c, a)` and then `finish` on blocks of rows of `c` `[m, n]` and `a`.
+fn in_rows(
+    (m, n): (usize, usize),
+    (c, a): (&mut [f32], View<'_>),
+    alone: bool,
+    rows: impl Fn(&mut [f32], View<'_>) + Sync,
+    finish: &(impl Fn(usize, &mut [f32]) + Sync),
+) {
+    let size = m.div_ceil(m.div_ceil(ROWS)).next_multiple_of(MR);
+    let run = |(at, c): (usize, &mut [f32])| {
+        let a = View {
+            data: a.data.get(at * size * a.row_step..).unwrap_or_default(),
+            ..a
+        };
+        rows(c, a);
+        finish(at * size, c);
+    };
+    if alone || m <= size {
+        c.chunks_mut(size * n).enumerate().for_each(run);
+    } else {
+        c.par_chunks_mut(size * n).enumerate().for_each(run);
+    }
 }
 
 /// In which numbers products are computed; sums are in f32.

@@ -14,8 +14,8 @@ use crate::kernels::simd::{by_rows, has_avx2};
 pub const NR: usize = 16;
 /// Rows of the largest tile of any machine.
 pub const MR: usize = 12;
-/// Rows of a tile without AVX-512; 6 · 16 values fill twelve of the sixteen AVX2 registers.
-const NARROW_ROWS: usize = 6;
+/// Rows of a tile without AVX-512.
+pub const NARROW_ROWS: usize = 6;
 /// Panels of the largest tile of any machine.
 pub const PANELS: usize = 2;
 
@@ -33,19 +33,24 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// With AVX-512: 12 · 32 values fill twenty-four of the thirty-two registers.
+    pub const WIDE: Self = Self {
+        rows: MR,
+        panels: PANELS,
+    };
+    /// Without: 6 · 16 values fill twelve of the sixteen AVX2 registers.
+    pub const NARROW: Self = Self {
+        rows: NARROW_ROWS,
+        panels: 1,
+    };
+
     /// The largest tile that this machine's registers hold.
     #[inline]
     pub fn best() -> Self {
         if has_avx512() {
-            // 12 · 32 values fill twenty-four of the thirty-two registers.
-            return Self {
-                rows: MR,
-                panels: PANELS,
-            };
-        }
-        Self {
-            rows: NARROW_ROWS,
-            panels: 1,
+            Self::WIDE
+        } else {
+            Self::NARROW
         }
     }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::bf16_tile::{Left, Path, Tile, round, round_row};
-use super::{Finish, NR, Place};
+use super::{Finish, NR, Place, each_part};
 
 /// Panels of `NR` columns of `weightᵀ` in pairs of rows, `[n / NR, k / 2, NR, 2]`.
 #[derive(Debug)]
@@ -89,14 +89,15 @@ impl Halves {
                 tile.run(path, left, (height, width), c);
             }
         };
-        let panels = || cols.clone().step_by(most.panels);
-        let parts = || (0..k).step_by(part);
-        if m <= most.rows {
-            // Each panel is read once, from its start to its end, as memory likes it.
-            panels().for_each(|panel| parts().for_each(|from| block(from, panel, &mut place)));
-        } else {
-            parts().for_each(|from| panels().for_each(|panel| block(from, panel, &mut place)));
-        }
+        let panels = cols.clone().step_by(most.panels);
+        each_part(
+            (0..k).step_by(part),
+            panels,
+            m <= most.rows,
+            |from, panel| {
+                block(from, panel, &mut place);
+            },
+        );
         ROWS.set(rounded);
     }
 }

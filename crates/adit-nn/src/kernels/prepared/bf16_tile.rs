@@ -7,14 +7,14 @@ use super::NR;
 use crate::kernels::finish::Lines;
 use crate::kernels::matmul::depth;
 #[cfg(target_arch = "x86_64")]
+use crate::kernels::matmul::tile::MR;
+#[cfg(target_arch = "x86_64")]
 use crate::kernels::matmul::tile::put;
-use crate::kernels::matmul::tile::{MR, Shape};
+use crate::kernels::matmul::tile::{NARROW_ROWS, Shape};
 use crate::kernels::simd::has_avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::simd::{by_rows, has_avx512};
 
-/// Rows of a tile without AVX-512.
-const NARROW_ROWS: usize = 6;
 /// The longest part of `k` that is summed in registers by pairs; two packed panels of it stay in L1.
 #[cfg(target_arch = "x86_64")]
 const DEPTH: usize = 512;
@@ -52,15 +52,9 @@ impl Path {
     /// The largest tile.
     pub fn shape(self) -> Shape {
         if self == Self::Avx512Bf16 {
-            Shape {
-                rows: MR,
-                panels: 2,
-            }
+            Shape::WIDE
         } else {
-            Shape {
-                rows: NARROW_ROWS,
-                panels: 1,
-            }
+            Shape::NARROW
         }
     }
 

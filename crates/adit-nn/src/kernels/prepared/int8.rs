@@ -9,7 +9,7 @@ use super::int8_tile::{GROUP, Path, SUMS, Tile, place, spread};
 use super::{Finish, NR, Place};
 use crate::kernels::finish::Gelu;
 use crate::kernels::matmul::tile::Shape;
-use crate::kernels::simd::{LANES, halved, into_lanes, sum_of, vectorised};
+use crate::kernels::simd::{LANES, halved, into_lanes, larger, smaller, sum_of, vectorised};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -45,16 +45,6 @@ pub struct Rows {
 thread_local! {
     /// Taken out while in use.
     static ROWS: Cell<Rows> = const { Cell::new(Rows { values: Vec::new(), spread: Vec::new(), steps: Vec::new() }) };
-}
-
-#[inline(always)]
-fn smaller(a: f32, b: f32) -> f32 {
-    if b < a { b } else { a }
-}
-
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if b > a { b } else { a }
 }
 
 vectorised! {

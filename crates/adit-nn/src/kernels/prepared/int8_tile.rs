@@ -10,8 +10,6 @@ use crate::kernels::simd::by_rows;
 
 /// Rows are filled up to a multiple of so many bytes.
 pub const GROUP: usize = 4;
-/// Rows of a tile without AVX-512; 6 · 16 sums fill twelve of the sixteen AVX2 registers.
-const NARROW_ROWS: usize = 6;
 /// Sums of the largest tile of any machine.
 pub const SUMS: usize = 2 * MR * NR;
 
@@ -62,15 +60,9 @@ impl Path {
     /// The largest tile.
     pub fn shape(self) -> Shape {
         if self == Self::Avx512Vnni {
-            Shape {
-                rows: MR,
-                panels: 2,
-            }
+            Shape::WIDE
         } else {
-            Shape {
-                rows: NARROW_ROWS,
-                panels: 1,
-            }
+            Shape::NARROW
         }
     }
 

@@ -159,6 +159,21 @@ impl Weight {
     }
 }
 
+/// Runs `work(part, panel)` on every part of every panel: panel after panel where the rows fill one tile
+/// alone, so that each is read once from its start to its end, else part after part.
+fn each_part(
+    parts: impl Iterator<Item = usize> + Clone,
+    panels: impl Iterator<Item = usize> + Clone,
+    one_tile: bool,
+    mut work: impl FnMut(usize, usize),
+) {
+    if one_tile {
+        panels.for_each(|panel| parts.clone().for_each(|part| work(part, panel)));
+    } else {
+        parts.for_each(|part| panels.clone().for_each(|panel| work(part, panel)));
+    }
+}
+
 /// Where a block of the result goes: its first row and column are the first of `c`.
 pub(super) struct Place<'a> {
     c: &'a mut [f32],

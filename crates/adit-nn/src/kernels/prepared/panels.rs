@@ -1,6 +1,6 @@
 //! Weights in f32.
 
-use super::{Finish, NR, Place};
+use super::{Finish, NR, Place, each_part};
 use crate::kernels::matmul::depth;
 use crate::kernels::matmul::tile::{Shape, Tile};
 use std::ops::Range;
@@ -59,13 +59,14 @@ impl Panels {
                 tile.run((height, width), c);
             }
         };
-        let panels = || cols.clone().step_by(most.panels);
-        let parts = || (0..k).step_by(part);
-        if m <= most.rows {
-            // Each panel is read once, from its start to its end, as memory likes it.
-            panels().for_each(|panel| parts().for_each(|from| block(from, panel, &mut place)));
-        } else {
-            parts().for_each(|from| panels().for_each(|panel| block(from, panel, &mut place)));
-        }
+        let panels = cols.clone().step_by(most.panels);
+        each_part(
+            (0..k).step_by(part),
+            panels,
+            m <= most.rows,
+            |from, panel| {
+                block(from, panel, &mut place);
+            },
+        );
     }
 }
