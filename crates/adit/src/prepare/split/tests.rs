@@ -45,12 +45,20 @@ proptest! {
     ) {
         let n = labels.len();
         let all = rows(vec![("y", Role::Target, classes(labels.iter().copied()))]);
-        let split = split(&all, Task::Classify, &random(fraction, seed)).unwrap();
-        prop_assert!(all_once(&split, n));
         let mut totals = BTreeMap::new();
         for label in &labels {
             *totals.entry(label).or_insert(0usize) += 1;
         }
+        let needed = 3 * totals.len();
+        let split = match split(&all, Task::Classify, &random(fraction, seed)) {
+            // Three parts of every class cannot be drawn from fewer rows; from as many they must be.
+            Err(PrepareError::TooFewRows { rows, needed: told }) if n < needed => {
+                prop_assert_eq!((rows, told), (n, needed));
+                return Ok(());
+            }
+            split => split.unwrap(),
+        };
+        prop_assert!(all_once(&split, n));
         for (label, total) in totals {
             let count = |part: &[usize]| part.iter().filter(|&&row| labels[row] == *label).count();
             prop_assert!(count(&split.train) >= 1);
