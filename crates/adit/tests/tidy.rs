@@ -30,19 +30,43 @@ fn texts(ends: &[&str]) -> Vec<(String, String)> {
     found
 }
 
+/// What `.gitignore` names: runs and data that users leave in a checkout are no sources.
+const IGNORED: [&str; 3] = ["target", "runs", "examples/mrpc/data"];
+
 fn walk(folder: &Path, prefix: &str, ends: &[&str], found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().unwrap();
-        // Build results and versions are not sources; of the hidden folders only CI's is.
-        let skipped = name == "target" || name.starts_with('.') && name != ".ci";
+        // Of the hidden folders only CI's is a source.
+        let hidden = name.starts_with('.') && name != ".ci";
+        let skipped = IGNORED.contains(&path.as_str()) || hidden;
         if kind.is_dir() && !skipped {
             walk(&entry.path(), &format!("{path}/"), ends, found);
         } else if kind.is_file() && ends.iter().any(|end| path.ends_with(end)) {
             found.extend(fs::read_to_string(entry.path()).map(|text| (path, text)));
         }
     }
+}
+
+#[test]
+fn a_run_in_the_checkout_is_no_source() {
+    let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
+    for path in IGNORED {
+        let named = ignored.lines().any(|line| line.trim_matches('/') == path);
+        assert!(named, ".gitignore does not name {path}");
+    }
+    let checkout = tempfile::tempdir().unwrap();
+    for path in ["runs/first/job.toml", "crates/runs/job.toml", "job.toml"] {
+        let file = checkout.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "seed = 1").unwrap();
+    }
+    let mut found = Vec::new();
+    walk(checkout.path(), "", &[".toml"], &mut found);
+    found.sort();
+    let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["crates/runs/job.toml", "job.toml"]);
 }
 
 fn sources() -> Vec<Source> {
