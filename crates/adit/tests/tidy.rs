@@ -31,16 +31,16 @@ fn texts(ends: &[&str]) -> Vec<(String, String)> {
 }
 
 /// What `.gitignore` names: runs and data that users leave in a checkout are no sources.
-const IGNORED: [&str; 3] = ["target", "runs", "examples/mrpc/data"];
+const IGNORED: [&str; 2] = ["runs", "examples/mrpc/data"];
 
 fn walk(folder: &Path, prefix: &str, ends: &[&str], found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().unwrap();
-        // Of the hidden folders only CI's is a source.
-        let hidden = name.starts_with('.') && name != ".ci";
-        let skipped = IGNORED.contains(&path.as_str()) || hidden;
+        // Build results and versions are not sources; of the hidden folders only CI's is.
+        let built = name == "target" || name.starts_with('.') && name != ".ci";
+        let skipped = built || IGNORED.contains(&path.as_str());
         if kind.is_dir() && !skipped {
             walk(&entry.path(), &format!("{path}/"), ends, found);
         } else if kind.is_file() && ends.iter().any(|end| path.ends_with(end)) {
