@@ -5,6 +5,8 @@
 //! et al., 2022, FlashAttention, section 3.1).
 
 mod back;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod rows;
 
 use std::ops::Range;
@@ -73,7 +75,7 @@ pub struct Heads<'a> {
     pub bias: Option<Bias<'a>>,
     /// The key of the dropout masks and the share kept, if there is dropout.
     pub dropout: Option<(u64, f32)>,
-    /// Whether weights may be off by 1e-5 of themselves; only where no way back follows.
+    /// Whether inputs and weights may be rounded to bfloat16; only where no way back follows.
     pub near: bool,
 }
 
@@ -310,6 +312,11 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut
     let keep = !sums.is_empty();
     let (out, sums) = (Shared::new(out), Shared::new(sums));
     let (hidden, head) = (heads.hidden, heads.head());
+    #[cfg(target_arch = "x86_64")]
+    if heads.near && !keep && heads.is_plain() && heads.dropout.is_none() && pairs::fits(head) {
+        each(heads.n_tasks(), |at| heads.attend_in_pairs(&heads.task(at), inputs, out));
+        return;
+    }
     each(heads.n_tasks(), |at| {
         let task = heads.task(at);
         let most = BLOCK.min(task.queries.len());
@@ -368,6 +375,31 @@ impl Heads<'_> {
                 row.iter_mut().for_each(|v| *v *= factor);
             }
         }
+    }
+
+    /// One task in bfloat16.
+    #[cfg(target_arch = "x86_64")]
+    fn attend_in_pairs(&self, task: &Task, inputs: Inputs<'_>, out: Shared<'_>) {
+        let (hidden, head) = (self.hidden, self.head());
+        let column = task.head * head;
+        let (queries, keys) = (&task.queries, &task.keys);
+        if queries.is_empty() {
+            return;
+        }
+        if keys.is_empty() {
+            let zeros = vec![0.0; queries.len() * head];
+            // SAFETY: a task owns the rows of its sequence in the columns of its head.
+            unsafe { out.put(&zeros, (queries.start, column), head, hidden) };
+            return;
+        }
+        let q = pairs::Rows::new(&inputs.q[queries.start * hidden + column..], queries.len(), hidden);
+        let k = pairs::Rows::new(&inputs.k[keys.start * hidden + column..], keys.len(), hidden);
+        let v = pairs::Rows::new(&inputs.v[keys.start * hidden + column..], keys.len(), hidden);
+        pairs::attend(head, self.scale, [q, k, v], |rows, first, square| {
+            let place = (queries.start + rows.start, column + first);
+            // SAFETY: as above.
+            unsafe { out.put(square, place, square.len() / rows.len(), hidden) };
+        });
     }
 
     /// Where the sums of a task start.

@@ -7,7 +7,7 @@
 mod half;
 mod pack;
 pub(super) mod tile;
-mod turn;
+pub(super) mod turn;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
