@@ -314,7 +314,9 @@ pub fn forward(heads: Heads<'_>, inputs: Inputs<'_>, out: &mut [f32], sums: &mut
     let (hidden, head) = (heads.hidden, heads.head());
     #[cfg(target_arch = "x86_64")]
     if heads.near && !keep && heads.is_plain() && heads.dropout.is_none() && pairs::fits(head) {
-        each(heads.n_tasks(), |at| heads.attend_in_pairs(&heads.task(at), inputs, out));
+        each(heads.n_tasks(), |at| {
+            heads.attend_in_pairs(&heads.task(at), inputs, out)
+        });
         return;
     }
     each(heads.n_tasks(), |at| {
@@ -392,9 +394,21 @@ impl Heads<'_> {
             unsafe { out.put(&zeros, (queries.start, column), head, hidden) };
             return;
         }
-        let q = pairs::Rows::new(&inputs.q[queries.start * hidden + column..], queries.len(), hidden);
-        let k = pairs::Rows::new(&inputs.k[keys.start * hidden + column..], keys.len(), hidden);
-        let v = pairs::Rows::new(&inputs.v[keys.start * hidden + column..], keys.len(), hidden);
+        let q = pairs::Rows::new(
+            &inputs.q[queries.start * hidden + column..],
+            queries.len(),
+            hidden,
+        );
+        let k = pairs::Rows::new(
+            &inputs.k[keys.start * hidden + column..],
+            keys.len(),
+            hidden,
+        );
+        let v = pairs::Rows::new(
+            &inputs.v[keys.start * hidden + column..],
+            keys.len(),
+            hidden,
+        );
         pairs::attend(head, self.scale, [q, k, v], |rows, first, square| {
             let place = (queries.start + rows.start, column + first);
             // SAFETY: as above.

@@ -85,7 +85,10 @@ pub fn attend(
     [q, k, v]: [Rows<'_>; 3],
     mut give: impl FnMut(Range<usize>, usize, &[f32]),
 ) {
-    assert!(fits(head), "the machine lacks AVX-512-BF16, or the head does not fit");
+    assert!(
+        fits(head),
+        "the machine lacks AVX-512-BF16, or the head does not fit"
+    );
     assert!(
         k.n > 0 && v.n == k.n && [q, k, v].iter().all(|rows| rows.hold(head)),
         "rows do not fit"
@@ -121,7 +124,10 @@ pub fn attend(
                     let start = task.layout.turned + value * panels * NR + panel * NR;
                     // SAFETY: inside the scratch, which nothing else writes meanwhile.
                     let turned = unsafe {
-                        std::slice::from_raw_parts(task.start.add(start), (NR - 1) * panels * NR + NR)
+                        std::slice::from_raw_parts(
+                            task.start.add(start),
+                            (NR - 1) * panels * NR + NR,
+                        )
                     };
                     turn_square(&mut square, turned, panels * NR, NR);
                     give(rows.clone(), value, &square[..rows.len() * NR]);
@@ -206,7 +212,10 @@ impl Task {
                 let rows = NR.min(q.n.saturating_sub(first));
                 self.turn_queries(queries.add(panel * words * NR), (q, first, rows), scale);
             }
-            let (keys, scores) = (self.words(self.layout.keys), self.floats(self.layout.scores));
+            let (keys, scores) = (
+                self.words(self.layout.keys),
+                self.floats(self.layout.scores),
+            );
             let mut tops = [_mm512_set1_ps(f32::NEG_INFINITY); P];
             for row in (0..n_keys).step_by(ROWS) {
                 let (a, c) = (keys.add(row * words), scores.add(row * width));
@@ -221,7 +230,10 @@ impl Task {
                 });
             }
             let factors = self.weights::<P>(&tops);
-            let (weights, values) = (self.words(self.layout.weights), self.words(self.layout.values));
+            let (weights, values) = (
+                self.words(self.layout.weights),
+                self.words(self.layout.values),
+            );
             let turned = self.floats(self.layout.turned);
             for value in (0..head).step_by(ROWS) {
                 let a = values.add(value / NR * pairs * NR + value % NR);
@@ -247,7 +259,10 @@ impl Task {
         let mut sums = [_mm512_setzero_ps(); P];
         // SAFETY: as the caller says.
         unsafe {
-            let (scores, weights) = (self.floats(self.layout.scores), self.words(self.layout.weights));
+            let (scores, weights) = (
+                self.floats(self.layout.scores),
+                self.words(self.layout.weights),
+            );
             for pair in 0..n_keys.div_ceil(2) {
                 let row = scores.add(2 * pair * width);
                 for panel in 0..P {
@@ -272,7 +287,12 @@ impl Task {
     /// # Safety
     /// As of `block`; `to` must have room.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
-    unsafe fn turn_queries(&self, to: *mut i32, (q, first, rows): (Rows<'_>, usize, usize), scale: f32) {
+    unsafe fn turn_queries(
+        &self,
+        to: *mut i32,
+        (q, first, rows): (Rows<'_>, usize, usize),
+        scale: f32,
+    ) {
         let scale = _mm512_set1_ps(scale * std::f32::consts::LOG2_E);
         for col in (0..self.head).step_by(WIDE) {
             let mut square = [0.0f32; NR * NR];
@@ -360,4 +380,117 @@ unsafe fn tile<const R: usize, const P: usize>(
         a = a.map(|a| a.wrapping_add(a_step));
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(n: usize, seed: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| ((i * 7919 + seed * 31) % 2003) as f32 * 0.002 - 2.0)
+            .collect()
+    }
+
+    /// Attention in f64, of one head.
+    fn exact(head: usize, scale: f32, [q, k, v]: [Rows<'_>; 3]) -> Vec<f64> {
+        let at =
+            |rows: Rows<'_>, row: usize, col: usize| f64::from(rows.data[row * rows.step + col]);
+        let mut out = Vec::new();
+        for query in 0..q.n {
+            let score = |key| {
+                (0..head)
+                    .map(|c| at(q, query, c) * at(k, key, c))
+                    .sum::<f64>()
+            };
+            let scores: Vec<f64> = (0..k.n).map(|key| score(key) * f64::from(scale)).collect();
+            let top = scores.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+            let weights: Vec<f64> = scores.iter().map(|s| (s - top).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            out.extend((0..head).map(|c| {
+                let parts = weights.iter().enumerate().map(|(key, w)| w * at(v, key, c));
+                parts.sum::<f64>() / sum
+            }));
+        }
+        out
+    }
+
+    fn run(head: usize, scale: f32, [q, k, v]: [Rows<'_>; 3]) -> Vec<f32> {
+        let mut out = vec![f32::NAN; q.n * head];
+        attend(head, scale, [q, k, v], |rows, first, square| {
+            for (row, line) in rows.zip(square.chunks_exact(NR)) {
+                out[row * head + first..][..NR].copy_from_slice(line);
+            }
+        });
+        out
+    }
+
+    #[test]
+    fn all_sizes_are_near_attention_in_f64() {
+        if !fits(WIDE) {
+            println!("skipped: this machine lacks AVX-512-BF16");
+            return;
+        }
+        for head in [32, 64, 128] {
+            let step = head + 5;
+            for (n_queries, n_keys) in (1..=9)
+                .chain([15, 16, 17, 31, 33, 48, 49, 63, 64, 65, 97, 130])
+                .flat_map(|n| [(n, n), (n, 13), (7, n)])
+            {
+                let data = [1, 2, 3].map(|seed| values(130 * step, seed));
+                let rows = |at: usize, n| Rows::new(&data[at][..(n - 1) * step + head], n, step);
+                let inputs = [rows(0, n_queries), rows(1, n_keys), rows(2, n_keys)];
+                let scale = 1.0 / (head as f32).sqrt();
+                let (found, want) = (run(head, scale, inputs), exact(head, scale, inputs));
+                for (at, (&found, want)) in found.iter().zip(want).enumerate() {
+                    assert!(
+                        (f64::from(found) - want).abs() < 2e-2,
+                        "{n_queries} by {n_keys} of {head}, at {at}: {found}, not {want}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_scores_overflow_nothing_and_a_number_that_is_none_stays_one() {
+        if !fits(WIDE) {
+            println!("skipped: this machine lacks AVX-512-BF16");
+            return;
+        }
+        let n = 21;
+        let (mut q, k, v) = (values(n * 32, 1), values(n * 32, 2), values(n * 32, 3));
+        q.iter_mut().for_each(|v| *v *= 1e4);
+        let of = |q: &[f32]| run(32, 1.0, [q, &k, &v].map(|data| Rows::new(data, n, 32)));
+        let found = of(&q);
+        assert!(found.iter().all(|v| v.abs() <= 2.01), "{found:?}");
+        q[3 * 32] = f32::NAN;
+        let found = of(&q);
+        for (row, line) in found.chunks_exact(32).enumerate() {
+            assert_eq!(line.iter().all(|v| v.is_nan()), row == 3, "row {row}");
+        }
+    }
+
+    #[test]
+    fn powers_are_within_a_ten_thousandth() {
+        if !fits(WIDE) {
+            println!("skipped: this machine lacks AVX-512-BF16");
+            return;
+        }
+        for at in 0..3000 {
+            let x = at as f32 * -0.04;
+            // SAFETY: the features were found; a vector is sixteen values.
+            let found: [f32; NR] = unsafe { std::mem::transmute(power(_mm512_set1_ps(x))) };
+            let want = f64::from(x).exp2();
+            assert!(
+                (f64::from(found[0]) / want - 1.0).abs() < 1e-4,
+                "2^{x} = {}",
+                found[0]
+            );
+        }
+        // SAFETY: as above.
+        let none: [f32; NR] =
+            unsafe { std::mem::transmute(power(_mm512_set1_ps(f32::NEG_INFINITY))) };
+        assert_eq!(none[0], 0.0);
+    }
 }
