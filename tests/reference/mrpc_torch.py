@@ -1,6 +1,6 @@
 """The fine-tuning recipe in PyTorch, on MRPC: the yardstick for Adit's own numbers.
 
-all-MiniLM-L6-v2, f32. AdamW with bias correction (decay .01, none on biases and layer norms),
+The encoder in ADIT_MINILM (any that `AutoModel` reads), f32 unless `--bf16`. AdamW with bias correction (decay .01, none on biases and layer norms),
 warm-up over the first 10% of the steps and then linear decay to 0, gradients clipped at norm 1,
 dropout .1, batches of 16 pairs cut at 128 tokens and bucketed by length, so that next to nothing
 is padding. 15% of the training rows, stratified, are held back to choose the epoch (`--select`);
@@ -37,7 +37,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AttentionInterface, AutoConfig, BertModel
+from transformers import AttentionInterface, AutoConfig, AutoModel, BertModel
 
 import adit_random
 
@@ -45,11 +45,12 @@ import adit_random
 class Classifier(nn.Module):
     """An encoder and one of the three heads."""
 
-    def __init__(self, folder, head, dropout, labels=2, attention="sdpa"):
+    def __init__(self, folder, head, dropout, labels=2, attention=None):
         super().__init__()
         config = AutoConfig.from_pretrained(folder, attn_implementation=attention)
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
-        self.bert = BertModel.from_pretrained(folder, config=config, add_pooling_layer=head == "pooler")
+        self.bert = AutoModel.from_pretrained(folder, config=config, add_pooling_layer=head == "pooler", dtype=torch.float32)
+        self.kinds = config.model_type in ("bert", "albert", "electra")
         self.head = head
         self.dropout = nn.Dropout(dropout)
         width = config.hidden_size * (4 if head == "match" else 1)
@@ -58,6 +59,8 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, batch):
+        if not self.kinds:
+            batch = [{name: x for name, x in part.items() if name != "token_type_ids"} for part in batch]
         if self.head == "pooler":
             return self.classifier(self.dropout(self.bert(**batch[0]).pooler_output))
         pooled = [mean_of(self.bert(**part).last_hidden_state, part["attention_mask"]) for part in batch]
@@ -175,16 +178,16 @@ def buckets(rows, size, rng):
     return batches
 
 
-def predict(model, rows, size=32):
+def predict(model, rows, autocast=False, size=32):
     """The probability of label 1 for each row."""
     model.eval()
     found = np.zeros(len(rows))
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         for at in buckets(rows, size, None):
             some = [rows[i] for i in at]
             Replayed.masks = adit_random.Masks(0, [len(row[0][0]) for row in some])
             batch = pack(some) if isinstance(model, Packed) else collate(some)
-            found[at] = model(batch).double().softmax(1)[:, 1].numpy()
+            found[at] = model(batch).float().double().softmax(1)[:, 1].numpy()
     return found
 
 
@@ -235,7 +238,8 @@ def train_epoch(model, rows, labels, optimiser, rate, args, batches):
             filled = sum(int(p["attention_mask"].sum()) for p in batch)
             tokens += filled
             padding += sum(p["attention_mask"].numel() for p in batch) - filled
-        loss = nn.functional.cross_entropy(model(batch), labels[at])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.bf16):
+            loss = nn.functional.cross_entropy(model(batch), labels[at])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), args.clip)
@@ -282,7 +286,7 @@ def run(args, seed, train, test, folder):
         if args.replay:
             entry["test"] = judge(test["label"].to_numpy(), predict(model, test_rows))
         if held is not None:
-            entry["validation"] = judge(held["label"].to_numpy(), predict(model, held_rows))
+            entry["validation"] = judge(held["label"].to_numpy(), predict(model, held_rows, args.bf16))
             waited += 1
             if better(args.select, entry["validation"], best):
                 best, waited = entry["validation"] | {"epoch": epoch + 1}, 0
@@ -293,7 +297,7 @@ def run(args, seed, train, test, folder):
     trained = time.perf_counter() - start
     if kept is not None:
         model.load_state_dict(kept)
-    scores = predict(model, test_rows)
+    scores = predict(model, test_rows, args.bf16)
     against = None
     if args.against:
         ours = pd.read_csv(args.against)["probability_1"].to_numpy()
@@ -309,7 +313,7 @@ def run(args, seed, train, test, folder):
 
 
 def arguments():
-    p = argparse.ArgumentParser(description="fine-tune all-MiniLM-L6-v2 on MRPC with PyTorch")
+    p = argparse.ArgumentParser(description="fine-tune an encoder on MRPC with PyTorch")
     p.add_argument("--lr", type=float, default=5e-5)
     p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--seed", type=int, nargs="+", default=[0])
@@ -324,6 +328,7 @@ def arguments():
     p.add_argument("--select", choices=["accuracy", "f1", "log_loss", "roc_auc"], default="accuracy")
     p.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better one (0: never)")
     p.add_argument("--no-validation", action="store_true")
+    p.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     p.add_argument("--replay", action="store_true", help="use Adit's head, order and dropout masks; all training rows")
     p.add_argument("--against", help="CSV of `adit predict` of one seed; its largest difference is printed")
     p.add_argument("--scores", help="write each seed's probabilities of the test rows to SCORES-SEED.txt")
