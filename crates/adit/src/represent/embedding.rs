@@ -12,7 +12,7 @@ use super::text::{TextTokenizer, Tokens, batches_by_length, pack};
 use crate::prepare::TextColumn;
 
 /// Tokens computed together; a text's vector does not depend on its neighbours.
-const TOKENS: usize = 512;
+const TOKENS: usize = 256;
 /// Texts between two looks at the watch.
 const TEXTS_AT_ONCE: usize = 2048;
 /// Texts that a precision is chosen by, at most.

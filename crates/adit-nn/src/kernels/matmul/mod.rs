@@ -21,7 +21,7 @@ use tile::{MR, NR, Shape, Tile};
 pub(super) const ROWS: usize = 8 * MR;
 
 /// The longest part of `k` that is summed in registers; a packed panel of it stays in the L1 cache.
-const DEPTH: usize = 256;
+const DEPTH: usize = 384;
 
 /// A product of fewer multiplications is computed on the calling thread.
 const ALONE: usize = 1 << 17;

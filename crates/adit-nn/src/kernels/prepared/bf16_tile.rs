@@ -17,7 +17,7 @@ use crate::kernels::simd::{by_rows, has_avx512};
 
 /// The longest part of `k` that is summed in registers by pairs; two packed panels of it stay in L1.
 #[cfg(target_arch = "x86_64")]
-const DEPTH: usize = 512;
+const DEPTH: usize = 768;
 
 /// How far ahead panels are fetched, in values.
 #[cfg(target_arch = "x86_64")]
