@@ -1,14 +1,15 @@
 """Times one training step (forward, backward, AdamW) in PyTorch and in Adit, in turn.
 
-usage: peers_train.py [--rounds 3] [--step BIN]
+usage: peers_train.py [--rounds 3] [--adit BIN]
 
 Shapes: `base` is BERT-base on 16 texts of 128 tokens, `small` has 4 layers of width 128 on 256 texts of
-32; no dropout. BIN is `target/release/examples/train_step` (`cargo build --release -p adit-nn --example
-train_step`). Needs torch and transformers. Every measurement is a process of its own; medians.
+32; no dropout. BIN is `target/release/adit`, whose `bench train` is measured. Needs torch and transformers.
+Every measurement is a process of its own; medians.
 """
 import argparse, json, os, statistics, subprocess, sys, time
 
-SHAPES = {"base": (16, 128, 4), "small": (256, 32, 12)}
+SHAPES = {"base": (16, 128, 4), "small": (256, 32, 12)}  # texts, tokens of each, steps
+SIZES = {"base": (12, 768, 30522), "small": (4, 128, 1000)}  # layers, width, vocabulary
 
 
 def torch_step(shape, precision):
@@ -36,29 +37,38 @@ def torch_step(shape, precision):
     print(json.dumps({"median_ms": statistics.median(took[1:])}))
 
 
+def adit_line(adit, shape, precision):
+    n, length, steps = SHAPES[shape]
+    layers, width, vocabulary = SIZES[shape]
+    options = {"layers": layers, "hidden-size": width, "vocab-size": vocabulary, "batch": n, "length": length,
+               "rounds": steps, "training-precision": precision}
+    return [adit, "bench", "train", "--json", "--quiet"] + [f"--{name}={value}" for name, value in options.items()]
+
+
 def measured(line):
     child = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
     out = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         sys.exit(f"{line} failed")
-    return json.loads(out.strip().split("\n")[-1])["median_ms"], usage.ru_maxrss / 1024
+    found = json.loads(out.strip().split("\n")[-1])
+    return found.get("steps", [found])[0]["median_ms"], usage.ru_maxrss / 1024
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--step", default="target/release/examples/train_step")
+    p.add_argument("--adit", default="target/release/adit")
     p.add_argument("--torch", nargs=2, help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.torch:
         return torch_step(*a.torch)
     found = {}
     for _ in range(a.rounds):
-        for shape, (_, _, steps) in SHAPES.items():
+        for shape in SHAPES:
             for precision in ("f32", "bf16"):
                 lines = {"torch": [sys.executable, __file__, "--torch", shape, precision],
-                         "adit": [a.step, shape, str(steps), "0", precision]}
+                         "adit": adit_line(a.adit, shape, precision)}
                 for who, line in lines.items():
                     found.setdefault((shape, precision, who), []).append(measured(line))
     print("| shape | numbers | PyTorch | Adit | times as fast | memory, PyTorch and Adit |\n|---|---|---|---|---|---|")

@@ -1,5 +1,9 @@
 //! The command line, one struct a verb.
 
+mod bench;
+
+pub use bench::*;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -417,38 +421,6 @@ impl ProductsArg {
             Self::Bf16 => adit::Products::Bf16,
         }
     }
-}
-
-/// What is measured.
-#[derive(Debug, Subcommand)]
-pub enum BenchVerb {
-    /// Texts to vectors: tokens a second by precision, and the time of one text
-    #[command(
-        after_help = "Example:\n  adit bench embed texts.txt --encoder all-minilm-l6-v2 --precision int8"
-    )]
-    Embed(BenchEmbedArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct BenchEmbedArgs {
-    /// File with one text a line
-    pub texts: PathBuf,
-    /// Pretrained text encoder: a name in the model store or a folder
-    #[arg(long, alias = "model", value_name = "NAME|DIR")]
-    pub encoder: String,
-    /// Only this precision [default: all]
-    #[arg(long, value_enum)]
-    pub precision: Option<PrecisionArg>,
-    /// Longest text in tokens
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub max_tokens: usize,
-    /// Measured so many times; medians are shown
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub rounds: usize,
-    /// Print one line of JSON with the seconds and a .npy file of the vectors, for a program that
-    /// compares embedders
-    #[arg(long)]
-    pub peer: bool,
 }
 
 #[derive(Debug, Subcommand)]

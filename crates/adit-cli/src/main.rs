@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{BenchVerb, Cli, ModelVerb, Verb};
+use args::{Cli, ModelVerb, Verb};
 use commands::{CliError, Session};
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Pretrain(args) => commands::pretrain::pretrain(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
-        Verb::Bench(BenchVerb::Embed(args)) => commands::bench::embed(args, session),
+        Verb::Bench(verb) => commands::bench::bench(verb, session),
         Verb::Export(args) => commands::export::export(args),
         Verb::Embed(args) => commands::embed::embed(args, session),
         Verb::Model(ModelVerb::Add {

@@ -15,6 +15,7 @@ pub mod matmul;
 pub mod memory;
 pub mod norm;
 pub mod parallel;
+pub mod peak;
 pub mod prepared;
 pub mod rms_norm;
 pub mod rotary;

@@ -187,8 +187,9 @@ impl SentenceEncoder {
     }
 }
 
-/// Batches of texts of like length, the longest first, so that no thread is left with a long one.
-fn packed(tokens: &[Tokens]) -> (Vec<Vec<usize>>, Vec<PackedTokens>) {
+/// Batches of texts of like length, the longest first, so that no thread is left with a long one: which
+/// texts, and their tokens.
+pub fn packed(tokens: &[Tokens]) -> (Vec<Vec<usize>>, Vec<PackedTokens>) {
     let lengths: Vec<usize> = tokens.iter().map(|t| t.ids.len()).collect();
     let mut batches = batches_by_length(&lengths, TOKENS);
     batches.reverse();

@@ -33,6 +33,8 @@ pub enum RunError {
     NoTarget { part: String, target: String },
     #[error("cannot start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
+    #[error("{reason}")]
+    NotMeasured { reason: String },
     #[error("interrupted")]
     Interrupted,
     #[error("interrupted; {path} holds what was learned", path = path.display())]
@@ -92,6 +94,9 @@ impl RunError {
                 "name another column with `--target`, or give rows whose target is known".into(),
             ),
             RunError::Threads { .. } => Some("lower `--threads`".to_string()),
+            RunError::NotMeasured { .. } => {
+                Some("lower `--length`, or measure a model of other sizes".to_string())
+            }
             RunError::Interrupted => None,
             RunError::Paused { .. } => Some("the same command with `--resume` goes on".into()),
             RunError::CheckpointThere { .. } => {

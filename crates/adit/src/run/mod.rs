@@ -21,7 +21,11 @@ mod texts;
 
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
-pub use bench::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
+pub use bench::{
+    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, KernelBench, KernelSpeed,
+    KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
+    bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train,
+};
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use export::{ExportJob, export};

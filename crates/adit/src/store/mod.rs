@@ -15,6 +15,7 @@ mod error;
 mod models;
 mod npy;
 mod partial;
+mod peak_memory;
 mod run_folder;
 mod tables;
 
@@ -25,6 +26,7 @@ pub use models::{
     AddOptions, ModelDir, ModelFile, ModelManifest, ModelSource, ModelStore, StoredModel,
 };
 pub use npy::npy_bytes;
+pub use peak_memory::forget_peak_memory;
 pub use run_folder::{RunFile, RunFolder};
 pub use tables::{
     TableFormat, TableWriter, parquet_bytes, write_csv, write_jsonl, write_parquet, write_table,

@@ -18,6 +18,7 @@ use super::scratch::with_scratch;
 use super::simd::LANES;
 
 pub use back::backward;
+pub use rows::softmax;
 
 /// Queries that are computed together; more of them share the copy of the keys that a product makes.
 const BLOCK: usize = 128;

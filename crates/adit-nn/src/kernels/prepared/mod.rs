@@ -6,7 +6,7 @@
 mod bf16;
 pub(super) mod bf16_tile;
 mod int8;
-mod int8_tile;
+pub(super) mod int8_tile;
 mod panels;
 
 pub use super::finish::{Activation, Finish};

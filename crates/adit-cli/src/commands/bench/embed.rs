@@ -1,33 +1,12 @@
-//! `adit bench`.
-
-use std::process::ExitCode;
+//! `adit bench embed`.
 
 use adit::Precision;
 use adit::run::{self, EmbedBench};
 
-use super::{CliError, Session, ruled_table, usage};
-use crate::args::{BenchEmbedArgs, PrecisionArg};
+use super::{CliError, Session, mebibytes, milliseconds, precision_of, ruled_table, usage, word};
+use crate::args::BenchEmbedArgs;
 
-pub fn precision_of(given: PrecisionArg) -> Precision {
-    match given {
-        PrecisionArg::F32 => Precision::F32,
-        PrecisionArg::Bf16 => Precision::Bf16,
-        PrecisionArg::Int8 => Precision::Int8,
-        PrecisionArg::Auto => Precision::Auto,
-    }
-}
-
-/// The word for a precision on the command line.
-pub fn word(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Bf16 => "bf16",
-        Precision::Int8 => "int8",
-        Precision::Auto => "auto",
-    }
-}
-
-pub fn embed(args: BenchEmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
+pub fn embed(args: BenchEmbedArgs, session: &Session) -> Result<(), CliError> {
     if args.rounds == 0 {
         return Err(usage("`--rounds 0` measures nothing", "give 1 or more"));
     }
@@ -47,10 +26,14 @@ pub fn embed(args: BenchEmbedArgs, session: &Session) -> Result<ExitCode, CliErr
         let done = run::bench_peer(&bench, &session.context())?;
         session.progress.finish();
         println!("{done}");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let rows = run::bench_embed(&bench, &session.context())?;
     session.progress.finish();
+    if args.json {
+        println!("{}", serde_json::to_string(&rows).unwrap_or_default());
+        return Ok(());
+    }
     let mut table = ruled_table();
     table.set_header([
         "precision",
@@ -59,11 +42,11 @@ pub fn embed(args: BenchEmbedArgs, session: &Session) -> Result<ExitCode, CliErr
         "cosine min",
         "one text of 12 tokens",
         "of 200 tokens",
+        "peak memory",
     ]);
     for row in &rows {
-        let ms = |seconds: Option<f64>| {
-            seconds.map_or("–".to_string(), |s| format!("{:.2} ms", 1e3 * s))
-        };
+        let ms =
+            |seconds: Option<f64>| seconds.map_or("–".to_string(), |s| milliseconds(1e3 * s));
         table.add_row([
             word(row.precision).to_string(),
             format!("{:.0}", row.tokens_per_second),
@@ -71,8 +54,9 @@ pub fn embed(args: BenchEmbedArgs, session: &Session) -> Result<ExitCode, CliErr
             format!("{:.5}", row.cosine_min),
             ms(row.short_text),
             ms(row.long_text),
+            mebibytes(row.peak_memory),
         ]);
     }
     println!("{table}");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

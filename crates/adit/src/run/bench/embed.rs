@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use adit_nn::Precision;
 use adit_nn::precision::cosines;
+use serde::Serialize;
 
-use super::{Context, RunError};
+use super::timing::{median, with_peak_memory};
 use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
+use crate::run::{Context, RunError};
 use crate::store::{ModelStore, npy_bytes, write_atomic};
 
 /// Lengths of the single texts that are timed, in tokens.
@@ -30,7 +32,7 @@ pub struct EmbedBench {
 }
 
 /// What was measured in one precision; medians.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EmbedSpeed {
     pub precision: Precision,
     /// From texts to vectors, tokenising included.
@@ -42,6 +44,8 @@ pub struct EmbedSpeed {
     pub short_text: Option<f64>,
     /// Seconds for one text of 200 tokens.
     pub long_text: Option<f64>,
+    /// The most memory that the process held, in bytes, where the system says.
+    pub peak_memory: Option<u64>,
 }
 
 /// Embeds all texts in every precision.
@@ -57,10 +61,13 @@ pub fn bench_embed(bench: &EmbedBench, context: &Context) -> Result<Vec<EmbedSpe
         let exact = encoder.embed(&texts, context.watch)?;
         let mut found = Vec::new();
         for &precision in &bench.precisions {
-            encoder.set_precision(precision, &texts)?;
-            let vectors = encoder.embed(&texts, context.watch)?;
-            let all = median(bench.rounds, || timed(&encoder, &texts, context))?;
-            let seconds = singles(&encoder, (&texts, &lengths), bench.rounds)?;
+            let ((vectors, all, seconds), peak_memory) = with_peak_memory(|| {
+                encoder.set_precision(precision, &texts)?;
+                let vectors = encoder.embed(&texts, context.watch)?;
+                let all = median(bench.rounds, || timed(&encoder, &texts, context))?;
+                let seconds = singles(&encoder, (&texts, &lengths), bench.rounds)?;
+                Ok((vectors, all, seconds))
+            })?;
             let (cosine_mean, cosine_min) = cosines(&exact, &vectors, encoder.hidden_size());
             found.push(EmbedSpeed {
                 precision: encoder.precision(),
@@ -69,6 +76,7 @@ pub fn bench_embed(bench: &EmbedBench, context: &Context) -> Result<Vec<EmbedSpe
                 cosine_min,
                 short_text: seconds[0],
                 long_text: seconds[1],
+                peak_memory,
             });
         }
         Ok(found)
@@ -156,15 +164,4 @@ fn timed(encoder: &SentenceEncoder, texts: &[&str], context: &Context) -> Result
     let started = Instant::now();
     encoder.embed(texts, context.watch)?;
     Ok(started.elapsed().as_secs_f64())
-}
-
-fn median(
-    rounds: usize,
-    mut measure: impl FnMut() -> Result<f64, RunError>,
-) -> Result<f64, RunError> {
-    let mut found = (0..rounds.max(1))
-        .map(|_| measure())
-        .collect::<Result<Vec<f64>, _>>()?;
-    found.sort_by(f64::total_cmp);
-    Ok(found[found.len() / 2])
 }

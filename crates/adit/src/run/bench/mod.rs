@@ -1,0 +1,14 @@
+//! Measures this machine: texts to vectors, training steps, kernels, and how time grows.
+
+mod embed;
+mod kernels;
+mod model;
+mod scaling;
+mod timing;
+mod train;
+
+pub use embed::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
+pub use kernels::{KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, bench_kernels};
+pub use model::{BenchModel, DrawnModel, Form};
+pub use scaling::{Growth, Scaling, ScalingBench, bench_scaling};
+pub use train::{StepSpeed, TrainBench, TrainSpeeds, bench_train};
