@@ -29,7 +29,7 @@ const TRAIN: [&str; 18] = [
 ];
 
 /// Enough for a random T5 to learn which word matters.
-const LEARN: [&str; 4] = ["--epochs", "12", "--learning-rate", "5e-3"];
+const LEARN: [&str; 4] = ["--epochs", "24", "--learning-rate", "5e-3"];
 /// Where it does not matter what was learned.
 const QUICK: [&str; 4] = ["--epochs", "1", "--learning-rate", "1e-3"];
 
