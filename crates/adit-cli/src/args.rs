@@ -2,11 +2,12 @@
 
 mod bench;
 
-pub use bench::*;
-
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use bench::*;
 use clap_complete::Shell;
 
 /// Data mining with transformers: tables and texts in, checked findings out.
@@ -41,7 +42,9 @@ pub enum Verb {
     /// Learn to predict a class, and judge it against baselines
     #[command(
         after_help = "Examples:\n  adit classify train.csv --target churn --test test.csv\n  \
-                      adit classify pairs.csv --target same --text a --text b --encoder all-minilm-l6-v2 --seeds 5"
+                      adit classify pairs.csv --target same --text a --text b --encoder all-minilm-l6-v2 --seeds 5\n  \
+                      adit classify pairs.csv --target same --text a --text b --encoder ./t5-small --head text-to-text \
+                      --label-text 0=not_equivalent --label-text 1=equivalent"
     )]
     Classify(LearnArgs),
     /// Learn to predict a number, and judge it against baselines
@@ -62,6 +65,9 @@ pub enum Verb {
         after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
     )]
     Embed(EmbedArgs),
+    /// Write a text for every row with a pretrained or fine-tuned T5
+    #[command(after_help = GENERATE_EXAMPLE)]
+    Generate(GenerateArgs),
     /// Write a fine-tuned text encoder as a Hugging Face directory
     #[command(after_help = "Example:\n  adit export runs/mrpc mrpc-classifier")]
     Export(ExportArgs),
@@ -77,6 +83,15 @@ pub enum Verb {
     )]
     Completions { shell: Shell },
 }
+
+const GENERATE_EXAMPLE: &str = "\
+Examples:
+  adit generate articles.csv --text article --encoder ./t5-small --prompt 'summarize: {article}' \
+--beams 4 -o summaries.csv
+  adit generate pairs.csv --text a --text b --encoder ./exported-by-adit -o labels.parquet
+
+The output has the columns row, generated and score: the sum of the log-probabilities of the text's
+tokens over its length to the power of --length-penalty.";
 
 const RUN_EXAMPLE: &str = "\
 Example:
@@ -104,7 +119,10 @@ A job file:
   encoder = \"all-minilm-l6-v2\"   # only for texts
   seeds = 3
   learning_rates = [5e-5, 1.5e-4]
-  epochs = 4";
+  epochs = 4
+  # head = \"text-to-text\"        # a T5 writes the class; else cls, mean or match
+  # prompt = \"mrpc a: {a} b: {b}\"
+  # label_texts = { 0 = \"not_equivalent\", 1 = \"equivalent\" }";
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -237,6 +255,17 @@ pub struct LearnArgs {
     /// Rows a training step
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
+    /// Over the encoder: cls, mean or match (two texts apart); or text-to-text, by which a T5 learns to
+    /// write the class [default: cls]
+    #[arg(long, value_name = "HEAD")]
+    pub head: Option<String>,
+    /// With --head text-to-text: what is read of a row, with text columns in braces
+    /// [default: "COL: {COL}" of every text column]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub prompt: Option<String>,
+    /// With --head text-to-text: what is written for a class (repeatable) [default: its name]
+    #[arg(long = "label-text", value_name = "CLASS=TEXT")]
+    pub label_texts: Vec<String>,
     /// Weights of the encoder that are trained: full, head, last-N (layers) or lora-N (rank)
     /// [default: full]
     #[arg(long, value_name = "METHOD")]
@@ -290,6 +319,44 @@ pub struct EmbedArgs {
     /// least .997 on average and .98 at worst
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: PrecisionArg,
+    /// Replace the output file if it is there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub of: TextArgs,
+    /// What is read of a row, with text columns in braces [default: "COL: {COL}" of every text column]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub prompt: Option<String>,
+    /// T5: a name in the model store or a folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: String,
+    /// Output file: .parquet, .csv or .jsonl
+    #[arg(long, short, alias = "out", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Texts that are followed for each row, of which the best is written; 1 takes the likeliest token
+    /// each time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub beams: u16,
+    /// Most tokens that are written, the one that ends a text included
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub max_new_tokens: NonZeroUsize,
+    /// Above 0 longer texts gain, below 0 shorter ones; only with --beams above 1
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    pub length_penalty: f64,
+    /// Longest source in tokens; longer ones are cut [default: what the model was made for]
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
     /// Replace the output file if it is there
     #[arg(long)]
     pub force: bool,

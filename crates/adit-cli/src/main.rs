@@ -45,6 +45,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Predict(args) => commands::predict::predict(args, session),
         Verb::Bench(verb) => commands::bench::bench(verb, session),
         Verb::Export(args) => commands::export::export(args),
+        Verb::Generate(args) => commands::generate::generate(args, session),
         Verb::Embed(args) => commands::embed::embed(args, session),
         Verb::Model(ModelVerb::Add {
             source,

@@ -15,6 +15,7 @@ fn every_verb_has_help_with_an_example() {
         "predict",
         "pretrain",
         "embed",
+        "generate",
         "export",
         "bench embed",
         "bench train",

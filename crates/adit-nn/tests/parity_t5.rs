@@ -151,7 +151,10 @@ fn generated_tokens_are_those_of_hugging_face() {
                     _ => EarlyStopping::Never,
                 },
             };
-            let found = model.generate(&params, &source, &settings).expect("texts");
+            let mut tape = Tape::new(&params, Mode::Inference);
+            let found = model
+                .generate(&mut tape, &source, &settings)
+                .expect("texts");
             let wanted = search["texts"].as_array().expect("texts");
             assert_eq!(found.len(), wanted.len());
             for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
@@ -327,10 +330,9 @@ fn training_and_generation_give_the_same_bits_for_any_number_of_threads() {
             for (_, gradient) in gradients.iter() {
                 bits.extend(gradient.data.iter().map(|v| v.to_bits()));
             }
-            (
-                bits,
-                model.generate(&params, &source, &settings).expect("texts"),
-            )
+            let mut tape = Tape::new(&params, Mode::Inference);
+            let texts = model.generate(&mut tape, &source, &settings);
+            (bits, texts.expect("texts"))
         })
     };
     let alone = run(1);

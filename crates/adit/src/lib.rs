@@ -15,5 +15,6 @@ pub mod run;
 pub mod source;
 pub mod store;
 
+pub use adit_nn::t5::GenerationSettings;
 pub use adit_nn::watch::{Silent, Watch};
 pub use adit_nn::{Precision, Products};

@@ -9,7 +9,9 @@ use adit::prepare::Task;
 use adit::run::{self, DataSection, Job, Outcome, SplitSection, TransformerSection};
 use comfy_table::{CellAlignment, Table};
 
-use super::{CliError, Session, bad_row_limit, format_of, role_map, ruled_table, usage};
+use super::{
+    CliError, Session, bad_row_limit, format_of, label_texts, role_map, ruled_table, usage,
+};
 use crate::args::{LearnArgs, OutputArgs, RunArgs};
 use crate::progress::duration;
 
@@ -81,6 +83,9 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             batch_size: args.batch_size,
             max_tokens: args.max_tokens,
             method: args.method,
+            head: args.head,
+            prompt: args.prompt,
+            label_texts: label_texts(&args.label_texts)?,
             // What is as by default is not written into the job file.
             training_precision: Some(args.training_precision.products())
                 .filter(|&products| products != Products::F32),

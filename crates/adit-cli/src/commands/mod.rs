@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod embed;
 pub mod export;
+pub mod generate;
 pub mod learn;
 pub mod model;
 pub mod predict;
@@ -150,6 +151,26 @@ pub fn bad_row_limit(text: &str) -> Result<BadRowLimit, CliError> {
         }
         None => Ok(BadRowLimit::Count(text.parse().map_err(|_| wrong())?)),
     }
+}
+
+/// `CLASS=TEXT` pairs.
+pub fn label_texts(pairs: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let mut texts = BTreeMap::new();
+    for pair in pairs {
+        let (class, text) = pair.split_once('=').ok_or_else(|| {
+            usage(
+                format!("`--label-text {pair}` is not CLASS=TEXT"),
+                "give a value of the target column and what is written for it, as in `1=equivalent`",
+            )
+        })?;
+        if texts.insert(class.to_string(), text.to_string()).is_some() {
+            return Err(usage(
+                format!("`--label-text {pair}`: the class `{class}` has a text already"),
+                "give one text a class",
+            ));
+        }
+    }
+    Ok(texts)
 }
 
 /// `COL=ROLE` pairs.

@@ -198,3 +198,94 @@ pub fn text_bench(n_rows: usize) -> Bench {
     tiny_encoder(&bench, "tiny");
     bench
 }
+
+/// Pieces that the tiny T5 knows, by id from 3 on; letters follow.
+const PIECES: [&str; 21] = [
+    "▁",
+    "▁it",
+    "▁was",
+    "▁the",
+    "▁very",
+    "▁good",
+    "▁bad",
+    "▁fine",
+    "▁awful",
+    "▁film",
+    "▁food",
+    "▁day",
+    "▁mrpc",
+    "▁sentence",
+    "1",
+    "2",
+    ":",
+    "▁not",
+    "_",
+    "equivalent",
+    "▁equivalent",
+];
+
+/// Writes a tiny T5 with random weights in the form of Hugging Face into `name`.
+///
+/// Its vocabulary is smaller than its table of words, as it is in real ones.
+pub fn tiny_t5(bench: &Bench, name: &str, golden: &str) {
+    let golden = workspace().join("crates/adit-nn/tests/golden").join(golden);
+    let weights = std::fs::read(golden.join("model.safetensors")).expect("the golden model");
+    bench.write(&format!("{name}/model.safetensors"), weights);
+    let config = std::fs::read(golden.join("config.json")).expect("the golden model");
+    let mut config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+    config["eos_token_id"] = 1.into();
+    bench.write(&format!("{name}/config.json"), config.to_string());
+    let specials = ["<pad>", "</s>", "<unk>"];
+    let letters: Vec<String> = ('a'..='z').map(String::from).collect();
+    let pieces = PIECES.iter().map(|&piece| (piece, -2.0));
+    let letters = letters.iter().map(|letter| (letter.as_str(), -6.0));
+    let vocabulary: Vec<(&str, f64)> = (specials.iter().map(|&special| (special, 0.0)))
+        .chain(pieces)
+        .chain(letters)
+        .collect();
+    let special = |id: usize| {
+        serde_json::json!({"id": id, "special": true, "content": specials[id], "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false})
+    };
+    let text = |name: &str| serde_json::json!({"Sequence": {"id": name, "type_id": 0}});
+    let end = serde_json::json!({"SpecialToken": {"id": "</s>", "type_id": 0}});
+    let spaces = serde_json::json!({"type": "Metaspace", "replacement": "▁",
+        "prepend_scheme": "always", "split": true});
+    let tokenizer = serde_json::json!({
+        "version": "1.0",
+        "added_tokens": [special(0), special(1), special(2)],
+        "normalizer": null,
+        "pre_tokenizer": spaces,
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [text("A"), end], "pair": [text("A"), end, text("B"), end],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+        "decoder": spaces,
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": vocabulary, "byte_fallback": false}
+    });
+    bench.write(&format!("{name}/tokenizer.json"), tokenizer.to_string());
+}
+
+/// Pairs of sentences; those whose second one has the word `good` are `1`.
+pub fn pair_table(n_rows: usize) -> String {
+    let mut text = String::from("sentence1,sentence2,label\n");
+    for i in 0..n_rows {
+        let (word, label) = [("good", 1), ("bad", 0), ("good", 1), ("awful", 0)][i * 7 % 4];
+        let thing = ["film", "food", "day"][i * 5 % 3];
+        let very = "very ".repeat(i % 3);
+        let first = ["fine", "bad", "awful", "very fine", "good"][i * 3 % 5];
+        writeln!(
+            text,
+            "the {thing} was {first},it was the {very}{word} {thing},{label}"
+        )
+        .expect("text");
+    }
+    text
+}
+
+/// A folder with a table of pairs, `pairs.csv`, and a tiny T5, `tiny`.
+pub fn t5_bench(n_rows: usize) -> Bench {
+    let bench = Bench::new();
+    bench.write("pairs.csv", pair_table(n_rows));
+    tiny_t5(&bench, "tiny", "t5_gated_untied");
+    bench
+}

@@ -143,10 +143,10 @@ impl<'a> Beams<'a> {
 }
 
 /// The logarithm of the sum of exponentials.
-fn log_sum(row: &[f32]) -> f64 {
-    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|&v| f64::from(v - top).exp()).sum();
-    sum.ln() + f64::from(top)
+pub(super) fn log_sum(row: &[f32]) -> f64 {
+    let top = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = row.iter().map(|&v| (f64::from(v) - top).exp()).sum();
+    sum.ln() + top
 }
 
 #[cfg(test)]

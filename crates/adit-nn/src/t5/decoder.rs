@@ -95,11 +95,13 @@ impl Decoder {
 
     /// The states of all tokens, `[sum_target, d_model]`, from their embeddings `x` and the states
     /// `memory` of the sources, `[sum_source, d_model]`.
+    ///
+    /// `targets` says where each text starts, and the end; `of_source` where those of each source do.
     pub fn states(
         &self,
         tape: &mut Tape<'_>,
         x: Var,
-        targets: &[usize],
+        [targets, of_source]: [&[usize]; 2],
         (memory, sources): (Var, &[usize]),
         config: &T5Config,
     ) -> Var {
@@ -114,7 +116,7 @@ impl Decoder {
         for layer in &self.layers {
             let sight = Sight {
                 own,
-                sources: Reach::all(targets, sources),
+                sources: Reach::all(of_source, sources),
                 cross: layer.cross.attention.keys_values(tape, memory),
             };
             x = layer.apply(tape, x, sight, config, |_, fresh| fresh);

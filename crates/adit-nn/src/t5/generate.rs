@@ -3,12 +3,11 @@
 use std::num::NonZeroUsize;
 
 use crate::error::NnError;
-use crate::params::Params;
 use crate::t5::beams::Beams;
 use crate::t5::cache::Cache;
 use crate::t5::decoder::Rows;
 use crate::t5::seq2seq::T5;
-use crate::tape::{Mode, Tape, Var};
+use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
 
 /// When beam search stops although texts are still open; only where as many texts are finished as
@@ -50,6 +49,23 @@ impl Default for GenerationSettings {
     }
 }
 
+impl GenerationSettings {
+    /// Checks what the types leave open.
+    ///
+    /// Errors: [`NnError::Config`] when the length penalty is not a finite number.
+    pub fn check(&self) -> Result<(), NnError> {
+        if self.length_penalty.is_finite() {
+            return Ok(());
+        }
+        Err(NnError::Config {
+            reason: format!(
+                "the length penalty is {}, not a finite number",
+                self.length_penalty
+            ),
+        })
+    }
+}
+
 /// A text that was generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
@@ -83,28 +99,27 @@ impl T5 {
     /// The same tokens as Hugging Face's `generate(do_sample=False)` with these settings. Sources are
     /// decoded side by side, and each gives what it gives alone.
     ///
-    /// Errors: [`NnError::Tokens`] when tokens do not fit the model; [`NnError::Config`] when the length
-    /// penalty is not a number.
+    /// The tape must be one of inference: what was decoded is kept on it, and no gradient goes through.
+    ///
+    /// Errors: [`NnError::Tokens`] when tokens do not fit the model; [`NnError::Config`] as
+    /// [`GenerationSettings::check`].
     pub fn generate(
         &self,
-        params: &Params,
+        tape: &mut Tape<'_>,
         source: &PackedTokens,
         settings: &GenerationSettings,
     ) -> Result<Vec<Generated>, NnError> {
-        if !settings.length_penalty.is_finite() {
-            return Err(NnError::Config {
-                reason: format!("length_penalty is {}", settings.length_penalty),
-            });
-        }
-        let mut tape = Tape::new(params, Mode::Inference);
-        let memory = self.encoder().hidden(&mut tape, source)?;
-        let mut search = Search::new(self, &mut tape, (memory, source), settings);
+        settings.check()?;
+        let before = tape.mark();
+        let memory = self.encoder().hidden(tape, source)?;
+        let mut search = Search::new(self, tape, (memory, source), settings);
         while !search.tokens.is_empty() {
             let mark = tape.mark();
-            let logits = search.step(&mut tape);
+            let logits = search.step(tape);
             search.choose(&tape.value(logits).data);
             tape.release(mark, &search.held());
         }
+        tape.release(before, &[]);
         Ok(search.beams.into_iter().map(Beams::into_best).collect())
     }
 }
@@ -179,7 +194,9 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::Params;
     use crate::t5::T5Config;
+    use crate::tape::Mode;
 
     fn model() -> (Params, T5) {
         model_that_ends(vec![1])
@@ -197,6 +214,15 @@ mod tests {
         let mut params = Params::new();
         let model = T5::new(&config, &mut params, 11);
         (params, model)
+    }
+
+    /// What the model writes for every source.
+    fn written(
+        (params, model): (&Params, &T5),
+        source: &PackedTokens,
+        settings: &GenerationSettings,
+    ) -> Result<Vec<Generated>, NnError> {
+        model.generate(&mut Tape::new(params, Mode::Inference), source, settings)
     }
 
     fn pack(texts: &[&[u32]]) -> PackedTokens {
@@ -262,9 +288,9 @@ mod tests {
                 n_beams: NonZeroUsize::new(n_beams).unwrap(),
                 ..GenerationSettings::default()
             };
-            let all = model.generate(&params, &pack(&texts), &settings).unwrap();
+            let all = written((&params, &model), &pack(&texts), &settings).unwrap();
             for (text, found) in texts.iter().zip(&all) {
-                let alone = model.generate(&params, &pack(&[text]), &settings).unwrap();
+                let alone = written((&params, &model), &pack(&[text]), &settings).unwrap();
                 assert_eq!(found, &alone[0], "{n_beams} beams, {text:?}");
             }
         }
@@ -279,7 +305,7 @@ mod tests {
             ..GenerationSettings::default()
         };
         let source = pack(&[&[3, 9, 27, 4]]);
-        let found = model.generate(&params, &source, &settings).unwrap();
+        let found = written((&params, &model), &source, &settings).unwrap();
         let ids = &found[0].ids;
         assert_eq!(ids.len(), 3 * FIRST_REACH);
         let inputs: Vec<u32> = std::iter::once(0).chain(ids.iter().copied()).collect();
@@ -300,12 +326,9 @@ mod tests {
             length_penalty: f64::NAN,
             ..GenerationSettings::default()
         };
-        assert!(model.generate(&params, &pack(&[&[3]]), &settings).is_err());
+        let of = (&params, &model);
+        assert!(written(of, &pack(&[&[3]]), &settings).is_err());
         let wrong = pack(&[&[40]]);
-        assert!(
-            model
-                .generate(&params, &wrong, &GenerationSettings::default())
-                .is_err()
-        );
+        assert!(written(of, &wrong, &GenerationSettings::default()).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! T5 (Raffel et al., 2020), version 1.1 and Flan-T5, as Hugging Face writes them.
 //!
 //! Enters: a configuration, weights, packed tokens. Leaves: hidden states of the encoder, logits and
-//! loss of the decoder, generated tokens. Not here: tokenisers, sampling.
+//! loss of the decoder, log-probabilities of given texts, generated tokens. Not here: tokenisers, sampling.
 
 mod attention;
 mod beams;
 mod blocks;
 mod bucket;
 mod cache;
+mod choices;
 mod config;
 mod decoder;
 mod encoder;

@@ -10,9 +10,6 @@ use crate::tape::{Tape, Var};
 use crate::tokens::PackedTokens;
 use crate::weight_files::WeightFiles;
 
-/// The name of the last map, where it is not the words' vectors.
-const LAST: &str = "lm_head.weight";
-
 /// The parameters of a T5, and how it computes.
 #[derive(Clone, Debug)]
 pub struct T5 {
@@ -23,6 +20,9 @@ pub struct T5 {
 }
 
 impl T5 {
+    /// The name of the last map, where it is not the words' vectors.
+    pub const LAST_MAP: &str = "lm_head.weight";
+
     /// A T5 with weights drawn from `seed` as Hugging Face draws them, added to `params`.
     pub fn new(config: &T5Config, params: &mut Params, seed: u64) -> Self {
         Self::add(config, &mut ParameterSource::drawn(params, seed))
@@ -54,7 +54,8 @@ impl T5 {
         Self {
             encoder: T5Encoder::add(config, source),
             decoder: Decoder::add(config, source),
-            last: (!config.tie_word_embeddings).then(|| source.matrix(&[LAST], size, std)),
+            last: (!config.tie_word_embeddings)
+                .then(|| source.matrix(&[Self::LAST_MAP], size, std)),
         }
     }
 
@@ -89,8 +90,8 @@ impl T5 {
         let memory = self.encoder.hidden(tape, source)?;
         let x = self.embed(tape, &inputs.ids);
         let memory = (memory, source.offsets.as_slice());
-        let decoder = &self.decoder;
-        let states = decoder.states(tape, x, &inputs.offsets, memory, self.config());
+        let targets = [inputs.offsets.as_slice(); 2];
+        let states = self.decoder.states(tape, x, targets, memory, self.config());
         let logits = self.last_map(tape, states);
         tape.release(mark, &[logits]);
         Ok(logits)
@@ -115,7 +116,7 @@ impl T5 {
     }
 
     /// What the decoder reads to predict `target`: the start token, then all but the last.
-    fn shifted(&self, target: &PackedTokens) -> PackedTokens {
+    pub(super) fn shifted(&self, target: &PackedTokens) -> PackedTokens {
         let mut inputs = target.clone();
         for range in target.offsets.windows(2) {
             let (from, to) = (range[0], range[1]);
@@ -146,9 +147,10 @@ impl T5 {
 /// True when the last map of files is the words' vectors.
 fn is_tied(config: &T5Config, files: &WeightFiles) -> Result<bool, NnError> {
     let find = |name: &str| name_in(files, name, PREFIXES);
-    let (Some(last), Some(words)) = (find(LAST), find("shared.weight")) else {
-        return Ok(find(LAST).is_none());
+    let own = find(T5::LAST_MAP);
+    let (Some(last), Some(words)) = (&own, find("shared.weight")) else {
+        return Ok(own.is_none());
     };
     let shape = [config.vocab_size, config.d_model];
-    Ok(files.read(&last, &shape)? == files.read(&words, &shape)?)
+    Ok(files.read(last, &shape)? == files.read(&words, &shape)?)
 }

@@ -48,6 +48,14 @@ pub enum MineError {
     NoFeatures,
     #[error("the head `match` compares two text columns, but there are {columns}")]
     NeedsPair { columns: usize },
+    #[error("the text `{text}` of class `{class}` {reason}")]
+    ClassText {
+        class: String,
+        text: String,
+        reason: String,
+    },
+    #[error("a text is given for the class `{class}`, but the classes are {}", classes.join(", "))]
+    NoSuchClass { class: String, classes: Vec<String> },
     #[error(transparent)]
     Network(#[from] adit_nn::NnError),
     #[error(transparent)]
@@ -70,6 +78,10 @@ impl MineError {
             Self::DamagedModel { .. } => "train the model again",
             Self::Diverged { .. } => "give a lower learning rate",
             Self::NeedsPair { .. } => "name two text columns, or another head",
+            Self::ClassText { .. } => {
+                "give another text with `--label-text CLASS=TEXT`, or `transformer.label_texts` in a job file"
+            }
+            Self::NoSuchClass { .. } => "give texts for the values of the target column",
             Self::Network(e) => return e.hint(),
             Self::Represent(e) => return e.hint(),
             _ => return None,

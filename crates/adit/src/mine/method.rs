@@ -4,6 +4,8 @@ use adit_nn::lora::{self, LoraConfig};
 use adit_nn::{Encoder, NnError, Params};
 use serde::{Deserialize, Serialize};
 
+use super::MineError;
+
 /// Which weights of a text encoder are trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +99,28 @@ impl TrainingMethod {
                 params.unfreeze(|name| above.iter().any(|kept| kept == name));
                 Ok(())
             }
+        }
+    }
+
+    /// As [`TrainingMethod::apply`], of an encoder with a decoder, where no new head stands above.
+    ///
+    /// # Errors
+    /// `Setting` for a method that trains what stands above the layers.
+    pub fn apply_to_decoder(self, params: &mut Params, seed: u64) -> Result<(), MineError> {
+        match self {
+            TrainingMethod::Full => Ok(()),
+            TrainingMethod::LowRank { rank } => {
+                let config = LoraConfig {
+                    rank,
+                    ..LoraConfig::default()
+                };
+                Ok(lora::adapt(params, &config, seed, is_attention_map)?)
+            }
+            TrainingMethod::Head | TrainingMethod::Last { .. } => Err(MineError::Setting {
+                setting: "method",
+                value: self.words(),
+                reason: "a model that writes texts is trained by `full` or `lora-N`",
+            }),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Finds patterns: the members of the scoreboard.
 mod cross_validation;
 mod error;
+pub mod fine_tuned;
 mod lbfgs;
 pub mod linear;
 pub mod method;
 mod predictions;
 pub mod pretraining;
 pub mod row_transformer;
+pub mod text_to_text;
 pub mod text_transformer;
 pub mod training;
 pub mod trivial;

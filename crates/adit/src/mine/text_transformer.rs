@@ -5,6 +5,7 @@ use adit_nn::watch::Watch;
 use adit_nn::{Encoder, EncoderConfig, NnError, ParamId, Params, Session, Tape, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
+use super::fine_tuned::FineTuned;
 use super::method::TrainingMethod;
 use super::training::{
     self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings,
@@ -164,7 +165,7 @@ impl TextRows {
     ///
     /// # Errors
     /// `NeedsPair` when [`TextHead::Match`] is not given exactly two columns.
-    pub fn new(
+    fn new(
         tokenizer: &TextTokenizer,
         columns: &[TextColumn],
         head: TextHead,
@@ -194,25 +195,6 @@ struct Built {
 }
 
 impl TextTransformerModel {
-    /// Fine-tunes a copy of the pretrained weights for one seed.
-    pub fn train(
-        &self,
-        encoder: &EncoderDirectory,
-        rows: &TextRows,
-        (target, parts): (&Target, Parts),
-        settings: &TrainingSettings,
-        monitor: &Monitor,
-    ) -> Result<Trained, MineError> {
-        let (built, params) = self.pretrained(encoder, settings.seed)?;
-        let mut network = self.network(rows, &built.encoder, built.head);
-        let learned: Vec<usize> = [parts.train, parts.validation].concat();
-        network.known = self.known(&built.encoder, &params, rows, &learned)?;
-        let goal = self.goal(target);
-        let mut trained = training::train(&network, params, goal, parts, settings, monitor)?;
-        self.method.finish(&mut trained.params)?;
-        Ok(trained)
-    }
-
     /// Computes once what no step changes, where that is worth the memory.
     fn known(
         &self,
@@ -258,25 +240,6 @@ impl TextTransformerModel {
         }))
     }
 
-    /// As [`TextTransformerModel::train`], on all `chosen` rows for so many epochs, without validation.
-    pub fn refit(
-        &self,
-        encoder: &EncoderDirectory,
-        rows: &TextRows,
-        (target, chosen, n_epochs): (&Target, &[usize], usize),
-        settings: &TrainingSettings,
-        seen: (&str, &dyn Watch),
-    ) -> Result<Params, MineError> {
-        let (built, params) = self.pretrained(encoder, settings.seed)?;
-        let mut network = self.network(rows, &built.encoder, built.head);
-        network.known = self.known(&built.encoder, &params, rows, chosen)?;
-        let goal = self.goal(target);
-        let epochs = (chosen, n_epochs);
-        let mut params = training::refit(&network, params, goal, epochs, settings, seen)?;
-        self.method.finish(&mut params)?;
-        Ok(params)
-    }
-
     fn goal<'a>(&self, target: &'a Target) -> Goal<'a> {
         Goal {
             meaning: self.meaning,
@@ -298,20 +261,6 @@ impl TextTransformerModel {
             head,
         };
         Ok((built, params))
-    }
-
-    /// Predicts all rows with trained weights.
-    pub fn predict(
-        &self,
-        config: &EncoderConfig,
-        weights: &Params,
-        rows: &TextRows,
-        watch: &dyn Watch,
-    ) -> Result<Predictions, MineError> {
-        let Built { encoder, head } = self.built(config)?.0;
-        let network = self.network(rows, &encoder, head);
-        let all: Vec<usize> = (0..rows.first.len()).collect();
-        training::predict(&network, weights, &self.meaning, &all, watch)
     }
 
     /// Parameters with the names and shapes of a trained model, to be overwritten by stored ones.
@@ -357,6 +306,69 @@ impl TextTransformerModel {
             kind: self.head,
             dropout: self.head_dropout,
         }
+    }
+}
+
+impl FineTuned for TextTransformerModel {
+    fn rows(
+        &self,
+        tokenizer: &TextTokenizer,
+        columns: &[TextColumn],
+    ) -> Result<TextRows, MineError> {
+        TextRows::new(tokenizer, columns, self.head)
+    }
+
+    fn train(
+        &self,
+        encoder: &EncoderDirectory,
+        rows: &TextRows,
+        (target, parts): (&Target, Parts),
+        settings: &TrainingSettings,
+        monitor: &Monitor,
+    ) -> Result<Trained, MineError> {
+        let (built, params) = self.pretrained(encoder, settings.seed)?;
+        let mut network = self.network(rows, &built.encoder, built.head);
+        let learned: Vec<usize> = [parts.train, parts.validation].concat();
+        network.known = self.known(&built.encoder, &params, rows, &learned)?;
+        let goal = self.goal(target);
+        let mut trained = training::train(&network, params, goal, parts, settings, monitor)?;
+        self.method.finish(&mut trained.params)?;
+        Ok(trained)
+    }
+
+    fn refit(
+        &self,
+        encoder: &EncoderDirectory,
+        rows: &TextRows,
+        (target, chosen, n_epochs): (&Target, &[usize], usize),
+        settings: &TrainingSettings,
+        seen: (&str, &dyn Watch),
+    ) -> Result<Params, MineError> {
+        let (built, params) = self.pretrained(encoder, settings.seed)?;
+        let mut network = self.network(rows, &built.encoder, built.head);
+        network.known = self.known(&built.encoder, &params, rows, chosen)?;
+        let goal = self.goal(target);
+        let epochs = (chosen, n_epochs);
+        let mut params = training::refit(&network, params, goal, epochs, settings, seen)?;
+        self.method.finish(&mut params)?;
+        Ok(params)
+    }
+
+    fn predict(
+        &self,
+        config: &EncoderConfig,
+        weights: &Params,
+        rows: &TextRows,
+        watch: &dyn Watch,
+    ) -> Result<Predictions, MineError> {
+        let Built { encoder, head } = self.built(config)?.0;
+        let network = self.network(rows, &encoder, head);
+        let all: Vec<usize> = (0..rows.first.len()).collect();
+        training::predict(&network, weights, &self.meaning, &all, watch)
+    }
+
+    fn meaning(&self) -> OutputMeaning {
+        self.meaning
     }
 }
 

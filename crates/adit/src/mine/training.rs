@@ -17,6 +17,12 @@ pub trait Network: Sync {
     /// Raw outputs of the given rows on the tape. `[rows.len(), n_outputs]`
     fn outputs(&self, tape: &mut Tape, rows: &[usize]) -> Result<Var, NnError>;
 
+    /// The loss of the given rows, which is learned from; a scalar.
+    fn loss(&self, tape: &mut Tape, goal: Goal, rows: &[usize]) -> Result<Var, MineError> {
+        let outputs = self.outputs(tape, rows)?;
+        goal.meaning.loss(tape, outputs, goal.target, rows)
+    }
+
     /// Number of rows that can be asked for.
     fn n_rows(&self) -> usize;
 
@@ -185,9 +191,7 @@ impl<'a> Course<'a> {
             let mode = Mode::Train { seed };
             let mut tape = Tape::with_workspace(params, mode, &self.workspace)
                 .with_products(settings.products);
-            let outputs = self.network.outputs(&mut tape, rows)?;
-            let goal = self.goal;
-            let loss = goal.meaning.loss(&mut tape, outputs, goal.target, rows)?;
+            let loss = self.network.loss(&mut tape, self.goal, rows)?;
             let value = f64::from(tape.value(loss).item());
             let gradients = tape.backward(loss);
             self.workspace.reclaim(tape);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use adit_nn::{Encoder, EncoderConfig, MaskedLm, Params, Pooling, WeightFiles};
+use adit_nn::{Encoder, EncoderConfig, MaskedLm, Params, Pooling, T5, T5Config, WeightFiles};
 use serde::{Deserialize, Serialize};
 
 use super::RepresentError;
@@ -130,6 +130,34 @@ impl EncoderDirectory {
                 ),
             }),
         }
+    }
+
+    /// The settings of a model that writes texts.
+    ///
+    /// # Errors
+    /// `WritesNoText` where the folder holds another.
+    pub fn t5_config(&self) -> Result<&T5Config, RepresentError> {
+        match &self.config {
+            EncoderConfig::T5(config) => Ok(config),
+            other => Err(RepresentError::WritesNoText {
+                path: self.path.clone(),
+                family: other.model_type().to_string(),
+            }),
+        }
+    }
+
+    /// Reads encoder and decoder into `params`.
+    ///
+    /// # Errors
+    /// As [`EncoderDirectory::t5_config`] and [`EncoderDirectory::load`].
+    pub fn load_t5(&self, params: &mut Params) -> Result<T5, RepresentError> {
+        let config = self.t5_config()?;
+        let wrap = |source| RepresentError::Weights {
+            path: self.path.clone(),
+            source,
+        };
+        let files = WeightFiles::open(&self.path).map_err(wrap)?;
+        T5::load(config, &files, params).map_err(wrap)
     }
 
     /// Reads the encoder's weights into `params`.

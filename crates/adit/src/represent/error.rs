@@ -47,6 +47,21 @@ pub enum RepresentError {
     Weights { path: PathBuf, source: NnError },
     #[error(transparent)]
     Network(#[from] NnError),
+    #[error("{}: an encoder of the kind `{family}` writes no text", path.display())]
+    WritesNoText { path: PathBuf, family: String },
+    #[error("the prompt `{template}` {reason}")]
+    Template {
+        template: String,
+        reason: &'static str,
+    },
+    #[error(
+        "the prompt names the column `{column}`, but the text columns are {}",
+        columns.join(", ")
+    )]
+    PromptColumn {
+        column: String,
+        columns: Vec<String>,
+    },
     #[error("a text cannot be tokenised: {reason}")]
     Tokenize { reason: String },
     #[error("stopped on request")]
@@ -69,6 +84,18 @@ impl RepresentError {
             Self::Encoder { .. } => Some(
                 "an encoder is a folder with config.json, model.safetensors and tokenizer.json; \
                  `adit model list` shows those in the store"
+                    .to_owned(),
+            ),
+            Self::WritesNoText { .. } => {
+                Some("name a folder that holds a T5 or a Flan-T5 with `--encoder`".to_owned())
+            }
+            Self::Template { .. } => Some(
+                "write a column's name in braces where its text belongs, as in \
+                 `summarize: {article}`; `{{` and `}}` stand for braces"
+                    .to_owned(),
+            ),
+            Self::PromptColumn { .. } => Some(
+                "name one of these columns, or make the other a text column with `--text COL`"
                     .to_owned(),
             ),
             Self::Weights { source, .. } | Self::Network(source) => source.hint(),

@@ -20,6 +20,16 @@ pub struct Tokens {
     pub type_ids: Vec<u32>,
 }
 
+impl Tokens {
+    /// Makes an empty text one that ends at once, as a model cannot read nothing.
+    pub fn end_if_empty(&mut self, ends: &[u32]) {
+        if self.ids.is_empty() {
+            self.ids.push(ends.first().copied().unwrap_or_default());
+            self.type_ids.push(0);
+        }
+    }
+}
+
 /// The tokens of one text, and which word each belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordTokens {
@@ -132,6 +142,22 @@ impl TextTokenizer {
         ["[MASK]", "<mask>"]
             .iter()
             .find_map(|word| self.inner.token_to_id(word))
+    }
+
+    /// The token that stands for what the vocabulary does not have, where the tokenizer says so.
+    pub fn unknown_token(&self) -> Option<u32> {
+        // The field of a unigram model is open to its own crate alone, so it is read from its JSON.
+        let model = serde_json::to_value(self.inner.get_model()).ok()?;
+        let number = model["unk_id"].as_u64().and_then(|id| id.try_into().ok());
+        number.or_else(|| self.inner.token_to_id(model["unk_token"].as_str()?))
+    }
+
+    /// The text of tokens, special ones left out.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, RepresentError> {
+        let done = self.inner.decode(ids, true);
+        done.map_err(|e| RepresentError::Tokenize {
+            reason: e.to_string(),
+        })
     }
 
     /// Cuts after both texts were tokenised whole, as Hugging Face does: which of the two is the

@@ -73,11 +73,11 @@ impl RunError {
             ),
             RunError::TextFile { .. } => Some("give a file with one text a line, in UTF-8".into()),
             RunError::NoTextColumn { .. } => {
-                Some("name the columns to be embedded with `--text COL`".to_string())
+                Some("name the text columns with `--text COL`".to_string())
             }
             RunError::NotExported { .. } => Some(
-                "export a text encoder that was fine-tuned with the head `cls`; `--member NAME` \
-                 names another member of the run"
+                "export a text encoder that was fine-tuned with the head `cls` or `text-to-text`; \
+                 `--member NAME` names another member of the run"
                     .to_string(),
             ),
             RunError::NotARun { .. } => Some(

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use adit_nn::{Params, Tensor};
+use adit_nn::{EncoderConfig, Params, T5, Tensor};
 use serde_json::{Value, json};
 
 use super::RunError;
-use super::saved::Predictor;
+use super::saved::{Predictor, TextModel};
 use crate::mine::text_transformer::{TextHead, TextTransformerModel};
 use crate::mine::training::OutputMeaning;
 use crate::store::RunFolder;
@@ -24,8 +24,15 @@ pub struct ExportJob {
     pub seed: usize,
 }
 
+/// A configuration and weights as Hugging Face reads them.
+struct Exported {
+    config: String,
+    weights: Params,
+}
+
 /// Writes `config.json`, `model.safetensors` and `tokenizer.json`, which Hugging Face's
-/// `AutoModelForSequenceClassification` loads; its logits are those of the member.
+/// `AutoModelForSequenceClassification` loads, or `T5ForConditionalGeneration` where the member writes
+/// the class; its logits are those of the member.
 ///
 /// # Errors
 /// A folder that is no run; a member that is no fine-tuned encoder, or whose head Hugging Face does not
@@ -40,19 +47,6 @@ pub fn export(job: &ExportJob) -> Result<PathBuf, RunError> {
     let (model, encoder, weights) = predictor
         .text()
         .ok_or_else(|| refuse(format!("its member `{name}` is no fine-tuned text encoder")))?;
-    if model.head != TextHead::Cls {
-        let head = format!("{:?}", model.head).to_lowercase();
-        return Err(refuse(format!(
-            "`{name}` has the head `{head}`, which Hugging Face does not have"
-        )));
-    }
-    let config = encoder.config();
-    let class = config.classifier_class().ok_or_else(|| {
-        refuse(format!(
-            "Hugging Face has no classifier over the encoder of `{}` alone",
-            config.model_type()
-        ))
-    })?;
     let params = job
         .seed
         .checked_sub(1)
@@ -65,25 +59,81 @@ pub fn export(job: &ExportJob) -> Result<PathBuf, RunError> {
             ))
         })?;
     let [(_, config_text), (_, tokenizer)] = encoder.files()?;
-    let names = predictor.preparation.class_names();
-    let folder = RunFolder::create(&job.output, false)?;
-    let text = described(&config_text, class, model, names).map_err(|e| RunError::ModelFile {
+    let damaged = |e: serde_json::Error| RunError::ModelFile {
         path: job.run.join("model/encoder/config.json"),
         reason: e.to_string(),
-    })?;
-    folder.write("config.json", text.as_bytes())?;
+    };
+    let exported = match model {
+        TextModel::Classifier(model) => {
+            let config = encoder.config();
+            let class = classifier_class(config, model, name).map_err(refuse)?;
+            let names = predictor.preparation.class_names();
+            Exported {
+                config: described(&config_text, class, model, names).map_err(damaged)?,
+                weights: renamed(params, config.head_name(), model.meaning),
+            }
+        }
+        TextModel::Writer(_) => writer(&config_text, params).map_err(damaged)?,
+    };
+    let folder = RunFolder::create(&job.output, false)?;
+    folder.write("config.json", exported.config.as_bytes())?;
     folder.write("tokenizer.json", tokenizer.as_bytes())?;
     let tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.max_tokens,
+        "model_max_length": model.max_tokens(),
     });
     folder.write(
         "tokenizer_config.json",
         tokenizer_config.to_string().as_bytes(),
     )?;
-    let weights = renamed(params, config.head_name(), model.meaning);
-    folder.write("model.safetensors", &weights.to_safetensors_bytes())?;
+    folder.write(
+        "model.safetensors",
+        &exported.weights.to_safetensors_bytes(),
+    )?;
     Ok(folder.commit()?)
+}
+
+/// What Hugging Face calls the classifier, or why it has none.
+fn classifier_class(
+    config: &EncoderConfig,
+    model: &TextTransformerModel,
+    name: &str,
+) -> Result<&'static str, String> {
+    if model.head != TextHead::Cls {
+        let head = format!("{:?}", model.head).to_lowercase();
+        return Err(format!(
+            "`{name}` has the head `{head}`, which Hugging Face does not have"
+        ));
+    }
+    config.classifier_class().ok_or_else(|| {
+        format!(
+            "Hugging Face has no classifier over the encoder of `{}` alone",
+            config.model_type()
+        )
+    })
+}
+
+/// A fine-tuned T5.
+fn writer(text: &str, params: &Params) -> Result<Exported, serde_json::Error> {
+    let mut config: Value = serde_json::from_str(text)?;
+    let mut weights = params.clone();
+    if let Some(fields) = config.as_object_mut() {
+        fields.insert(
+            "architectures".into(),
+            json!(["T5ForConditionalGeneration"]),
+        );
+        let own = fields.get("tie_word_embeddings") == Some(&json!(false));
+        let words = weights.by_name("shared.weight");
+        // A last map that was the words' vectors is only kept once, but looked for where it is declared.
+        if let (true, None, Some(words)) = (own, weights.by_name(T5::LAST_MAP), words) {
+            let copy = weights.get(words).clone();
+            weights.add(T5::LAST_MAP, copy);
+        }
+    }
+    Ok(Exported {
+        config: serde_json::to_string_pretty(&config)?,
+        weights,
+    })
 }
 
 /// The encoder's configuration, with the classifier that it has now.

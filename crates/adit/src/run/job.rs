@@ -11,6 +11,12 @@ use crate::mine::method::TrainingMethod;
 use crate::prepare::{Role, Task};
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
+/// The head by which a class is written.
+const TEXT_TO_TEXT: &str = "text-to-text";
+
+/// All heads over text encoders, the usual one first.
+const HEADS: [&str; 4] = ["cls", "mean", "match", TEXT_TO_TEXT];
+
 /// A whole job: data in, report out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,15 +133,59 @@ pub struct TransformerSection {
     /// In which numbers linear maps multiply while they learn: `f32` or `bf16`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_precision: Option<Products>,
-    /// Head over the text encoder: `cls`, `mean` or `match`.
+    /// Head over the text encoder: `cls`, `mean` or `match`; or `text-to-text`, by which a T5 writes
+    /// the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+    /// What a model that writes texts is given of a row: `sentence1: {sentence1}`, with the names of text
+    /// columns in braces. All text columns, each after its name, where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What it writes for classes whose names it is not to write.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_texts: BTreeMap<String, String>,
 }
 
 impl TransformerSection {
     /// The method that the job names, if it is one.
     pub fn method(&self) -> Option<TrainingMethod> {
         self.method.as_deref().and_then(TrainingMethod::parse)
+    }
+
+    /// True where the class is written as a text.
+    pub fn writes_text(&self) -> bool {
+        self.head.as_deref() == Some(TEXT_TO_TEXT)
+    }
+
+    /// What does not fit the head, if anything.
+    fn head_fault(&self, task: Task) -> Option<String> {
+        let head = self.head.as_deref().unwrap_or(HEADS[0]);
+        if !HEADS.contains(&head) {
+            return Some(format!(
+                "`transformer.head` is `{head}`, but must be one of {}",
+                HEADS.map(|head| format!("`{head}`")).join(", ")
+            ));
+        }
+        if !self.writes_text() {
+            let given = [
+                ("prompt", self.prompt.is_some()),
+                ("label_texts", !self.label_texts.is_empty()),
+            ];
+            let (key, _) = given.into_iter().find(|(_, given)| *given)?;
+            return Some(format!(
+                "`transformer.{key}` is for the head `{TEXT_TO_TEXT}`, but the head is `{head}`"
+            ));
+        }
+        match (task, self.method()) {
+            (Task::Regress, _) => Some(format!(
+                "the head `{TEXT_TO_TEXT}` writes the text of a class and cannot predict a number"
+            )),
+            (_, Some(TrainingMethod::Head | TrainingMethod::Last { .. })) => Some(format!(
+                "the head `{TEXT_TO_TEXT}` is trained by the method `full` or `lora-N`, not `{}`",
+                self.method.as_deref().unwrap_or_default()
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -263,14 +313,10 @@ impl Job {
                 "`transformer.method` is `{method}`, but must be `full`, `head`, `last-N` or `lora-N`"
             ));
         }
-        if let Some(head) = &t.head
-            && !["cls", "mean", "match"].contains(&head.as_str())
-        {
-            return fail(format!(
-                "`transformer.head` is `{head}`, but must be `cls`, `mean` or `match`"
-            ));
+        match t.head_fault(self.task) {
+            Some(fault) => fail(fault),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -289,7 +335,8 @@ mod tests {
         let text = format!(
             "{SMALL}test = [\"b.csv\"]\ntexts = [\"s\"]\nmax_bad_rows = {{ count = 3 }}\n\
              [data.roles]\nk = \"id\"\n[split]\ntime = \"t\"\n\
-             [transformer]\nseeds = 2\nlearning_rates = [1e-4]\nhead = \"mean\"\n"
+             [transformer]\nseeds = 2\nlearning_rates = [1e-4]\nhead = \"text-to-text\"\n\
+             prompt = \"s: {{s}}\"\nlabel_texts = {{ 0 = \"no\" }}\n"
         );
         let job = read(&text).expect("a job");
         let written = job.to_toml().expect("TOML");
@@ -319,6 +366,15 @@ mod tests {
             (
                 "[transformer]\ntraining_precision = \"int8\"\n",
                 "training_precision",
+            ),
+            ("[transformer]\nprompt = \"{a}\"\n", "transformer.prompt"),
+            (
+                "[transformer]\nlabel_texts = { 0 = \"no\" }\n",
+                "transformer.label_texts",
+            ),
+            (
+                "[transformer]\nhead = \"text-to-text\"\nmethod = \"last-2\"\n",
+                "not `last-2`",
             ),
             ("[data.roles]\nx = \"king\"\n", "king"),
         ] {

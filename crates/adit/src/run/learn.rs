@@ -61,10 +61,11 @@ fn encoder(job: &Job, context: &Context) -> Result<Option<EncoderDirectory>, Run
         return Ok(None);
     };
     let found = ModelStore::new(context.model_store).resolve(name)?;
-    Ok(Some(EncoderDirectory::open(
-        &found.path,
-        &found.manifest.name,
-    )?))
+    let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?;
+    if job.transformer.writes_text() {
+        encoder.t5_config()?;
+    }
+    Ok(Some(encoder))
 }
 
 fn train_and_judge(
@@ -134,13 +135,18 @@ fn train_all(
     arena: &Arena,
     encoder: Option<&EncoderDirectory>,
 ) -> Result<(Vec<TrainedMember>, SavedLinear), RunError> {
+    let encoder = encoder.filter(|_| !arena.loaded.dataset.texts.is_empty());
+    // What is wrong with a prompt is told before anything is learned.
+    let text_model = encoder
+        .map(|encoder| arena.text_model(encoder))
+        .transpose()?;
     let mut members = vec![arena.trivial()?];
     let (linear, saved) = arena.linear()?;
     members.push(linear);
     members.extend(arena.row_transformer()?);
-    if let (Some(encoder), false) = (encoder, arena.loaded.dataset.texts.is_empty()) {
+    if let (Some(encoder), Some(model)) = (encoder, text_model) {
         members.push(arena.frozen_encoder(encoder)?);
-        members.push(arena.text_transformer(encoder)?);
+        members.push(arena.text_transformer(encoder, model)?);
     }
     Ok((members, saved))
 }
@@ -210,7 +216,7 @@ fn save(
             continue;
         }
         let prefix = match member.kind {
-            MemberKind::Text(_) => "text",
+            MemberKind::Text(_) | MemberKind::TextToText(_) => "text",
             _ => "row",
         };
         let mut weights = Vec::new();

@@ -12,12 +12,10 @@ use super::{Job, RunError};
 use crate::explain::{self, EpochRecord, MemberRole, MetricSettings, TrainingHistory};
 use crate::mine::linear::{LinearModel, LinearSettings};
 use crate::mine::row_transformer::RowTransformerModel;
-use crate::mine::text_transformer::{TextHead, TextRows, TextTransformerModel};
 use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSettings};
 use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
 use crate::prepare::{Target, Task};
-use crate::represent::encoder::EncoderDirectory;
 use crate::represent::rows::RowTransformerShape;
 use crate::represent::sparse::SparseMatrix;
 use crate::represent::{LinearFeatures, LinearFeaturesSettings};
@@ -50,7 +48,7 @@ pub struct Arena<'a> {
 }
 
 impl Arena<'_> {
-    fn parts(&self) -> Parts<'_> {
+    pub(super) fn parts(&self) -> Parts<'_> {
         Parts {
             train: &self.loaded.split.train,
             validation: &self.loaded.split.validation,
@@ -68,13 +66,13 @@ impl Arena<'_> {
     }
 
     /// The selection metric of predictions for the validation rows; NaN where it is not defined.
-    fn validation_score(&self, predictions: &Predictions) -> f64 {
+    pub(super) fn validation_score(&self, predictions: &Predictions) -> f64 {
         self.score(&self.loaded.split.validation, predictions)
             .unwrap_or(f64::NAN)
     }
 
     /// The selection metric turned so that more is better.
-    fn oriented(&self, score: f64) -> f64 {
+    pub(super) fn oriented(&self, score: f64) -> f64 {
         if explain::more_is_better(self.metric) {
             score
         } else {
@@ -193,40 +191,10 @@ impl Arena<'_> {
         }))
     }
 
-    /// A linear model over the encoder's vectors, its weights left as they are: little compute, and
-    /// what fine-tuning has to beat.
-    pub fn frozen_encoder(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
-        let started = Instant::now();
-        let dataset = &self.loaded.dataset;
-        let features = encoder
-            .sentence_encoder()?
-            .features(&dataset.texts, self.watch)?;
-        let (model, scores, test) = self.linear_over(&features)?;
-        let name = format!("{}, frozen", encoder.name());
-        Ok(TrainedMember {
-            name,
-            role: MemberRole::Transformer,
-            weights: Vec::new(),
-            test: vec![test],
-            validation_score: scores.1,
-            train_score: scores.0,
-            settings: vec![
-                ("features".into(), features.n_cols.to_string()),
-                ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
-            ],
-            kind: MemberKind::Frozen {
-                encoder: encoder.name().to_string(),
-                model: Box::new(model),
-            },
-            seconds: started.elapsed().as_secs_f64(),
-            histories: Vec::new(),
-        })
-    }
-
     /// A linear model fitted on training and validation rows, its penalty chosen by
     /// cross-validation among them; one fitted on the training part is scored. Gives scores on training and validation rows, and test predictions.
     #[allow(clippy::type_complexity)]
-    fn linear_over(
+    pub(super) fn linear_over(
         &self,
         matrix: &SparseMatrix,
     ) -> Result<(LinearModel, (Option<f64>, Option<f64>), Predictions), RunError> {
@@ -246,144 +214,17 @@ impl Arena<'_> {
         Ok((model, scores, test))
     }
 
-    /// The text encoder, fine-tuned by the method that the job names.
-    pub fn text_transformer(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
-        let started = Instant::now();
-        let columns = &self.loaded.dataset.texts;
-        let t = &self.job.transformer;
-        let head = match t.head.as_deref() {
-            Some("mean") => TextHead::Mean,
-            Some("match") => TextHead::Match,
-            _ => TextHead::Cls,
-        };
-        let max_tokens = t
-            .max_tokens
-            .unwrap_or(128)
-            .min(encoder.config().max_tokens());
-        let model = TextTransformerModel {
-            encoder: encoder.name().to_string(),
-            head,
-            max_tokens,
-            head_dropout: 0.1,
-            meaning: OutputMeaning::of(self.target, &self.loaded.split.train),
-            method: t.method().unwrap_or_default(),
-        };
-        self.watch.progress("tokenise", 0, 1, "");
-        let rows = TextRows::new(&encoder.tokenizer(max_tokens)?, columns, head)?;
-        self.watch.progress("tokenise", 1, 1, "");
-        let base = TrainingSettings {
-            learning_rate: 0.0,
-            epochs: t.epochs.unwrap_or(4),
-            patience: t.patience.unwrap_or(2),
-            batch_size: t.batch_size.unwrap_or(16),
-            warmup: 0.1,
-            decay: true,
-            weight_decay: 1e-2,
-            clip_norm: 1.0,
-            seed: self.job.seed,
-            products: t.training_precision.unwrap_or_default(),
-        };
-        let rates = candidates(&t.learning_rates, model.method.usual_rates());
-        let train = |settings: &TrainingSettings, stage: &str| {
-            let criterion = |p: &Predictions| match self.oriented(self.validation_score(p)) {
-                score if score.is_finite() => score,
-                _ => -self.validation_loss(&model.meaning, p),
-            };
-            let monitor = Monitor {
-                name: stage,
-                watch: self.watch,
-                criterion: &criterion,
-                score: &|p| self.validation_score(p),
-            };
-            model.train(
-                encoder,
-                &rows,
-                (self.target, self.parts()),
-                settings,
-                &monitor,
-            )
-        };
-        let name = encoder.name();
-        let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
-        let by_chosen = [model.predict(encoder.config(), &chosen.params, &rows, self.watch)?];
-        let weights = self.refit_text(
-            (&model, encoder, &rows),
-            &TrainingSettings {
-                learning_rate: rate as f32,
-                ..base
-            },
-            chosen.best_epoch,
-        )?;
-        let by_seed = weights
-            .iter()
-            .map(|w| model.predict(encoder.config(), w, &rows, self.watch))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut settings = describe(&base, rate);
-        settings.push(("trained".into(), model.method.words()));
-        settings.push(("head".into(), format!("{head:?}").to_lowercase()));
-        settings.push(("longest sequence".into(), format!("{max_tokens} tokens")));
-        settings.push((
-            "fitted again".into(),
-            format!(
-                "on training and validation rows, {} epochs",
-                chosen.best_epoch
-            ),
-        ));
-        Ok(TrainedMember {
-            // Both by weights that never learned from validation rows.
-            train_score: self.mean_score(&by_chosen, &self.loaded.split.train),
-            validation_score: self.mean_score(&by_chosen, &self.loaded.split.validation),
-            settings,
-            histories: histories(name, self.job.seed, &[chosen]),
-            ..self.finish(
-                (name.to_string(), MemberKind::Text(Box::new(model))),
-                weights,
-                &by_seed,
-                started,
-            )
-        })
-    }
-
-    /// Once rate and epochs are chosen, validation rows are for learning too, as they are for the
-    /// linear model: one fit a seed on training and validation rows.
-    fn refit_text(
-        &self,
-        (model, encoder, rows): (&TextTransformerModel, &EncoderDirectory, &TextRows),
-        base: &TrainingSettings,
-        n_epochs: usize,
-    ) -> Result<Vec<Params>, RunError> {
-        let fit_rows = self.loaded.fit_rows();
-        let n_seeds = self.job.transformer.seeds.unwrap_or(1);
-        let mut weights = Vec::with_capacity(n_seeds);
-        for k in 0..n_seeds as u64 {
-            let settings = TrainingSettings {
-                seed: base.seed + k,
-                ..*base
-            };
-            let stage = format!(
-                "{}: seed {} ({} of {n_seeds})",
-                encoder.name(),
-                settings.seed,
-                k + 1
-            );
-            weights.push(model.refit(
-                encoder,
-                rows,
-                (self.target, &fit_rows, n_epochs),
-                &settings,
-                (&stage, self.watch),
-            )?);
-        }
-        Ok(weights)
-    }
-
     /// Mean log loss or squared error of predictions for the validation rows.
-    fn validation_loss(&self, meaning: &OutputMeaning, predictions: &Predictions) -> f64 {
+    pub(super) fn validation_loss(
+        &self,
+        meaning: &OutputMeaning,
+        predictions: &Predictions,
+    ) -> f64 {
         meaning.loss_of(predictions, self.target, &self.loaded.split.validation)
     }
 
     /// Mean over the seeds of the selection metric on `rows`.
-    fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
+    pub(super) fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
         let scores: Vec<f64> = by_seed
             .iter()
             .filter_map(|p| self.score(rows, &p.select(rows)))
@@ -393,7 +234,7 @@ impl Arena<'_> {
 
     /// A trained transformer with its predictions of all rows; settings, histories and the score on
     /// validation rows are the caller's.
-    fn finish(
+    pub(super) fn finish(
         &self,
         (name, kind): (String, MemberKind),
         weights: Vec<Params>,
@@ -419,7 +260,7 @@ impl Arena<'_> {
 type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> + 'a;
 
 /// Trains the first seed with every learning rate; gives the one that was best on validation rows.
-fn best_rate(
+pub(super) fn best_rate(
     base: &TrainingSettings,
     rates: &[f64],
     name: &str,
@@ -477,7 +318,7 @@ fn seeds(
     Ok((rate, all))
 }
 
-fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
+pub(super) fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
     if given.is_empty() { default } else { given }.to_vec()
 }
 
@@ -486,7 +327,7 @@ fn row_epochs(n_train: usize) -> usize {
     (400_000 / n_train.max(1)).clamp(10, 200)
 }
 
-fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
+pub(super) fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
     let mut settings = vec![
         ("learning rate".into(), format!("{rate:e}")),
         ("epochs".into(), format!("up to {}", base.epochs)),
@@ -509,7 +350,7 @@ fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
     ]
 }
 
-fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {
+pub(super) fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {
     trained
         .iter()
         .enumerate()

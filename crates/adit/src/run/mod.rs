@@ -9,6 +9,7 @@ mod data;
 mod embed;
 mod error;
 mod export;
+mod generate;
 mod inspect;
 mod job;
 mod learn;
@@ -17,6 +18,7 @@ mod members;
 mod pretrain;
 mod saved;
 mod summary;
+mod text_members;
 mod texts;
 
 pub use crate::represent::from_scratch::NewEncoder;
@@ -29,6 +31,7 @@ pub use bench::{
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use export::{ExportJob, export};
+pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
 pub use job::{DataSection, Job, SplitSection, TransformerSection};
 pub use learn::{Outcome, learn};

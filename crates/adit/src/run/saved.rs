@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use adit_nn::{Params, WeightFile};
+use adit_nn::{Params, T5, WeightFile};
 
 use crate::Watch;
 use serde::de::DeserializeOwned;
@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use crate::mine::Predictions;
+use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
+use crate::mine::method::TrainingMethod;
 use crate::mine::row_transformer::RowTransformerModel;
-use crate::mine::text_transformer::{TextRows, TextTransformerModel};
+use crate::mine::text_to_text::TextToTextModel;
+use crate::mine::text_transformer::TextTransformerModel;
 use crate::mine::trivial::TrivialModel;
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
@@ -51,11 +54,73 @@ pub enum MemberKind {
     Linear,
     Row(Box<RowTransformerModel>),
     Text(Box<TextTransformerModel>),
+    TextToText(Box<TextToTextModel>),
     /// A linear model over the vectors of an encoder whose weights stay as they are.
     Frozen {
         encoder: String,
         model: Box<LinearModel>,
     },
+}
+
+/// A fine-tuned model of texts.
+#[derive(Clone, Debug)]
+pub enum TextModel {
+    /// An encoder with a head over its vectors.
+    Classifier(TextTransformerModel),
+    /// An encoder with a decoder, which writes the class.
+    Writer(TextToTextModel),
+}
+
+impl TextModel {
+    /// What both can do.
+    pub fn fine_tuned(&self) -> &dyn FineTuned {
+        match self {
+            TextModel::Classifier(model) => model,
+            TextModel::Writer(model) => model,
+        }
+    }
+
+    /// Learning rates that are tried where none is given.
+    pub fn usual_rates(&self) -> &'static [f64] {
+        match self {
+            // Encoder and decoder bear more than an encoder does.
+            TextModel::Writer(model) if model.method == TrainingMethod::Full => &[1e-4, 3e-4],
+            TextModel::Writer(model) => model.method.usual_rates(),
+            TextModel::Classifier(model) => model.method.usual_rates(),
+        }
+    }
+
+    /// The longest sequence in tokens.
+    pub fn max_tokens(&self) -> usize {
+        match self {
+            TextModel::Classifier(model) => model.max_tokens,
+            TextModel::Writer(model) => model.max_tokens,
+        }
+    }
+
+    /// What is kept of it in the manifest.
+    pub fn kind(self) -> MemberKind {
+        match self {
+            TextModel::Classifier(model) => MemberKind::Text(Box::new(model)),
+            TextModel::Writer(model) => MemberKind::TextToText(Box::new(model)),
+        }
+    }
+
+    /// Parameters that `file` fits, to be overwritten by it.
+    fn blank_params(
+        &self,
+        encoder: &EncoderDirectory,
+        file: &WeightFile,
+    ) -> Result<Params, RunError> {
+        let config = encoder.config();
+        Ok(match self {
+            TextModel::Classifier(model) => model.blank_params(config)?,
+            TextModel::Writer(model) => {
+                let own = file.names().iter().any(|name| name == T5::LAST_MAP);
+                model.blank_params(config, own)?
+            }
+        })
+    }
 }
 
 /// The linear model with the features it reads.
@@ -77,7 +142,7 @@ enum LoadedMember {
     Trivial(TrivialModel),
     Linear(Box<SavedLinear>),
     Row(RowTransformerModel, Vec<Params>),
-    Text(TextTransformerModel, Box<EncoderDirectory>, Vec<Params>),
+    Text(TextModel, Box<EncoderDirectory>, Vec<Params>),
     Frozen(Box<SentenceEncoder>, Box<LinearModel>),
 }
 
@@ -152,7 +217,7 @@ impl Predictor {
     }
 
     /// A fine-tuned text encoder with the weights of every seed, if that is what the member is.
-    pub fn text(&self) -> Option<(&TextTransformerModel, &EncoderDirectory, &[Params])> {
+    pub fn text(&self) -> Option<(&TextModel, &EncoderDirectory, &[Params])> {
         match &self.member {
             LoadedMember::Text(model, encoder, weights) => Some((model, encoder, weights)),
             _ => None,
@@ -182,8 +247,9 @@ impl Predictor {
                 vec![model.predict(&encoder.features(&dataset.texts, watch)?)?]
             }
             LoadedMember::Text(model, encoder, weights) => {
-                let tokenizer = encoder.tokenizer(model.max_tokens)?;
-                let rows = TextRows::new(&tokenizer, &dataset.texts, model.head)?;
+                let tokenizer = encoder.tokenizer(model.max_tokens())?;
+                let model = model.fine_tuned();
+                let rows = model.rows(&tokenizer, &dataset.texts)?;
                 weights
                     .iter()
                     .map(|params| model.predict(encoder.config(), params, &rows, watch))
@@ -198,7 +264,8 @@ impl Predictor {
 }
 
 fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunError> {
-    let weights = |blank: &dyn Fn() -> Result<Params, RunError>| -> Result<Vec<Params>, RunError> {
+    type Blank<'a> = dyn Fn(&WeightFile) -> Result<Params, RunError> + 'a;
+    let weights = |blank: &Blank| -> Result<Vec<Params>, RunError> {
         saved
             .weights
             .iter()
@@ -208,13 +275,17 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
                     path: path.clone(),
                     reason: e.to_string(),
                 };
-                let mut params = blank()?;
-                params
-                    .load_from(&WeightFile::open(&path).map_err(fail)?)
-                    .map_err(fail)?;
+                let file = WeightFile::open(&path).map_err(fail)?;
+                let mut params = blank(&file)?;
+                params.load_from(&file).map_err(fail)?;
                 Ok(params)
             })
             .collect()
+    };
+    let text = |name: &str, model: TextModel| -> Result<LoadedMember, RunError> {
+        let encoder = EncoderDirectory::open(&folder.join("encoder"), name)?;
+        let params = weights(&|file| model.blank_params(&encoder, file))?;
+        Ok(LoadedMember::Text(model, Box::new(encoder), params))
     };
     Ok(match &saved.kind {
         MemberKind::Trivial(model) => LoadedMember::Trivial(model.clone()),
@@ -222,18 +293,15 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
             LoadedMember::Linear(Box::new(from_json(&folder.join("linear.json"))?))
         }
         MemberKind::Row(model) => {
-            let params = weights(&|| Ok(model.network(0)?.1))?;
+            let params = weights(&|_| Ok(model.network(0)?.1))?;
             LoadedMember::Row(*model.clone(), params)
         }
         MemberKind::Frozen { encoder, model } => {
             let encoder = EncoderDirectory::open(&folder.join("encoder"), encoder)?;
             LoadedMember::Frozen(Box::new(encoder.sentence_encoder()?), model.clone())
         }
-        MemberKind::Text(model) => {
-            let encoder = EncoderDirectory::open(&folder.join("encoder"), &model.encoder)?;
-            let params = weights(&|| Ok(model.blank_params(encoder.config())?))?;
-            LoadedMember::Text(*model.clone(), Box::new(encoder), params)
-        }
+        MemberKind::Text(model) => text(&model.encoder, TextModel::Classifier(*model.clone()))?,
+        MemberKind::TextToText(model) => text(&model.encoder, TextModel::Writer(*model.clone()))?,
     })
 }
 
