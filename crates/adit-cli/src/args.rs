@@ -252,6 +252,11 @@ pub struct LearnArgs {
     /// Most passes over the training rows
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
+
+    /// Keep the weights that validation rows chose, and do not fit the text encoder once more on training
+    /// and validation rows together: half the time, a little less to learn from
+    #[arg(long)]
+    pub no_refit: bool,
     /// Rows a training step
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,

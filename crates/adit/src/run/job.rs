@@ -133,6 +133,10 @@ pub struct TransformerSection {
     /// In which numbers linear maps multiply while they learn: `f32` or `bf16`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_precision: Option<Products>,
+    /// Whether a text encoder is fitted once more on training and validation rows together, when rate and
+    /// epochs are chosen; it is, unless this is false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refit: Option<bool>,
     /// Head over the text encoder: `cls`, `mean` or `match`; or `text-to-text`, by which a T5 writes
     /// the class.
     #[serde(skip_serializing_if = "Option::is_none")]

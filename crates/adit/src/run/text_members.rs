@@ -141,14 +141,22 @@ impl Arena<'_> {
         let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
         let config = encoder.config();
         let by_chosen = [fine_tuned.predict(config, &chosen.params, &rows, self.watch)?];
-        let weights = self.refit_text(
-            (&model, encoder, &rows),
-            &TrainingSettings {
-                learning_rate: rate as f32,
-                ..base
-            },
-            chosen.best_epoch,
-        )?;
+        let base = TrainingSettings {
+            learning_rate: rate as f32,
+            ..base
+        };
+        let refits = t.refit.unwrap_or(true);
+        let weights = if refits {
+            self.refit_text((&model, encoder, &rows), &base, chosen.best_epoch)?
+        } else {
+            let mut weights = vec![chosen.params.clone()];
+            for k in 1..self.n_seeds() {
+                let seed = base.seed + k;
+                let stage = self.seed_stage(encoder, seed, k);
+                weights.push(train(&TrainingSettings { seed, ..base }, &stage)?.params);
+            }
+            weights
+        };
         let by_seed = weights
             .iter()
             .map(|w| fine_tuned.predict(config, w, &rows, self.watch))
@@ -157,10 +165,12 @@ impl Arena<'_> {
         settings.extend(describe_model(&model));
         settings.push((
             "fitted again".into(),
-            format!(
-                "on training and validation rows, {} epochs",
-                chosen.best_epoch
-            ),
+            if refits {
+                let n = chosen.best_epoch;
+                format!("on training and validation rows, {n} epochs")
+            } else {
+                "no: the weights that validation rows chose".into()
+            },
         ));
         Ok(TrainedMember {
             // Both by weights that never learned from validation rows.
@@ -181,19 +191,13 @@ impl Arena<'_> {
         n_epochs: usize,
     ) -> Result<Vec<Params>, RunError> {
         let fit_rows = self.loaded.fit_rows();
-        let n_seeds = self.job.transformer.seeds.unwrap_or(1);
-        let mut weights = Vec::with_capacity(n_seeds);
-        for k in 0..n_seeds as u64 {
+        let mut weights = Vec::new();
+        for k in 0..self.n_seeds() {
             let settings = TrainingSettings {
                 seed: base.seed + k,
                 ..*base
             };
-            let stage = format!(
-                "{}: seed {} ({} of {n_seeds})",
-                encoder.name(),
-                settings.seed,
-                k + 1
-            );
+            let stage = self.seed_stage(encoder, settings.seed, k);
             weights.push(model.fine_tuned().refit(
                 encoder,
                 rows,
@@ -203,6 +207,15 @@ impl Arena<'_> {
             )?);
         }
         Ok(weights)
+    }
+
+    fn n_seeds(&self) -> u64 {
+        self.job.transformer.seeds.unwrap_or(1) as u64
+    }
+
+    fn seed_stage(&self, encoder: &EncoderDirectory, seed: u64, k: u64) -> String {
+        let (name, n) = (encoder.name(), self.n_seeds());
+        format!("{name}: seed {seed} ({} of {n})", k + 1)
     }
 }
 
