@@ -59,6 +59,24 @@ pub enum NnError {
         /// The type in the file.
         found: String,
     },
+    /// A tensor of a weight file holds a value that no model computes with.
+    #[error("{}: tensor {name}, value {at} is {value}, not a finite number", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The place of the first such value among the tensor's.
+        at: usize,
+        /// The value.
+        value: f32,
+    },
+    /// The sums of an encoder left the range of f32.
+    #[error("the vector of text {text} is not finite: the encoder overflows on it")]
+    Overflow {
+        /// The place of the text among those that were given.
+        text: usize,
+    },
     /// A configuration is not readable or contradicts itself.
     #[error("model configuration: {reason}")]
     Config {
@@ -111,6 +129,12 @@ impl NnError {
             }
             Self::WrongType { .. } => {
                 Some("quantised weights are not read; use the float version of the model".into())
+            }
+            Self::NotFinite { .. } => {
+                Some("these weights are damaged, or of a training that diverged; fetch them again, or train again".into())
+            }
+            Self::Overflow { .. } => {
+                Some("the encoder's weights are damaged, or not meant for this configuration".into())
             }
             Self::Unsupported { field, .. } if *field == "model_type" => Some(
                 "choose an encoder of one of these architectures, such as all-MiniLM-L6-v2".into(),

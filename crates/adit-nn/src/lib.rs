@@ -30,6 +30,7 @@ pub mod t5;
 pub mod tape;
 pub mod tensor;
 pub mod tokens;
+mod unique_keys;
 pub mod watch;
 pub mod weight_files;
 pub mod weights;

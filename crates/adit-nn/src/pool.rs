@@ -37,7 +37,8 @@ impl Pooling {
 ///
 /// Many batches are faster by [`embed_all`].
 ///
-/// Errors: [`NnError::Tokens`] when the tokens do not fit the model.
+/// Errors: [`NnError::Tokens`] when the tokens do not fit the model, [`NnError::Overflow`] when its sums
+/// leave the range of f32.
 pub fn embed(
     encoder: &Encoder,
     params: &Params,
@@ -45,7 +46,10 @@ pub fn embed(
     pooling: Pooling,
     normalize: bool,
 ) -> Result<Tensor, NnError> {
-    Session::new(params).run(|tape| on_tape(encoder, tape, tokens, (pooling, normalize)))
+    let run = |tape: &mut Tape<'_>| on_tape(encoder, tape, tokens, (pooling, normalize));
+    let vectors = Session::new(params).run(run)?;
+    check_finite(std::slice::from_ref(&vectors))?;
+    Ok(vectors)
 }
 
 /// [`embed`] of every batch, a batch a thread.
@@ -58,9 +62,21 @@ pub fn embed_all(
     pooling: Pooling,
     normalize: bool,
 ) -> Result<Vec<Tensor>, NnError> {
-    session.run_all(batches, |tape, tokens| {
+    let vectors = session.run_all(batches, |tape, tokens| {
         on_tape(encoder, tape, tokens, (pooling, normalize))
-    })
+    })?;
+    check_finite(&vectors)?;
+    Ok(vectors)
+}
+
+/// Names the first text of all batches whose vector is not finite.
+fn check_finite(batches: &[Tensor]) -> Result<(), NnError> {
+    let rows = |batch| (0..Tensor::rows(batch)).map(move |row| Tensor::row(batch, row));
+    let odd = |row: &[f32]| row.iter().any(|v| !v.is_finite());
+    match batches.iter().flat_map(rows).position(odd) {
+        Some(text) => Err(NnError::Overflow { text }),
+        None => Ok(()),
+    }
 }
 
 fn on_tape(

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::NnError;
 use crate::tensor::Tensor;
+use crate::unique_keys::UniqueKeys;
 use crate::weights::WeightFile;
 
 /// The single file.
@@ -29,7 +30,7 @@ pub struct WeightFiles {
 
 #[derive(Deserialize)]
 struct Index {
-    weight_map: BTreeMap<String, String>,
+    weight_map: UniqueKeys<String>,
 }
 
 impl WeightFiles {
@@ -57,7 +58,7 @@ impl WeightFiles {
         if folder.join(SINGLE).exists() || !index.exists() {
             return Ok(vec![SINGLE.to_string()]);
         }
-        let shards: BTreeSet<String> = read_index(&index)?.weight_map.into_values().collect();
+        let shards: BTreeSet<String> = read_index(&index)?.into_values().collect();
         Ok(std::iter::once(INDEX.to_string()).chain(shards).collect())
     }
 
@@ -66,7 +67,7 @@ impl WeightFiles {
             path: index.clone(),
             reason,
         };
-        let map = read_index(&index)?.weight_map;
+        let map = read_index(&index)?;
         let mut shards: BTreeMap<&str, usize> = BTreeMap::new();
         shards.extend(map.values().map(|name| (name.as_str(), 0)));
         let mut files = Vec::with_capacity(shards.len());
@@ -139,7 +140,8 @@ impl From<WeightFile> for WeightFiles {
     }
 }
 
-fn read_index(path: &Path) -> Result<Index, NnError> {
+/// Which shard holds which tensor.
+fn read_index(path: &Path) -> Result<BTreeMap<String, String>, NnError> {
     let failed = |source| NnError::Read {
         path: path.into(),
         source,
@@ -160,15 +162,16 @@ fn read_index(path: &Path) -> Result<Index, NnError> {
     }
     let index: Index = serde_json::from_slice(&bytes)
         .map_err(|e| corrupt(format!("not an index of shards: {e}")))?;
-    if index.weight_map.is_empty() {
+    let UniqueKeys(map) = index.weight_map;
+    if map.is_empty() {
         return Err(corrupt("it names no tensor".into()));
     }
-    if let Some(name) = index.weight_map.values().find(|name| !is_plain_name(name)) {
+    if let Some(name) = map.values().find(|name| !is_plain_name(name)) {
         return Err(corrupt(format!(
             "shard {name:?} is not a safetensors file of its folder"
         )));
     }
-    Ok(index)
+    Ok(map)
 }
 
 /// True for a name that cannot lead out of its folder.

@@ -2,18 +2,27 @@
 //!
 //! Not here: pickle files (`.bin`, `.pt`), which can run code and are refused.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use serde::de::MapAccess;
 
 use crate::error::NnError;
 use crate::kernels::bytes;
 use crate::tensor::Tensor;
+use crate::unique_keys::{Entry, UniqueKeys};
 
 /// The longest header that is read; the largest public models stay below 10 MB.
 const MAX_HEADER: u64 = 64 << 20;
+
+/// The most dimensions of a tensor that is read; those of models have at most five.
+const MAX_DIMENSIONS: usize = 16;
+
+/// What a header holds beside tensors.
+const METADATA: &str = "__metadata__";
 
 /// An open safetensors file.
 #[derive(Debug)]
@@ -54,10 +63,10 @@ impl WeightFile {
             path: path.into(),
             reason,
         };
+        check_entries(header(&data)).map_err(corrupt)?;
+        // Checks offsets, overlaps, holes and the length of the file.
         let (n, metadata) =
             SafeTensors::read_metadata(&data).map_err(|e| corrupt(e.to_string()))?;
-        // Checks offsets, overlaps, holes and the length of the file.
-        SafeTensors::deserialize(&data).map_err(|e| corrupt(e.to_string()))?;
         Ok(Self {
             path: path.into(),
             start: n + 8,
@@ -91,7 +100,8 @@ impl WeightFile {
 
     /// Reads the tensor `name` as f32; it must have the shape `expected`.
     ///
-    /// Errors: the tensor is missing, has another shape, or is not F32, F16 or BF16.
+    /// Errors: the tensor is missing, has another shape, is not F32, F16 or BF16, or holds NaN or an
+    /// infinity.
     pub fn read(&self, name: &str, expected: &[usize]) -> Result<Tensor, NnError> {
         let Some(info) = self.metadata.info(name) else {
             return Err(NnError::MissingTensor {
@@ -122,8 +132,67 @@ impl WeightFile {
                 });
             }
         };
+        if let Some(at) = data.iter().position(|v| !v.is_finite()) {
+            return Err(NnError::NotFinite {
+                path: self.path.clone(),
+                name: name.into(),
+                at,
+                value: data[at],
+            });
+        }
         Tensor::new(expected, data)
     }
+}
+
+/// The bytes of the header, whose length was checked.
+fn header(data: &[u8]) -> &[u8] {
+    let (length, rest) = data.split_at(8.min(data.len()));
+    let length = <[u8; 8]>::try_from(length).map_or(0, u64::from_le_bytes);
+    &rest[..usize::try_from(length).unwrap_or(0).min(rest.len())]
+}
+
+/// What a header holds under a name.
+enum HeaderEntry {
+    Tensor(TensorInfo),
+    Metadata,
+}
+
+impl Entry for HeaderEntry {
+    fn next<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
+        if key == METADATA {
+            map.next_value::<BTreeMap<String, String>>()?;
+            return Ok(Self::Metadata);
+        }
+        map.next_value().map(Self::Tensor)
+    }
+}
+
+/// Refuses what `safetensors` would take, or would refuse without saying which tensor is meant.
+fn check_entries(header: &[u8]) -> Result<(), String> {
+    let UniqueKeys(entries) = serde_json::from_slice::<UniqueKeys<HeaderEntry>>(header)
+        .map_err(|e| format!("its header cannot be read: {e}"))?;
+    for (name, entry) in entries {
+        let HeaderEntry::Tensor(info) = entry else {
+            continue;
+        };
+        if info.shape.len() > MAX_DIMENSIONS {
+            let n = info.shape.len();
+            return Err(format!(
+                "tensor {name} has {n} dimensions, more than the {MAX_DIMENSIONS} that are read"
+            ));
+        }
+        let (from, to) = info.data_offsets;
+        let mut dimensions = info.shape.iter().copied();
+        let bits = dimensions.try_fold(info.dtype.bitsize(), usize::checked_mul);
+        let held = to.checked_sub(from).and_then(|n| n.checked_mul(8));
+        if bits.is_none() || bits != held {
+            return Err(format!(
+                "tensor {name} of shape {:?} and type {:?} does not fit the bytes {from} to {to}",
+                info.shape, info.dtype
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what is no safetensors file by its first bytes, before the file is read.

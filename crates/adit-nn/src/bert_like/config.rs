@@ -240,8 +240,8 @@ impl BertLikeConfig {
     fn sizes(&self) -> [(&'static str, usize, usize); 10] {
         [
             ("vocab_size", self.vocab_size, 1 << 24),
-            ("embedding_size", self.embedding_size, 1 << 16),
             ("hidden_size", self.hidden_size, 1 << 16),
+            ("embedding_size", self.embedding_size, 1 << 16),
             ("num_hidden_groups", self.num_hidden_groups, 1 << 10),
             ("inner_group_num", self.inner_group_num, 1 << 10),
             ("num_attention_heads", self.num_attention_heads, 1 << 16),

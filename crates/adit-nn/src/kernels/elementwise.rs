@@ -433,6 +433,10 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(
+        miri,
+        ignore = "counts a quarter of a million draws; nothing is unsafe there"
+    )]
     fn dropout_keeps_the_stated_share_and_the_mean() {
         let mut data = vec![1.0f32; 1 << 18];
         dropout(&mut data, 7, 0.9);
@@ -443,6 +447,10 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(
+        miri,
+        ignore = "counts a hundred thousand draws; nothing is unsafe there"
+    )]
     fn dropout_masks_of_two_keys_are_unrelated() {
         let draw = |key| {
             let mut data = vec![1.0f32; 1 << 16];
@@ -462,11 +470,16 @@ mod tests {
 
     #[test]
     fn a_dropout_block_equals_its_part_of_the_whole() {
-        let mut whole = vec![1.0f32; 70_000];
+        let (n, from) = if cfg!(miri) {
+            (1800, 700)
+        } else {
+            (70_000, 40_000)
+        };
+        let mut whole = vec![1.0f32; n];
         dropout(&mut whole, 3, 0.7);
         let mut part = vec![1.0f32; 1000];
-        dropout_at(&mut part, 40_000, 3, 0.7);
-        assert_eq!(part, whole[40_000..41_000]);
+        dropout_at(&mut part, from as u64, 3, 0.7);
+        assert_eq!(part, whole[from..from + 1000]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ fn gelu_tanh(x: f32) -> f32 {
 
 #[inline(always)]
 fn gelu_tanh_slope(x: f32) -> f32 {
+    // Further out the slope is 0 or 1, and the square of x could leave the range.
+    let x = x.clamp(-64.0, 64.0);
     let inner = ROOT * (CUBIC * x * x).mul_add(x, x);
     let t = maths::tanh(inner);
     let slope = ROOT * (3.0 * CUBIC * x).mul_add(x, 1.0);
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_tanh_form_and_its_slope_are_within_a_millionth() {
-        for i in -60_000..=60_000 {
+        for i in (-60_000..=60_000).step_by(if cfg!(miri) { 1009 } else { 1 }) {
             let x = i as f32 * 1.7e-4;
             let v = f64::from(x);
             let root = (2.0 / std::f64::consts::PI).sqrt();
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn halves_and_pairs_agree() {
-        let (n, half) = (700, 37);
+        let (n, half) = (if cfg!(miri) { 20 } else { 700 }, 37);
         let x: Vec<f32> = (0..n * 2 * half)
             .map(|i| ((i * 7919) % 1013) as f32 * 0.006 - 3.0)
             .collect();

@@ -111,6 +111,8 @@ pub fn gelu_tanh(x: f32) -> f32 {
 /// The derivative of [`gelu_tanh`].
 #[inline(always)]
 pub fn gelu_tanh_slope(x: f32) -> f32 {
+    // Further out the slope is 0 or 1, and the square of x could leave the range.
+    let x = x.clamp(-64.0, 64.0);
     let t = tanh(TANH_RATE * x * (0.044_715 * x).mul_add(x, 1.0));
     let inner_slope = TANH_RATE * (0.134_145 * x).mul_add(x, 1.0);
     (0.5 * x * (1.0 - t * t)).mul_add(inner_slope, 0.5 * (1.0 + t))
@@ -135,6 +137,9 @@ pub fn tanh(x: f32) -> f32 {
 mod tests {
     use super::*;
 
+    /// Under Miri, which is slow, some of the places.
+    const STRIDE: usize = if cfg!(miri) { 1009 } else { 1 };
+
     /// The error function by its series, or by its continued fraction far out, in f64.
     fn erf_oracle(x: f64) -> f64 {
         let a = x.abs();
@@ -157,12 +162,13 @@ mod tests {
     }
 
     fn grid() -> impl Iterator<Item = f32> {
-        (-60_000..=60_000).map(|i| i as f32 * 1e-4 * 1.7)
+        let places = (-60_000..=60_000).step_by(STRIDE);
+        places.map(|i| i as f32 * 1e-4 * 1.7)
     }
 
     #[test]
     fn exp_is_within_two_units_of_ten_to_the_minus_seven() {
-        for i in -87_000..=87_000 {
+        for i in (-87_000..=87_000).step_by(STRIDE) {
             let x = i as f32 * 1e-3;
             let want = f64::from(x).exp();
             assert!((f64::from(exp(x)) / want - 1.0).abs() < 2e-7, "exp({x})");
@@ -217,7 +223,7 @@ mod tests {
 
     #[test]
     fn powers_of_two_nearby_are_within_three_millionths() {
-        for at in -2500..2500 {
+        for at in (-2500..2500).step_by(STRIDE / 20 + 1) {
             let x = at as f32 * 0.05;
             let (found, want) = (f64::from(exp2_near(x)), f64::from(x).exp2());
             assert!(

@@ -7,6 +7,8 @@ pub mod attention;
 pub mod bytes;
 pub mod elementwise;
 pub mod embedding;
+#[cfg(test)]
+mod extremes;
 pub mod finish;
 pub mod gated;
 pub mod loss;

@@ -83,10 +83,10 @@ impl<'a> Shared<'a> {
 }
 
 /// Below so many values, work is done on the calling thread.
-const ALONE: usize = 1 << 14;
+const ALONE: usize = BLOCK;
 
 /// Values per block of element-wise work.
-pub const BLOCK: usize = 1 << 14;
+pub const BLOCK: usize = 1 << if cfg!(miri) { 9 } else { 14 };
 
 /// Rows per block of `cols` values each, near [`BLOCK`] values.
 pub fn block_rows(cols: usize) -> usize {

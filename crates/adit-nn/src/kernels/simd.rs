@@ -3,9 +3,16 @@
 //!
 //! Loops use `mul_add` and explicit lanes, so all compilations give the same bits.
 
+#[cfg(test)]
+pub use forced::{Level, at_most};
+
 /// True when the machine has AVX2 and FMA.
 #[inline]
 pub fn has_avx2() -> bool {
+    #[cfg(test)]
+    if forced::forbids(Level::Avx2) {
+        return false;
+    }
     #[cfg(target_arch = "x86_64")]
     {
         std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
@@ -19,6 +26,10 @@ pub fn has_avx2() -> bool {
 /// True when the machine has AVX-512 with vectors of all lengths and lanes.
 #[inline]
 pub fn has_avx512() -> bool {
+    #[cfg(test)]
+    if forced::forbids(Level::Avx512) {
+        return false;
+    }
     #[cfg(target_arch = "x86_64")]
     {
         has_avx2()
@@ -129,3 +140,55 @@ macro_rules! by_rows {
 }
 #[cfg(target_arch = "x86_64")]
 pub(crate) use by_rows;
+
+/// In tests: the kernels of lesser machines.
+#[cfg(test)]
+mod forced {
+    use std::cell::Cell;
+
+    /// How much of a machine kernels may use.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Level {
+        /// Plain loops.
+        Portable,
+        /// AVX2 with FMA, and AVX-VNNI where it is there.
+        Avx2,
+        /// All that is there.
+        Avx512,
+    }
+
+    impl Level {
+        /// Those that differ on this machine, the least first.
+        pub fn all() -> Vec<Self> {
+            let mut levels = vec![Self::Portable];
+            for (level, found) in [
+                (Self::Avx2, super::has_avx2()),
+                (Self::Avx512, super::has_avx512()),
+            ] {
+                if found {
+                    levels.push(level);
+                } else {
+                    println!("skipped: this machine lacks {level:?}");
+                }
+            }
+            levels
+        }
+    }
+
+    thread_local! {
+        static MOST: Cell<Level> = const { Cell::new(Level::Avx512) };
+    }
+
+    pub fn forbids(level: Level) -> bool {
+        MOST.get() < level
+    }
+
+    /// Runs `work` on one thread of its own that has nothing above `level`.
+    pub fn at_most<T: Send>(level: Level, work: impl FnOnce() -> T + Send) -> T {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        pool.expect("a thread").install(|| {
+            MOST.set(level);
+            work()
+        })
+    }
+}

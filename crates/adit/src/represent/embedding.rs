@@ -3,7 +3,7 @@
 use adit_nn::pool::embed_all;
 use adit_nn::precision::{Choice, choose};
 use adit_nn::watch::Watch;
-use adit_nn::{Encoder, PackedTokens, Params, Precision, Session};
+use adit_nn::{Encoder, NnError, PackedTokens, Params, Precision, Session};
 
 use super::RepresentError;
 use super::encoder::{EncoderDirectory, SentencePooling};
@@ -107,7 +107,7 @@ impl SentenceEncoder {
     /// One vector a text, in order. Row-major `[n_texts, hidden_size]`
     ///
     /// # Errors
-    /// `Cancelled`, or tokens that do not fit the model.
+    /// `Cancelled`, tokens that do not fit the model, or the text whose vector is not finite.
     pub fn embed(&self, texts: &[&str], watch: &dyn Watch) -> Result<Vec<f32>, RepresentError> {
         let session = Session::new(&self.params);
         let mut vectors = Vec::with_capacity(texts.len() * self.hidden_size);
@@ -126,7 +126,7 @@ impl SentenceEncoder {
             // The next texts are tokenised while these are computed.
             let next = chunks.next();
             let (found, following) = rayon::join(
-                || self.embed_tokens(&session, &ready),
+                || self.embed_tokens(&session, &ready, done as usize),
                 || next.map(|some| self.tokenizer.encode(some)).transpose(),
             );
             vectors.extend(found?);
@@ -139,10 +139,18 @@ impl SentenceEncoder {
         &self,
         session: &Session<'_>,
         tokens: &[Tokens],
+        first: usize,
     ) -> Result<Vec<f32>, RepresentError> {
         let (batches, packed) = packed(tokens);
         let SentencePooling { pooling, normalize } = self.pooling;
-        let done = embed_all(&self.encoder, session, &packed, pooling, normalize)?;
+        let done = embed_all(&self.encoder, session, &packed, pooling, normalize);
+        // Texts were sorted by length, but the caller knows them by their place.
+        let done = done.map_err(|error| match error {
+            NnError::Overflow { text } => NnError::Overflow {
+                text: first + batches.concat()[text],
+            },
+            other => other,
+        })?;
         let width = self.hidden_size;
         let mut vectors = vec![0f32; tokens.len() * width];
         for (batch, values) in batches.iter().zip(&done) {

@@ -1,5 +1,6 @@
 //! Texts and text pairs as tokens, and tokens as packed batches.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use adit_nn::PackedTokens;
@@ -57,8 +58,9 @@ impl TextTokenizer {
         };
         let bytes =
             std::fs::read(path).map_err(|e| fail(format!("cannot read the tokenizer: {e}")))?;
-        let mut inner = Tokenizer::from_bytes(&bytes)
-            .map_err(|e| fail(format!("not a tokenizer.json that can be read: {e}")))?;
+        let unread = |e: String| fail(format!("not a tokenizer.json that can be read: {e}"));
+        let read = without_panic(|| Tokenizer::from_bytes(&bytes)).map_err(unread)?;
+        let mut inner = read.map_err(|e| unread(e.to_string()))?;
         inner.with_padding(None);
         inner
             .with_truncation(None)
@@ -74,7 +76,16 @@ impl TextTokenizer {
                 special(true)
             )));
         }
-        Ok(TextTokenizer { inner, max_tokens })
+        let tokenizer = TextTokenizer { inner, max_tokens };
+        // Some damage shows only when words are looked up and special tokens put around them. An error
+        // here is of these words, which the vocabulary may lack.
+        let (a, b) = ("A word.", "Zwei Wörter, 二 😀");
+        for pair in [None, Some(b)] {
+            if let Err(reason) = without_panic(|| tokenizer.tokenized(a, pair)) {
+                return Err(fail(format!("not a tokenizer.json that works: {reason}")));
+            }
+        }
+        Ok(tokenizer)
     }
 
     /// Longest sequence in tokens.
@@ -163,18 +174,15 @@ impl TextTokenizer {
     /// Cuts after both texts were tokenised whole, as Hugging Face does: which of the two is the
     /// longer one is not known before.
     fn encoding(&self, text: &str, pair: Option<&str>) -> Result<Encoding, RepresentError> {
-        let fail = |e: tokenizers::Error| RepresentError::Tokenize {
-            reason: e.to_string(),
-        };
+        let fail = |reason: String| RepresentError::Tokenize { reason };
+        let done = without_panic(|| self.tokenized(text, pair)).map_err(fail)?;
+        done.map_err(|e| fail(e.to_string()))
+    }
+
+    fn tokenized(&self, text: &str, pair: Option<&str>) -> tokenizers::Result<Encoding> {
         let sequence = |text: &str| {
-            let whole = match text
-                .char_indices()
-                .nth(self.max_tokens * CHARACTERS_PER_TOKEN)
-            {
-                Some((end, _)) => &text[..end],
-                None => text,
-            };
-            self.inner.encode(whole, false).map_err(fail)
+            let start = beginning(text, self.max_tokens);
+            self.inner.encode(start, false)
         };
         let first = sequence(text)?;
         let second = pair.map(sequence).transpose()?;
@@ -185,8 +193,8 @@ impl TextTokenizer {
             strategy: TruncationStrategy::LongestFirst,
             ..Default::default()
         };
-        let (first, second) = truncate_encodings(first, second, &cut).map_err(fail)?;
-        self.inner.post_process(first, second, true).map_err(fail)
+        let (first, second) = truncate_encodings(first, second, &cut)?;
+        self.inner.post_process(first, second, true)
     }
 
     fn one(&self, text: &str, pair: Option<&str>) -> Result<Tokens, RepresentError> {
@@ -195,6 +203,25 @@ impl TextTokenizer {
             ids: done.get_ids().to_vec(),
             type_ids: done.get_type_ids().to_vec(),
         })
+    }
+}
+
+/// Runs a part of the library, which panics on some damaged files where it should give an error.
+fn without_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        said.unwrap_or("its parts do not fit together").to_string()
+    })
+}
+
+/// As much of a text as can matter to its first `max_tokens` tokens; steps whose cost grows faster than
+/// the text see no more of it.
+fn beginning(text: &str, max_tokens: usize) -> &str {
+    let most = max_tokens.saturating_mul(CHARACTERS_PER_TOKEN);
+    match text.char_indices().nth(most) {
+        Some((end, _)) => &text[..end],
+        None => text,
     }
 }
 
@@ -278,6 +305,23 @@ mod tests {
                 "{batch:?} holds {sum} tokens"
             );
         }
+    }
+
+    #[test]
+    fn no_more_of_a_text_is_tokenised_than_can_matter() {
+        for (part, max_tokens) in [("a", 16), ("😀", 16), ("e\u{301}", 7), ("words and ", 300)] {
+            let most = max_tokens * CHARACTERS_PER_TOKEN;
+            for bytes in [2 << 20, 8 << 20] {
+                let text = part.repeat(bytes / part.len());
+                let start = beginning(&text, max_tokens);
+                assert!(text.starts_with(start));
+                assert_eq!(start.chars().count(), most, "{part} of {bytes} bytes");
+            }
+            let short = part.repeat(most / part.chars().count());
+            assert_eq!(beginning(&short, max_tokens), short);
+        }
+        assert_eq!(beginning("", 3), "");
+        assert_eq!(beginning("all of it", usize::MAX), "all of it");
     }
 
     #[test]

@@ -3,6 +3,20 @@
 use crate::kernels::maths;
 use crate::kernels::simd::{LANES, halved, into_lanes, larger, sum_of, vectorised};
 
+/// A shift of this size is rounded by so much that all weights of a row could vanish, or none.
+const FAR: f32 = 16_777_216.0;
+
+/// What is still to be added to every scaled score: `shift`, unless that is too large to be added after the
+/// product; then the scores are brought near zero first.
+#[inline(always)]
+fn brought_near(row: &mut [f32], top: f32, shift: f32) -> f32 {
+    if shift.abs() <= FAR {
+        return shift;
+    }
+    row.iter_mut().for_each(|v| *v -= top);
+    0.0
+}
+
 vectorised! {
     /// Softmax of scaled scores in place, in lines that are filled up with negative infinity, which becomes
     /// 0. Gives the sum and what was added to every scaled score before its exponential.
@@ -13,11 +27,13 @@ vectorised! {
                 *top = larger(*top, v);
             }
         }
-        let shift = -halved(tops, larger) * scale;
+        let top = halved(tops, larger);
+        let shift = -top * scale;
+        let rest = brought_near(row.as_flattened_mut(), top, shift);
         let mut lanes = [0.0f32; LANES];
         for line in &mut *row {
             for (v, lane) in line.iter_mut().zip(&mut lanes) {
-                *v = maths::exp(v.mul_add(scale, shift));
+                *v = maths::exp(v.mul_add(scale, rest));
                 *lane += *v;
             }
         }
@@ -35,9 +51,11 @@ vectorised! {
     fn softmax_part(row: &mut [f32], scale: f32) -> (f32, f32) {
         let mut tops = [f32::NEG_INFINITY; LANES];
         into_lanes(&mut tops, row, larger);
-        let shift = -halved(tops, larger) * scale;
+        let top = halved(tops, larger);
+        let shift = -top * scale;
+        let rest = brought_near(row, top, shift);
         for v in row.iter_mut() {
-            *v = maths::exp(v.mul_add(scale, shift));
+            *v = maths::exp(v.mul_add(scale, rest));
         }
         let mut lanes = [0.0f32; LANES];
         into_lanes(&mut lanes, row, |lane, v| lane + v);
@@ -60,11 +78,13 @@ vectorised! {
             }
         }
         let scale = scale * std::f32::consts::LOG2_E;
-        let shift = -halved(tops, larger) * scale;
+        let top = halved(tops, larger);
+        let shift = -top * scale;
+        let rest = brought_near(row.as_flattened_mut(), top, shift);
         let mut lanes = [0.0f32; LANES];
         for line in row {
             for (v, lane) in line.iter_mut().zip(&mut lanes) {
-                *v = maths::exp2_near(v.mul_add(scale, shift));
+                *v = maths::exp2_near(v.mul_add(scale, rest));
                 *lane += *v;
             }
         }

@@ -24,10 +24,10 @@ pub(super) const ROWS: usize = 8 * MR;
 const DEPTH: usize = 384;
 
 /// A product of fewer multiplications is computed on the calling thread.
-const ALONE: usize = 1 << 17;
+const ALONE: usize = 1 << if cfg!(miri) { 10 } else { 17 };
 
 /// Below so many values, a matrix that is read against its grain is not copied first.
-const SMALL: usize = 1 << 13;
+const SMALL: usize = 1 << if cfg!(miri) { 8 } else { 13 };
 
 /// A matrix inside a slice: element `(r, c)` lies at `r · row_step + c · col_step`.
 #[derive(Clone, Copy)]

@@ -25,7 +25,7 @@ const MR: usize = super::matmul::tile::MR;
 /// Rows of the result that one task computes, at most.
 const ROWS: usize = super::matmul::ROWS;
 /// Multiplications that are worth more than one thread.
-const TASK: usize = 1 << 20;
+const TASK: usize = 1 << if cfg!(miri) { 12 } else { 20 };
 /// Fewer rows than this are not cut.
 const FEW: usize = 48;
 
@@ -201,7 +201,11 @@ mod tests {
 
     #[test]
     fn few_rows_shared_out_by_columns_give_the_bits_of_one_thread() {
-        let (m, n, k) = (14, 1501, 131);
+        let (m, n, k) = if cfg!(miri) {
+            (14, 93, 11)
+        } else {
+            (14, 1501, 131)
+        };
         let values = |n: usize, seed: usize| -> Vec<f32> {
             let one = |i| ((i * 7919 + seed * 31) % 1009) as f32 * 0.004 - 2.0;
             (0..n).map(one).collect()
@@ -211,6 +215,7 @@ mod tests {
             bias: Some(&bias),
             activation: Activation::Gelu,
         };
+        assert!(m * n * k >= TASK, "too few to be shared out");
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let weight = Weight::new(precision, (n, k), &w);
