@@ -7,7 +7,7 @@ use adit_nn::kernels::matmul::Products;
 use adit_nn::kernels::norm::{Affine, layer_norm};
 use adit_nn::kernels::parallel::{block_rows, rows_mut};
 use adit_nn::kernels::peak::Peak;
-use adit_nn::kernels::prepared::{Activation, Finish, Weight};
+use adit_nn::kernels::prepared::{Activation, Finish, Weight, bf16_rounds_inputs};
 use serde::Serialize;
 
 use super::timing::{seconds_a_call, step};
@@ -307,11 +307,16 @@ fn attention_of(rows: usize, head: usize, length: usize, near: bool) -> Case {
     let n = n_texts * length * HIDDEN;
     let offsets: Vec<usize> = (0..=n_texts).map(|i| i * length).collect();
     let (q, k, v, mut out) = (values(n), values(n), values(n), vec![0.0; n]);
+    let precision = if near && bf16_rounds_inputs() {
+        Precision::Bf16
+    } else {
+        Precision::F32
+    };
     Case {
         kernel: if near { "attention, near" } else { "attention" },
         shape: format!("{n_texts} x {length}, {} heads of {head}", HIDDEN / head),
-        numbers: "f32",
-        work: Work::Operations(4 * n * length, Precision::F32),
+        numbers: word(precision),
+        work: Work::Operations(4 * n * length, precision),
         run: Box::new(move || {
             let heads = Heads {
                 near,
