@@ -356,7 +356,8 @@ pub struct GenerateArgs {
         long,
         value_name = "X",
         default_value_t = 1.0,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = finite
     )]
     pub length_penalty: f64,
     /// Longest source in tokens; longer ones are cut [default: what the model was made for]
@@ -522,6 +523,11 @@ pub enum ModelVerb {
     /// Remove an encoder from the store
     #[command(after_help = "Example:\n  adit model remove all-minilm-l6-v2")]
     Remove { name: String },
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
+    number.ok_or_else(|| "must be a finite number".to_string())
 }
 
 fn ascii_char(text: &str) -> Result<char, String> {
