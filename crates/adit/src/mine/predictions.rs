@@ -237,6 +237,12 @@ impl Predictions {
         }
     }
 
+    /// The first `n` rows, and the others.
+    pub fn split_at(&self, n: usize) -> (Self, Self) {
+        let rows: Vec<usize> = (0..self.n_rows()).collect();
+        (self.select(&rows[..n]), self.select(&rows[n..]))
+    }
+
     /// The predictions of the given rows, in the given order; rows that are not there are left out.
     pub fn select(&self, rows: &[usize]) -> Self {
         match self {

@@ -156,6 +156,15 @@ impl Known {
 }
 
 impl TextRows {
+    /// The tokens of some rows, in that order.
+    pub fn of(&self, rows: &[usize]) -> TextRows {
+        let of = |part: &Vec<Tokens>| rows.iter().map(|&row| part[row].clone()).collect();
+        TextRows {
+            first: of(&self.first),
+            second: self.second.as_ref().map(of),
+        }
+    }
+
     /// The sequences of all rows, part by part.
     fn parts(&self) -> impl Iterator<Item = &Vec<Tokens>> {
         std::iter::once(&self.first).chain(&self.second)

@@ -56,7 +56,7 @@ impl Arena<'_> {
     }
 
     /// The selection metric of predictions for `rows`, in its own direction.
-    fn score(&self, rows: &[usize], predictions: &Predictions) -> Option<f64> {
+    pub(super) fn score(&self, rows: &[usize], predictions: &Predictions) -> Option<f64> {
         let settings = MetricSettings {
             positive: self.positive,
             threshold: None,
@@ -224,7 +224,7 @@ impl Arena<'_> {
     }
 
     /// Mean over the seeds of the selection metric on `rows`.
-    pub(super) fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
+    fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
         let scores: Vec<f64> = by_seed
             .iter()
             .filter_map(|p| self.score(rows, &p.select(rows)))
@@ -234,7 +234,7 @@ impl Arena<'_> {
 
     /// A trained transformer with its predictions of all rows; settings, histories and the score on
     /// validation rows are the caller's.
-    pub(super) fn finish(
+    fn finish(
         &self,
         (name, kind): (String, MemberKind),
         weights: Vec<Params>,

@@ -139,8 +139,16 @@ impl Arena<'_> {
         };
         let name = encoder.name();
         let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
-        let config = encoder.config();
-        let by_chosen = [fine_tuned.predict(config, &chosen.params, &rows, self.watch)?];
+        let split = &self.loaded.split;
+        let predict = |weights: &Params, asked: &[usize]| {
+            fine_tuned.predict(encoder.config(), weights, &rows.of(asked), self.watch)
+        };
+        // Both scores by weights that never learned from validation rows.
+        let by_chosen = predict(
+            &chosen.params,
+            &[&split.train[..], &split.validation].concat(),
+        )?;
+        let (of_train, of_validation) = by_chosen.split_at(split.train.len());
         let base = TrainingSettings {
             learning_rate: rate as f32,
             ..base
@@ -157,9 +165,9 @@ impl Arena<'_> {
             }
             weights
         };
-        let by_seed = weights
+        let test = weights
             .iter()
-            .map(|w| fine_tuned.predict(config, w, &rows, self.watch))
+            .map(|weights| predict(weights, &split.test))
             .collect::<Result<Vec<_>, _>>()?;
         let mut settings = describe(&base, rate);
         settings.extend(describe_model(&model));
@@ -173,12 +181,16 @@ impl Arena<'_> {
             },
         ));
         Ok(TrainedMember {
-            // Both by weights that never learned from validation rows.
-            train_score: self.mean_score(&by_chosen, &self.loaded.split.train),
-            validation_score: self.mean_score(&by_chosen, &self.loaded.split.validation),
+            name: name.to_string(),
+            role: MemberRole::Transformer,
+            weights,
+            test,
+            train_score: self.score(&split.train, &of_train),
+            validation_score: self.score(&split.validation, &of_validation),
             settings,
+            kind: model.kind(),
+            seconds: started.elapsed().as_secs_f64(),
             histories: histories(name, self.job.seed, &[chosen]),
-            ..self.finish((name.to_string(), model.kind()), weights, &by_seed, started)
         })
     }
 
