@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub use bench::*;
-use clap_complete::Shell;
 
 /// Data mining with transformers: tables and texts in, checked findings out.
 #[derive(Debug, Parser)]
@@ -252,7 +252,6 @@ pub struct LearnArgs {
     /// Most passes over the training rows
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-
     /// Keep the weights that validation rows chose, and do not fit the text encoder once more on training
     /// and validation rows together: half the time, a little less to learn from
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 mod tool;
 
-use tool::{Bench, pair_table, t5_bench, tiny_encoder, tiny_t5};
+use tool::{Bench, accuracy, pair_table, result, t5_bench, tiny_encoder, tiny_t5};
 
 /// As the T5 paper writes this task.
 const PROMPT: &str = "mrpc sentence1: {sentence1} sentence2: {sentence2}";
@@ -42,20 +42,6 @@ fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     args.extend(["--out", out, "--quiet"]);
     args.extend(more);
     args
-}
-
-fn result(bench: &Bench, run: &str) -> serde_json::Value {
-    let text = std::fs::read_to_string(bench.path(run).join("result.json")).expect("result.json");
-    serde_json::from_str(&text).expect("JSON")
-}
-
-fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
-    let members = result["scoreboard"].as_array().expect("a list");
-    let member = members.iter().find(|m| m["model"] == model);
-    let member = member.unwrap_or_else(|| panic!("{model} is not on the scoreboard"));
-    member["metrics"]["accuracy"]["value"]
-        .as_f64()
-        .expect("a number")
 }
 
 /// The cells of a column of a CSV file without quotes.

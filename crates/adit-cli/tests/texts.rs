@@ -2,7 +2,7 @@
 
 mod tool;
 
-use tool::{Bench, text_bench, text_table};
+use tool::{Bench, accuracy, result, text_bench, text_table};
 
 const TRAIN: [&str; 9] = [
     "classify",
@@ -25,17 +25,7 @@ fn learn(bench: &Bench, out: &str, extra: &[&str]) -> serde_json::Value {
     args.extend(["--out", out]);
     args.extend(extra);
     bench.adit(&args).ok();
-    let text = std::fs::read_to_string(bench.path(out).join("result.json")).expect("result.json");
-    serde_json::from_str(&text).expect("JSON")
-}
-
-fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
-    let members = result["scoreboard"].as_array().expect("a list");
-    let member = members.iter().find(|m| m["model"] == model);
-    let member = member.unwrap_or_else(|| panic!("{model} is not on the scoreboard"));
-    member["metrics"]["accuracy"]["value"]
-        .as_f64()
-        .expect("a number")
+    result(bench, out)
 }
 
 #[test]
@@ -49,6 +39,39 @@ fn fine_tuning_learns_what_the_words_say() {
     assert!(accuracy(&found, "tiny") > 0.95, "{}", found["scoreboard"]);
     assert!(accuracy(&found, "majority") < 0.7);
     accuracy(&found, "tiny, frozen");
+}
+
+/// What the scoreboard says of a setting of `tiny`.
+fn setting(found: &serde_json::Value, name: &str) -> String {
+    let members = found["scoreboard"].as_array().expect("a list");
+    let tiny = members.iter().find(|m| m["model"] == "tiny").expect("tiny");
+    let settings = tiny["settings"].as_array().expect("settings");
+    let found = settings.iter().find(|pair| pair[0] == name);
+    found.expect(name)[1].as_str().expect("a text").to_string()
+}
+
+#[test]
+fn without_a_refit_the_weights_that_validation_rows_chose_are_kept() {
+    let bench = bench();
+    let quick = ["--epochs", "2", "--learning-rate", "1e-3", "--seeds", "2"];
+    let kept = learn(&bench, "kept", &[&quick[..], &["--no-refit"]].concat());
+    let fitted = learn(&bench, "fitted", &quick);
+    assert!(setting(&kept, "fitted again").starts_with("no: "));
+    assert!(setting(&fitted, "fitted again").starts_with("on training and validation rows"));
+    let seeds = |found: &serde_json::Value| {
+        let members = found["scoreboard"].as_array().expect("a list");
+        let tiny = members.iter().find(|m| m["model"] == "tiny").expect("tiny");
+        tiny["by_seed"]["log_loss"]
+            .as_array()
+            .expect("a list")
+            .clone()
+    };
+    // Two seeds that learned from other rows than those of the second fit.
+    let (kept, fitted) = (seeds(&kept), seeds(&fitted));
+    assert!(kept.len() == 2 && kept[0] != kept[1], "{kept:?}");
+    assert!(kept[0] != fitted[0], "{kept:?} {fitted:?}");
+    let job = std::fs::read_to_string(bench.path("kept/job.toml")).expect("job.toml");
+    assert!(job.contains("refit = false"), "{job}");
 }
 
 #[test]

@@ -289,3 +289,19 @@ pub fn t5_bench(n_rows: usize) -> Bench {
     tiny_t5(&bench, "tiny", "t5_gated_untied");
     bench
 }
+
+/// The findings of a run.
+pub fn result(bench: &Bench, run: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(bench.path(run).join("result.json")).expect("result.json");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The accuracy of a member of the scoreboard.
+pub fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
+    let members = result["scoreboard"].as_array().expect("a list");
+    let member = members.iter().find(|m| m["model"] == model);
+    let member = member.unwrap_or_else(|| panic!("{model} is not on the scoreboard"));
+    member["metrics"]["accuracy"]["value"]
+        .as_f64()
+        .expect("a number")
+}

@@ -249,6 +249,22 @@ mod tests {
     }
 
     #[test]
+    fn the_tanh_form_and_its_slope_are_within_a_millionth() {
+        for i in (-60_000..=60_000).step_by(STRIDE) {
+            let x = i as f32 * 1.7e-4;
+            let v = f64::from(x);
+            let root = (2.0 / std::f64::consts::PI).sqrt();
+            let t = (root * (v + 0.044715 * v.powi(3))).tanh();
+            let want = 0.5 * v * (1.0 + t);
+            let inner = root * (1.0 + 3.0 * 0.044715 * v * v);
+            let slope = 0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * inner;
+            assert!((f64::from(gelu_tanh(x)) - want).abs() < 1.5e-6, "gelu({x})");
+            let got = f64::from(gelu_tanh_slope(x));
+            assert!((got - slope).abs() < 2e-6, "gelu'({x}): {got} {slope}");
+        }
+    }
+
+    #[test]
     fn tanh_is_within_two_units_of_ten_to_the_minus_seven() {
         for x in grid() {
             assert!(

@@ -138,7 +138,7 @@ impl Arena<'_> {
             fine_tuned.train(encoder, &rows, of, settings, &monitor)
         };
         let name = encoder.name();
-        let (rate, chosen) = best_rate(&base, &rates, name, &train)?;
+        let (rate, mut chosen) = best_rate(&base, &rates, name, &train)?;
         let split = &self.loaded.split;
         let predict = |weights: &Params, asked: &[usize]| {
             fine_tuned.predict(encoder.config(), weights, &rows.of(asked), self.watch)
@@ -154,10 +154,12 @@ impl Arena<'_> {
             ..base
         };
         let refits = t.refit.unwrap_or(true);
+        let by_validation = std::mem::take(&mut chosen.params);
         let weights = if refits {
+            drop(by_validation);
             self.refit_text((&model, encoder, &rows), &base, chosen.best_epoch)?
         } else {
-            let mut weights = vec![chosen.params.clone()];
+            let mut weights = vec![by_validation];
             for k in 1..self.n_seeds() {
                 let seed = base.seed + k;
                 let stage = self.seed_stage(encoder, seed, k);

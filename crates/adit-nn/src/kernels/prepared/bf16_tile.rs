@@ -15,7 +15,8 @@ use crate::kernels::simd::has_avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::simd::{by_rows, has_avx512};
 
-/// The longest part of `k` that is summed in registers by pairs; two packed panels of it stay in L1.
+/// The longest part of `k` that is summed in registers by pairs; a packed panel of it stays in L1, and two of
+/// MiniLM's width do.
 #[cfg(target_arch = "x86_64")]
 const DEPTH: usize = 768;
 
