@@ -44,7 +44,9 @@ pub use modern_bert::{ModernBert, ModernBertConfig};
 pub use params::{ParamId, Params};
 pub use pool::Pooling;
 pub use precision::Precision;
-pub use row::{RowBatch, RowTransformer, RowTransformerConfig};
+pub use row::{
+    MemberConfig, NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig,
+};
 pub use session::Session;
 pub use t5::{T5, T5Config, T5Encoder};
 pub use tape::{Mode, Products, Tape, Var};

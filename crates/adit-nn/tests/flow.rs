@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use adit_nn::{
     BertLikeConfig, EncoderClassifier, EncoderConfig, MaskedLm, Mode, PackedTokens, Params,
-    RowBatch, RowTransformer, RowTransformerConfig, T5, T5Config, Tape, Tensor, Var,
+    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, T5, T5Config, Tape, Tensor, Var,
 };
 
 /// Every family with small sizes, in the words of its own `config.json`.
@@ -220,6 +220,9 @@ fn every_parameter_of_a_row_transformer_has_the_whole_of_its_gradient() {
             residual_dropout: 0.0,
             number_relu,
             n_outputs: 2,
+            numbers: NumberEmbedding::default(),
+            body: RowBody::default(),
+            members: None,
         };
         let mut params = Params::new();
         let model = RowTransformer::new(config, &mut params, 5).expect("a model");

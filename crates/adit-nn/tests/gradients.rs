@@ -215,6 +215,8 @@ proptest! {
             codes: (0..n as u32).flat_map(|i| [i % 2, 2 + i % 3]).collect(),
             n,
             relu,
+            own_token: true,
+            waves: None,
         };
         // Far from the kink of the ReLU, on either side of it.
         let far = (0..2 * d).map(|i| if i % 2 == 0 { 8.0 } else { -8.0 }).collect::<Vec<f32>>();
@@ -225,7 +227,43 @@ proptest! {
             } else {
                 v[2]
             };
-            t.row_tokens(batch.clone(), RowTokenVars { cls: v[0], weight: v[1], bias, missing: v[3], table: v[4], table_bias: v[5] })
+            t.row_tokens(batch.clone(), RowTokenVars { cls: v[0], frequencies: None, weight: v[1], bias, missing: v[3], table: v[4], table_bias: v[5] })
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn waves_of_numbers(n in 1usize..4, d in 1usize..5, bins in 0usize..3, seed in 0u64..1000, own_token: bool) {
+        let (count, width) = (2, bins + 4);
+        let batch = RowTokens {
+            starts: vec![0, width, 2 * width],
+            components: (0..n * 2 * width).map(|i| (i % 4) as f32 * 0.4).collect(),
+            missing: (0..n * 2).map(|i| i % 3 == 2).collect(),
+            codes: (0..n as u32).map(|i| i % 2).collect(),
+            n,
+            relu: false,
+            own_token,
+            waves: Some((0..n * 2).map(|i| (i % 5) as f32 * 0.11 - 0.2).collect()),
+        };
+        let shapes = [vec![d], vec![2, count], vec![2 * width, d], vec![2, d], vec![2, d], vec![2, d], vec![1, d]];
+        check(&shapes, seed, |t, v| {
+            t.row_tokens(batch.clone(), RowTokenVars { cls: v[0], frequencies: Some(v[1]), weight: v[2], bias: v[3], missing: v[4], table: v[5], table_bias: v[6] })
+        });
+    }
+
+    #[test]
+    fn members(n in 1usize..5, count in 1usize..4, cols in 1usize..7, out in 1usize..4, seed in 0u64..1000) {
+        check(&[vec![n, cols], vec![count, cols]], seed, |t, v| t.member_inputs(v[0], v[1]));
+        check(&[vec![n * count, cols], vec![count, out, cols], vec![count, out]], seed, |t, v| t.member_outputs(v[0], v[1], v[2]));
+        // Far from the kink of the ReLU, on either side of it.
+        let far = (0..count * cols).map(|i| if i % 2 == 0 { 8.0 } else { -8.0 }).collect::<Vec<f32>>();
+        check(&[vec![n * count, cols], vec![count, cols], vec![count, cols]], seed, |t, v| {
+            let far = t.constant(Tensor::new(&[count, cols], far.clone()).unwrap());
+            let biases = t.add(v[2], far);
+            t.member_relu(v[0], v[1], biases)
         });
     }
 }

@@ -6,7 +6,7 @@ use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::pool::embed;
 use adit_nn::{
     Encoder, EncoderClassifier, EncoderConfig, Gradients, Mode, PackedTokens, Params, Pooling,
-    RowBatch, RowTransformer, RowTransformerConfig, Tape, WeightFile, WeightFiles, Workspace,
+    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, WeightFile, WeightFiles, Workspace,
 };
 
 fn config(dropout: f32) -> EncoderConfig {
@@ -64,6 +64,9 @@ fn row_config(dropout: f32) -> RowTransformerConfig {
         residual_dropout: dropout,
         number_relu: true,
         n_outputs: 2,
+        numbers: NumberEmbedding::default(),
+        body: RowBody::default(),
+        members: None,
     }
 }
 

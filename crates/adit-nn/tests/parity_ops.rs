@@ -213,12 +213,15 @@ fn row_tokens_agree_with_pytorch() {
                     .collect(),
                 codes: g.ids(&format!("{case}.in.codes")),
                 relu,
+                own_token: true,
+                waves: None,
             };
             let [cls, weight, bias, missing, table, table_bias] = v else {
                 panic!("six inputs")
             };
             let vars = RowTokenVars {
                 cls: *cls,
+                frequencies: None,
                 weight: *weight,
                 bias: *bias,
                 missing: *missing,

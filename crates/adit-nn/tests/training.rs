@@ -10,7 +10,7 @@ use adit_nn::optim::{
 use adit_nn::random::Init;
 use adit_nn::{
     EncoderClassifier, EncoderConfig, Gradients, Mode, NnError, PackedTokens, Params, Products,
-    RowBatch, RowTransformer, RowTransformerConfig, Tape, Tensor, Var, WeightFile, Workspace,
+    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, Tensor, Var, WeightFile, Workspace,
 };
 
 fn config(dropout: f32) -> EncoderConfig {
@@ -515,6 +515,9 @@ fn a_row_transformer_trains_with_frozen_tokens() {
         residual_dropout: 0.0,
         number_relu: true,
         n_outputs: 2,
+        numbers: NumberEmbedding::default(),
+        body: RowBody::default(),
+        members: None,
     };
     let batch = RowBatch {
         numbers: (0..60).map(|i| (i % 13) as f32 / 13.0).collect(),

@@ -1,4 +1,4 @@
-//! Exponential, error function and hyperbolic tangent for loops that the compiler vectorises.
+//! Exponential, error function, hyperbolic tangent and sine for loops that the compiler vectorises.
 //!
 //! They use only `+`, `*`, `/`, fused multiply-add and integer moves, so every machine gives the same bits.
 
@@ -133,9 +133,54 @@ pub fn tanh(x: f32) -> f32 {
     (if a < 0.15 { small } else { large }).copysign(x)
 }
 
+/// The sine and the cosine of `turns` whole turns (of 2π each); absolute error below 3e-7 plus that of
+/// `turns` itself. NaN for infinite ones.
+#[inline(always)]
+pub fn sin_cos_turns(turns: f32) -> (f32, f32) {
+    let part = turns - turns.round();
+    let cosine = part.abs() - 0.25;
+    (sin_quarter(part), -sin_quarter(cosine))
+}
+
+/// The sine of `part` turns between -1/2 and 1/2.
+#[inline(always)]
+fn sin_quarter(part: f32) -> f32 {
+    // Folded at a quarter, where the sine is its own mirror image.
+    let folded = if part.abs() > 0.25 {
+        0.5f32.copysign(part) - part
+    } else {
+        part
+    };
+    let x = folded * std::f32::consts::TAU;
+    let s = x * x;
+    // The Taylor series to x¹¹; its rest is below 6e-8 at a quarter.
+    let mut p = -2.505_210_8e-8f32;
+    p = p.mul_add(s, 2.755_732e-6);
+    p = p.mul_add(s, -1.984_127e-4);
+    p = p.mul_add(s, 8.333_333e-3);
+    p = p.mul_add(s, -1.666_666_7e-1);
+    (p * s).mul_add(x, x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sines_and_cosines_are_within_three_units_of_ten_to_the_minus_seven() {
+        for at in -4000..=4000 {
+            let turns = at as f32 / 1024.0;
+            let angle = f64::from(turns) * std::f64::consts::TAU;
+            let (sine, cosine) = sin_cos_turns(turns);
+            assert!((f64::from(sine) - angle.sin()).abs() < 3e-7, "{turns}: {sine}");
+            assert!(
+                (f64::from(cosine) - angle.cos()).abs() < 3e-7,
+                "{turns}: {cosine}"
+            );
+        }
+        assert!(sin_cos_turns(f32::INFINITY).0.is_nan());
+        assert!(sin_cos_turns(f32::NAN).1.is_nan());
+    }
 
     /// Under Miri, which is slow, some of the places.
     const STRIDE: usize = if cfg!(miri) { 1009 } else { 1 };

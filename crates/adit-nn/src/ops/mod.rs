@@ -11,6 +11,7 @@ mod embedding;
 mod gated;
 mod linear;
 mod losses;
+mod members;
 mod norm;
 mod rms_norm;
 mod rotary;

@@ -57,7 +57,8 @@ impl Update<'static> {
     }
 }
 
-/// True for parameters that weight decay leaves alone: biases, layer norms and row-token biases.
+/// True for parameters that weight decay leaves alone: biases, layer norms, row-token biases, and
+/// factors and frequencies, whose resting place is not zero.
 pub fn no_decay(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let lower = name.to_ascii_lowercase();
@@ -67,6 +68,8 @@ pub fn no_decay(name: &str) -> bool {
         || lower.contains("attention_bias")
         || last == "cls"
         || last == "missing"
+        || last == "factors"
+        || last == "frequencies"
 }
 
 /// Values that one task updates.

@@ -67,17 +67,18 @@ impl RowBatch {
     pub(super) fn encode(&self, config: &RowTransformerConfig) -> Result<RowTokens, NnError> {
         let n = self.n_rows(config)?;
         let mut starts = vec![0];
-        for edges in &config.bins {
-            starts.push(starts[starts.len() - 1] + edges.len() - 1);
+        for number in 0..config.n_numbers {
+            starts.push(starts[number] + config.n_components(number));
         }
+        let n_waves = 2 * config.numbers.frequencies();
         let n_components = starts[config.n_numbers];
         let mut components = vec![0.0; n * n_components];
         for row in 0..n {
             let out = &mut components[row * n_components..][..n_components];
             for number in 0..config.n_numbers {
                 let at = row * config.n_numbers + number;
-                if !self.missing[at] {
-                    let own = &mut out[starts[number]..starts[number + 1]];
+                if !self.missing[at] && config.numbers.has_bins() {
+                    let own = &mut out[starts[number]..starts[number + 1] - n_waves];
                     piecewise_linear(self.numbers[at], &config.bins[number], own);
                 }
             }
@@ -99,6 +100,8 @@ impl RowBatch {
             codes,
             n,
             relu: config.number_relu,
+            own_token: config.has_own_token(),
+            waves: (n_waves > 0).then(|| self.numbers.clone()),
         })
     }
 }
@@ -124,6 +127,7 @@ fn piecewise_linear(x: f32, edges: &[f32], out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::config::{MemberConfig, NumberEmbedding, RowBody};
 
     #[test]
     fn numbers_become_shares_of_bins() {
@@ -157,6 +161,9 @@ mod tests {
             residual_dropout: 0.0,
             number_relu: false,
             n_outputs: 1,
+            numbers: NumberEmbedding::default(),
+            body: RowBody::default(),
+            members: None,
         };
         config.check().unwrap();
         let good = RowBatch {
@@ -219,6 +226,33 @@ mod tests {
             },
             RowTransformerConfig {
                 ffn_dropout: 1.0,
+                ..config.clone()
+            },
+            RowTransformerConfig {
+                numbers: NumberEmbedding::Periodic {
+                    frequencies: 0,
+                    spread: 1.0,
+                },
+                ..config.clone()
+            },
+            RowTransformerConfig {
+                numbers: NumberEmbedding::Both {
+                    frequencies: 2,
+                    spread: f32::NAN,
+                },
+                ..config.clone()
+            },
+            RowTransformerConfig {
+                body: RowBody::Columns,
+                ..config.clone()
+            },
+            RowTransformerConfig {
+                members: Some(MemberConfig {
+                    count: 0,
+                    width: 4,
+                    n_layers: 1,
+                    dropout: 0.0,
+                }),
                 ..config.clone()
             },
         ] {

@@ -5,23 +5,37 @@ use crate::layers::{LayerNorm, Linear};
 use crate::ops::RowTokenVars;
 use crate::params::{ParamId, Params};
 use crate::random::Init;
-use crate::row::config::RowTransformerConfig;
+use crate::row::config::{RowBody, RowTransformerConfig};
 use crate::row::encoding::RowBatch;
+use crate::row::members::{MemberShape, Members};
 use crate::tape::{Tape, Var};
+use crate::tensor::Tensor;
 
 /// The parameters of a row transformer, and how it computes.
 #[derive(Clone, Debug)]
 pub struct RowTransformer {
     config: RowTransformerConfig,
-    cls: ParamId,
+    cls: Option<ParamId>,
+    frequencies: Option<ParamId>,
     number_weight: ParamId,
     number_bias: ParamId,
     missing: ParamId,
     table: ParamId,
     table_bias: ParamId,
-    blocks: Vec<Block>,
-    final_norm: LayerNorm,
-    head: Linear,
+    body: Body,
+    head: Head,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Attention(Vec<Block>, LayerNorm),
+    Columns,
+}
+
+#[derive(Clone, Debug)]
+enum Head {
+    Linear(Linear),
+    Members(Members),
 }
 
 #[derive(Clone, Debug)]
@@ -64,13 +78,20 @@ impl Block {
         tape: &mut Tape<'_>,
         x: Var,
         offsets: &[usize],
-        config: &RowTransformerConfig,
+        (config, last): (&RowTransformerConfig, bool),
     ) -> Var {
         let normal = self
             .attention_norm
             .map_or(x, |norm| norm.apply(tape, x, None));
         let qkv = [self.query, self.key, self.value].map(|part| part.apply(tape, normal));
-        let attended = tape.attention(qkv, offsets, config.n_heads, config.attention_dropout);
+        let mut attended = tape.attention(qkv, offsets, config.n_heads, config.attention_dropout);
+        let mut x = x;
+        if last {
+            // Of the last block only the row's own token is read.
+            let own = &offsets[..offsets.len() - 1];
+            attended = tape.select_rows(attended, own);
+            x = tape.select_rows(x, own);
+        }
         let mixed = self.attention_output.apply(tape, attended);
         let mixed = tape.dropout(mixed, config.residual_dropout);
         let x = tape.add(x, mixed);
@@ -101,27 +122,40 @@ impl RowTransformer {
         let mut table = |params: &mut Params, name: &str, shape: &[usize]| {
             params.add(format!("row.{name}"), init.uniform(shape, limit))
         };
-        let cls = table(params, "cls", &[d]);
-        let number_weight = table(params, "numbers.weight", &[config.n_bins(), d]);
+        let cls = config
+            .has_own_token()
+            .then(|| table(params, "cls", &[d]));
+        let n_components: usize = (0..config.n_numbers).map(|at| config.n_components(at)).sum();
+        let number_weight = table(params, "numbers.weight", &[n_components, d]);
         let number_bias = table(params, "numbers.bias", &[config.n_numbers, d]);
         let missing = table(params, "numbers.missing", &[config.n_numbers, d]);
         let table_bias = table(params, "categories.bias", &[config.cardinalities.len(), d]);
         let table = table(params, "categories.weight", &[total, d]);
-        let blocks = (0..config.n_layers)
-            .map(|at| Block::new(&config, params, at, &mut init))
-            .collect();
-        let final_norm = LayerNorm::new(params, "row.final_norm", d, EPS);
-        let head = Linear::uniform(params, "row.head", (d, config.n_outputs), &mut init);
+        let waves = config.numbers.frequencies();
+        let frequencies = (waves > 0).then(|| {
+            let drawn = init.normal(&[config.n_numbers, waves], config.numbers.spread());
+            params.add("row.numbers.frequencies", drawn)
+        });
+        let body = match config.body {
+            RowBody::Columns => Body::Columns,
+            RowBody::Attention => Body::Attention(
+                (0..config.n_layers)
+                    .map(|at| Block::new(&config, params, at, &mut init))
+                    .collect(),
+                LayerNorm::new(params, "row.final_norm", d, EPS),
+            ),
+        };
+        let head = Head::new(&config, params, &mut init);
         Ok(Self {
             config,
             cls,
+            frequencies,
             number_weight,
             number_bias,
             missing,
             table,
             table_bias,
-            blocks,
-            final_norm,
+            body,
             head,
         })
     }
@@ -131,15 +165,19 @@ impl RowTransformer {
         &self.config
     }
 
-    /// The state of each row's own token after the last norm and ReLU, `[n, d_token]`.
+    /// What the head reads, `[n, d_token]` or `[n, n_tokens · d_token]`: the state of each row's own
+    /// token after the last norm and ReLU, or all tokens side by side.
     ///
     /// Errors: [`NnError::Rows`] when the batch does not fit the model.
     pub fn hidden(&self, tape: &mut Tape<'_>, batch: &RowBatch) -> Result<Var, NnError> {
         let tokens = batch.encode(&self.config)?;
         let (n, n_tokens) = (tokens.n, tokens.n_tokens());
-        let offsets: Vec<usize> = (0..=n).map(|row| row * n_tokens).collect();
         let vars = RowTokenVars {
-            cls: tape.param(self.cls),
+            cls: match self.cls {
+                Some(id) => tape.param(id),
+                None => tape.constant(Tensor::zeros(&[0])),
+            },
+            frequencies: self.frequencies.map(|id| tape.param(id)),
             weight: tape.param(self.number_weight),
             bias: tape.param(self.number_bias),
             missing: tape.param(self.missing),
@@ -148,22 +186,54 @@ impl RowTransformer {
         };
         let mark = tape.mark();
         let mut x = tape.row_tokens(tokens, vars);
-        for block in &self.blocks {
-            x = block.apply(tape, x, &offsets, &self.config);
+        let Body::Attention(blocks, final_norm) = &self.body else {
+            return Ok(x);
+        };
+        let offsets: Vec<usize> = (0..=n).map(|row| row * n_tokens).collect();
+        for (at, block) in blocks.iter().enumerate() {
+            let last = at + 1 == blocks.len();
+            x = block.apply(tape, x, &offsets, (&self.config, last));
             tape.release(mark, &[x]);
         }
-        let own = tape.select_rows(x, &offsets[..n]);
-        let normal = self.final_norm.apply(tape, own, None);
+        if blocks.is_empty() {
+            x = tape.select_rows(x, &offsets[..n]);
+        }
+        let normal = final_norm.apply(tape, x, None);
         let hidden = tape.relu(normal);
         tape.release(mark, &[hidden]);
         Ok(hidden)
     }
 
-    /// The outputs of every row, `[n, n_outputs]`.
+    /// The outputs of every row, and of each of its members one after another:
+    /// `[n · n_members, n_outputs]`.
     ///
     /// Errors: as [`RowTransformer::hidden`].
     pub fn outputs(&self, tape: &mut Tape<'_>, batch: &RowBatch) -> Result<Var, NnError> {
         let hidden = self.hidden(tape, batch)?;
-        Ok(self.head.apply(tape, hidden))
+        Ok(match &self.head {
+            Head::Linear(linear) => linear.apply(tape, hidden),
+            Head::Members(members) => members.apply(tape, hidden),
+        })
+    }
+}
+
+impl Head {
+    fn new(config: &RowTransformerConfig, params: &mut Params, init: &mut Init) -> Self {
+        let (d_token, n_outputs) = (config.d_token, config.n_outputs);
+        let Some(members) = &config.members else {
+            let size = (d_token, n_outputs);
+            return Self::Linear(Linear::uniform(params, "row.head", size, init));
+        };
+        // A column is seen or not as a whole; the values of the row's own token each by itself.
+        let (n_tokens, d_token) = match config.body {
+            RowBody::Columns => (config.n_tokens(), d_token),
+            RowBody::Attention => (d_token, 1),
+        };
+        let shape = MemberShape {
+            n_tokens,
+            d_token,
+            n_outputs,
+        };
+        Self::Members(Members::new(params, members, shape, init))
     }
 }
