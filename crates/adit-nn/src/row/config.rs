@@ -11,6 +11,9 @@ pub enum NumberEmbedding {
     /// The shares of its bins.
     #[default]
     PiecewiseLinear,
+    /// The number itself, and the shares of its bins, whose weights begin at zero: what is drawn first
+    /// is linear, and bends where the rows ask for it.
+    Residual,
     /// Sines and cosines of `frequencies` learned frequencies, drawn with deviation `spread`.
     Periodic {
         /// Frequencies of each number.
@@ -31,7 +34,7 @@ impl NumberEmbedding {
     /// Frequencies of each number; none where there are no waves.
     pub fn frequencies(self) -> usize {
         match self {
-            Self::PiecewiseLinear => 0,
+            Self::PiecewiseLinear | Self::Residual => 0,
             Self::Periodic { frequencies, .. } | Self::Both { frequencies, .. } => frequencies,
         }
     }
@@ -39,9 +42,14 @@ impl NumberEmbedding {
     /// The deviation from which frequencies are drawn.
     pub fn spread(self) -> f32 {
         match self {
-            Self::PiecewiseLinear => 0.0,
+            Self::PiecewiseLinear | Self::Residual => 0.0,
             Self::Periodic { spread, .. } | Self::Both { spread, .. } => spread,
         }
+    }
+
+    /// Whether the number itself is a component.
+    pub fn has_itself(self) -> bool {
+        matches!(self, Self::Residual)
     }
 
     /// Whether bins are read.
@@ -116,14 +124,20 @@ pub struct RowTransformerConfig {
 }
 
 impl RowTransformerConfig {
-    /// How many components number `number` has: shares of bins, then sines, then cosines.
+    /// How many components number `number` has: shares of bins, itself, sines, cosines, in that order.
     pub fn n_components(&self, number: usize) -> usize {
-        let bins = if self.numbers.has_bins() {
+        self.n_shares(number)
+            + usize::from(self.numbers.has_itself())
+            + 2 * self.numbers.frequencies()
+    }
+
+    /// How many of them are shares of bins.
+    pub(super) fn n_shares(&self, number: usize) -> usize {
+        if self.numbers.has_bins() {
             self.bins[number].len().saturating_sub(1)
         } else {
             0
-        };
-        bins + 2 * self.numbers.frequencies()
+        }
     }
 
     /// Tokens per row.

@@ -77,9 +77,16 @@ impl RowBatch {
             let out = &mut components[row * n_components..][..n_components];
             for number in 0..config.n_numbers {
                 let at = row * config.n_numbers + number;
-                if !self.missing[at] && config.numbers.has_bins() {
-                    let own = &mut out[starts[number]..starts[number + 1] - n_waves];
-                    piecewise_linear(self.numbers[at], &config.bins[number], own);
+                if self.missing[at] {
+                    continue;
+                }
+                let (value, own) = (self.numbers[at], &mut out[starts[number]..]);
+                let (shares, rest) = own.split_at_mut(config.n_shares(number));
+                if config.numbers.has_bins() {
+                    piecewise_linear(value, &config.bins[number], shares);
+                }
+                if config.numbers.has_itself() {
+                    rest[0] = value;
                 }
             }
         }

@@ -127,6 +127,9 @@ impl RowTransformer {
             .then(|| table(params, "cls", &[d]));
         let n_components: usize = (0..config.n_numbers).map(|at| config.n_components(at)).sum();
         let number_weight = table(params, "numbers.weight", &[n_components, d]);
+        if config.numbers.has_itself() {
+            flatten(params.get_mut(number_weight), &config);
+        }
         let number_bias = table(params, "numbers.bias", &[config.n_numbers, d]);
         let missing = table(params, "numbers.missing", &[config.n_numbers, d]);
         let table_bias = table(params, "categories.bias", &[config.cardinalities.len(), d]);
@@ -214,6 +217,15 @@ impl RowTransformer {
             Head::Linear(linear) => linear.apply(tape, hidden),
             Head::Members(members) => members.apply(tape, hidden),
         })
+    }
+}
+
+/// Sets the weights of all shares of bins to zero.
+fn flatten(weight: &mut Tensor, config: &RowTransformerConfig) {
+    let (mut first, d) = (0, config.d_token);
+    for number in 0..config.n_numbers {
+        weight.data[first * d..][..config.n_shares(number) * d].fill(0.0);
+        first += config.n_components(number);
     }
 }
 
