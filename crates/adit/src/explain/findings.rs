@@ -21,32 +21,42 @@ pub struct Estimate {
 pub enum MemberRole {
     Baseline,
     Linear,
+    /// Gradient-boosted trees.
+    Trees,
     Transformer,
+    /// A weighted mean of other members.
+    Blend,
 }
 
 /// One line of the scoreboard, judged on the test rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// `majority`, `mean`, `linear`, `row transformer`, or the encoder's name.
+    /// `majority`, `mean`, `linear`, `boosted trees`, `row transformer`, the encoder's name, or `blend`.
     pub model: String,
     pub role: MemberRole,
     /// By name: `accuracy`, `balanced_accuracy`, `precision_macro`, `recall_macro`, `f1_macro`,
     /// `f1_micro`, `f1` / `precision` / `recall` (positive class, two classes only), `mcc`, `roc_auc`,
     /// `average_precision`, `log_loss`, `brier`; `rmse`, `mae`, `r2`.
-    /// With several seeds `value` is the mean over seeds of the single models.
+    /// Of what is handed out: with several models (seeds, or folds), of the mean of their predictions.
     pub metrics: BTreeMap<String, Estimate>,
-    /// How many seeds were trained.
+    /// How many models were trained and averaged.
     pub seeds: usize,
-    /// The value of each metric for each seed, in seed order.
+    /// The value of each metric for each single model, where there are several.
     pub by_seed: BTreeMap<String, Vec<f64>>,
-    /// Sample standard deviation over seeds, where there are two or more.
+    /// Sample standard deviation over the single models, where there are two or more.
     pub spread: BTreeMap<String, f64>,
-    /// Score on the training rows and on the validation rows by the selection metric.
+    /// The selection metric on rows learned from and on rows held out, each the mean over folds.
     pub train_score: Option<f64>,
     pub validation_score: Option<f64>,
+    /// The selection metric on the rows held out in each fold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fold_scores: Vec<f64>,
     /// Settings that matter to a reader, in order: learning rate, epochs, regularisation, …
     pub settings: Vec<(String, String)>,
     pub seconds: f64,
+    /// The most memory that the process held while the member was trained; 0 where it is not known.
+    #[serde(default)]
+    pub peak_bytes: u64,
 }
 
 /// Precision, recall and F1 of one class of the chosen member.

@@ -1,4 +1,5 @@
 //! Finds patterns: the members of the scoreboard.
+pub mod blend;
 mod cross_validation;
 mod error;
 pub mod fine_tuned;
@@ -11,6 +12,7 @@ pub mod row_transformer;
 pub mod text_to_text;
 pub mod text_transformer;
 pub mod training;
+pub mod trees;
 pub mod trivial;
 pub use error::MineError;
 pub use predictions::Predictions;

@@ -29,7 +29,8 @@ pub struct RoleSettings {
 /// 1. no value at all, or one value in every row: ignore;
 /// 2. times: time (learned from as days since the first training time);
 /// 3. named like an id (`id`, `id1`, `customer_id`, `rowId`) with nine in ten values distinct, or
-///    whole numbers that rise from row to row, or codes of one length that never repeat: id;
+///    whole numbers that rise from row to row, or codes of one length that never repeat: id; named like an id
+///    with more than a hundred values that come back: entity;
 /// 4. true or false, and three to six small whole numbers that come back often: category
 ///    (two whole numbers carry the same as a number);
 /// 5. other numbers: number;

@@ -32,6 +32,6 @@ pub use fit::{Preparation, PrepareSettings};
 pub use load::{Words, WordsFound, load, load_counted, stream};
 pub use overlap::shared_rows;
 pub use role::*;
-pub use split::{SplitSettings, TestPart, split};
+pub use split::{Fold, FoldSettings, SplitSettings, TestPart, folds, group_ids, split};
 pub use suspicion::{Suspicion, suspicions};
 pub use text::normalise_text;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::Watch;
 
-use super::{Context, Job, RunError};
+use super::division::{self, Division};
+use super::{Context, Job, RunError, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{
@@ -23,9 +24,15 @@ pub struct Loaded {
     /// gave them.
     pub rows: Rows,
     pub split: Split,
+    /// True where the test rows are later than those learned from.
+    pub split_by_time: bool,
+    /// Column whose rows stay together in every part.
+    pub group: Option<String>,
     pub preparation: Preparation,
     pub dataset: Dataset,
     pub warnings: Vec<Warning>,
+    /// The most memory that the process held until now; 0 where the system does not say.
+    pub peak_bytes: u64,
 }
 
 impl Loaded {
@@ -71,14 +78,16 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     reader.append(&job.data.test, "test", &mut rows)?;
     let (origins, bad_rows) = (reader.origins, reader.bad_rows);
     watch.progress("read", 2, 3, "prepare");
-    let split = divide(job, &rows, n_train, n_fit)?;
+    let by = division::choose(job, &roles, &profile);
+    let split = divide(job, &by, &rows, (n_train, n_fit))?;
+    warnings.extend(by.warning(job));
     let fit_rows = {
         let mut all = split.train.clone();
         all.extend(&split.validation);
         all.sort_unstable();
         all
     };
-    let preparation = Preparation::fit(&rows, &fit_rows, &prepare_settings(job))?;
+    let preparation = Preparation::fit(&rows, &fit_rows, &prepare_settings(job, &by))?;
     let dataset = preparation.apply(&rows)?;
     let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, job.task);
     warnings.extend(suspicions.into_iter().map(warning));
@@ -90,9 +99,12 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         bad_rows,
         rows,
         split,
+        split_by_time: by.time.is_some(),
+        group: by.group,
         preparation,
         dataset,
         warnings,
+        peak_bytes: limits::peak_rss_bytes(),
     })
 }
 
@@ -106,11 +118,11 @@ pub fn role_settings(job: &Job) -> RoleSettings {
     }
 }
 
-fn prepare_settings(job: &Job) -> PrepareSettings {
+fn prepare_settings(job: &Job, by: &Division) -> PrepareSettings {
     PrepareSettings {
         positive_class: job.data.positive.clone(),
         // What decides the split would tell the parts apart.
-        leave_out: [&job.split.group, &job.split.time]
+        leave_out: [&by.group, &by.time]
             .into_iter()
             .flatten()
             .cloned()
@@ -168,16 +180,21 @@ impl PartReader<'_> {
 }
 
 /// Parts by file where files are given, by rule otherwise.
-fn divide(job: &Job, rows: &Rows, n_train: usize, n_fit: usize) -> Result<Split, RunError> {
+fn divide(
+    job: &Job,
+    by: &Division,
+    rows: &Rows,
+    (n_train, n_fit): (usize, usize),
+) -> Result<Split, RunError> {
     let n_rows = rows.row_ids.len();
     let fraction = job.split.test_fraction;
-    let test = match (&job.split.group, &job.split.time) {
+    let test = match (&by.group, &by.time) {
         _ if !job.data.test.is_empty() => TestPart::Given,
-        (Some(column), _) => TestPart::Group {
+        (_, Some(column)) => TestPart::Time {
             column: column.clone(),
             fraction,
         },
-        (_, Some(column)) => TestPart::Time {
+        (Some(column), _) => TestPart::Group {
             column: column.clone(),
             fraction,
         },

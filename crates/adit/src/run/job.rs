@@ -90,6 +90,16 @@ pub struct SplitSection {
     /// Column whose latest rows are the test part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Draw test rows at random although the table has a time column or entities that repeat.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_random: bool,
+    /// Folds by which members are compared: 1 for the validation part alone. Chosen by the number of rows where
+    /// it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// How often rows are folded anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<usize>,
 }
 
 impl Default for SplitSection {
@@ -99,6 +109,9 @@ impl Default for SplitSection {
             validation_fraction: 0.15,
             group: None,
             time: None,
+            allow_random: false,
+            folds: None,
+            repeats: None,
         }
     }
 }
@@ -293,6 +306,14 @@ impl Job {
         ] {
             if c.is_some_and(|c| !c.is_ascii()) {
                 return fail(format!("`data.{key}` must be one ASCII character"));
+            }
+        }
+        for (key, value, most) in [
+            ("folds", self.split.folds, 100),
+            ("repeats", self.split.repeats, 100),
+        ] {
+            if value.is_some_and(|n| n == 0 || n > most) {
+                return fail(format!("`split.{key}` must lie between 1 and {most}"));
             }
         }
         let t = &self.transformer;

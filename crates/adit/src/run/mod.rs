@@ -4,8 +4,11 @@
 //! judged or drawn.
 
 mod apply;
+mod arena;
 mod bench;
+mod blend;
 mod data;
+mod division;
 mod embed;
 mod error;
 mod export;
@@ -15,11 +18,14 @@ mod job;
 mod learn;
 mod limits;
 mod members;
+mod plan;
 mod pretrain;
+mod rates;
 mod saved;
 mod summary;
 mod text_members;
 mod texts;
+mod tree_member;
 
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};

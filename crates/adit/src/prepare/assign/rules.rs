@@ -73,9 +73,9 @@ fn id_like(column: &ColumnProfile, present: u64) -> Option<(Role, String)> {
         }
         if distinct > MANY_ENTITIES {
             let reason = format!(
-                "named like an id, {distinct} values that come back: give it the role `entity` to keep its rows together"
+                "named like an id, {distinct} values that come back: their rows are kept together"
             );
-            return Some((Role::Id, reason));
+            return Some((Role::Entity, reason));
         }
         return None;
     }

@@ -33,6 +33,18 @@ pub(super) fn groups(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, Prepare
     Ok(groups)
 }
 
+/// A number a row that tells its entity, in the order of `among`.
+///
+/// # Errors
+/// An unknown column.
+pub fn group_ids(rows: &Rows, column: &str, among: &[usize]) -> Result<Vec<u64>, PrepareError> {
+    let mut of_row = vec![0u64; rows.n_rows()];
+    for (id, group) in groups(rows, column)?.into_iter().enumerate() {
+        group.into_iter().for_each(|row| of_row[row] = id as u64);
+    }
+    Ok(among.iter().map(|&row| of_row[row]).collect())
+}
+
 /// Draws whole groups until about `fraction` of the rows are drawn; one group is drawn at least
 /// and `keep` groups are left.
 pub(super) fn part(

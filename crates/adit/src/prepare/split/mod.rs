@@ -2,7 +2,11 @@
 
 mod by_group;
 mod by_time;
+mod folds;
 mod stratified;
+
+pub use by_group::group_ids;
+pub use folds::{Fold, FoldSettings, folds};
 
 use super::target::class_cells;
 use super::{PrepareError, Role, Rows, Split, Task};

@@ -1,0 +1,124 @@
+//! Rows as trees read them: numbers with their gaps, categories as codes.
+//!
+//! Enters: a prepared dataset. Leaves: columns in a fixed order. Not here: texts, which trees do not read.
+
+use serde::{Deserialize, Serialize};
+
+use super::RepresentError;
+use crate::prepare::Dataset;
+
+/// The columns that trees were grown on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeFeatures {
+    pub numbers: Vec<String>,
+    /// `(name, number of codes)`
+    pub categories: Vec<(String, u32)>,
+}
+
+/// One column of the rows.
+#[derive(Clone, Debug)]
+pub enum TreeColumn {
+    /// NaN is missing. `[n_rows]`
+    Numbers(Vec<f32>),
+    /// 0 = unknown, 1 = missing, then the categories of the training rows. `[n_rows]`
+    Categories { codes: Vec<u32>, cardinality: u32 },
+}
+
+impl TreeFeatures {
+    /// The number and category columns of a dataset.
+    pub fn of(dataset: &Dataset) -> TreeFeatures {
+        let codes =
+            |column: &crate::prepare::CategoryColumn| (column.name.clone(), column.cardinality);
+        TreeFeatures {
+            numbers: dataset.numbers.iter().map(|c| c.name.clone()).collect(),
+            categories: dataset.categories.iter().map(codes).collect(),
+        }
+    }
+
+    /// Number of columns.
+    pub fn len(&self) -> usize {
+        self.numbers.len() + self.categories.len()
+    }
+
+    /// True where there is no column that a tree could ask.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of the columns, in their order.
+    pub fn names(&self) -> Vec<&str> {
+        let categories = self.categories.iter().map(|(name, _)| name);
+        self.numbers
+            .iter()
+            .chain(categories)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The columns of a dataset in the order of training.
+    ///
+    /// # Errors
+    /// `MissingColumn` where one is not there.
+    pub fn columns(&self, dataset: &Dataset) -> Result<Vec<TreeColumn>, RepresentError> {
+        let absent = |name: &String| RepresentError::MissingColumn {
+            column: name.clone(),
+        };
+        let mut columns = Vec::with_capacity(self.len());
+        for name in &self.numbers {
+            let found = dataset.numbers.iter().find(|column| column.name == *name);
+            let column = found.ok_or_else(|| absent(name))?;
+            let values = column.values.iter().zip(&column.missing);
+            let value = |(&value, &missing): (&f32, &bool)| if missing { f32::NAN } else { value };
+            columns.push(TreeColumn::Numbers(values.map(value).collect()));
+        }
+        for (name, cardinality) in &self.categories {
+            let found = dataset
+                .categories
+                .iter()
+                .find(|column| column.name == *name);
+            let column = found.ok_or_else(|| absent(name))?;
+            columns.push(TreeColumn::Categories {
+                codes: column.codes.clone(),
+                cardinality: *cardinality,
+            });
+        }
+        Ok(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prepare::{CategoryColumn, NumberColumn};
+
+    #[test]
+    fn gaps_are_missing_and_the_order_is_that_of_training() {
+        let number = |name: &str, values: [f32; 2]| NumberColumn {
+            name: name.into(),
+            values: values.to_vec(),
+            missing: vec![false, true],
+        };
+        let mut dataset = Dataset {
+            row_ids: vec![0, 1],
+            numbers: vec![number("a", [1.0, 2.0]), number("b", [3.0, 4.0])],
+            categories: vec![CategoryColumn {
+                name: "c".into(),
+                codes: vec![2, 0],
+                cardinality: 3,
+            }],
+            texts: Vec::new(),
+            target: None,
+        };
+        let features = TreeFeatures::of(&dataset);
+        assert_eq!((features.len(), features.names()), (3, vec!["a", "b", "c"]));
+        dataset.numbers.reverse();
+        let columns = features.columns(&dataset).unwrap();
+        let TreeColumn::Numbers(first) = &columns[0] else {
+            panic!()
+        };
+        assert!(first[0] == 1.0 && first[1].is_nan());
+        dataset.numbers.pop();
+        let error = features.columns(&dataset).unwrap_err();
+        assert!(error.to_string().contains('a'), "{error}");
+    }
+}
