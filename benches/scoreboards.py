@@ -17,7 +17,7 @@ TABLES = {
     "churn_telco": ("classify", "Churn", ["--positive", "Yes"]),
     "fraud_ulb_all_frauds_sample": ("classify", "Class", ["--positive", "1"]),
     "health_breast_cancer_wdbc": ("classify", "diagnosis", ["--positive", "M"]),
-    "health_diabetes130": ("classify", "readmitted_lt30", ["--positive", "1"]),
+    "health_diabetes130": ("classify", "readmitted_30", ["--positive", "1"]),
     "health_heart_cleveland": ("classify", "disease", ["--positive", "1"]),
     "health_pima_diabetes": ("classify", "class", ["--positive", "1"]),
     "man_ai4i2020": ("classify", "Machine failure", ["--positive", "1"]),

@@ -132,8 +132,42 @@ pub struct EpochRecord {
     pub epoch: usize,
     pub train_loss: f64,
     pub validation_loss: f64,
-    /// Selection metric on the validation rows.
-    pub validation_score: f64,
+    /// Selection metric on the validation rows, where it was looked at.
+    pub validation_score: Option<f64>,
+}
+
+/// Something that may give the target away, and the scores with and without it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeakCheck {
+    /// Absent where rows are meant that stand in the training and in the test part.
+    pub column: Option<String>,
+    /// The kind of its warning.
+    pub kind: String,
+    pub evidence: String,
+    pub left_out: bool,
+    /// The selection metric on held-out rows of quick trees; of rows, the chosen member's on the test rows.
+    pub with: Option<f64>,
+    pub without: Option<f64>,
+}
+
+/// How the score on held-out rows grows with the rows learned from, measured with a cheap member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RowCurve {
+    /// The member that was trained on fewer rows.
+    pub model: String,
+    pub points: Vec<RowCurvePoint>,
+    /// What twice as many rows would add to the score, by the last two doublings; absent where these say nothing.
+    pub next_doubling: Option<f64>,
+}
+
+/// One size of the training part.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RowCurvePoint {
+    pub rows: u64,
+    /// The selection metric, mean over folds.
+    pub score: f64,
+    /// Its standard error over folds, where there are several.
+    pub error: Option<f64>,
 }
 
 /// A test row that the chosen member got most wrong.
@@ -230,6 +264,12 @@ pub struct Findings {
     pub curves: Vec<MemberCurves>,
     pub calibration: Option<Calibration>,
     pub scatter: Option<Scatter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<super::DecisionFindings>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_curve: Option<RowCurve>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<LeakCheck>,
     pub histories: Vec<TrainingHistory>,
     pub worst_errors: Vec<WorstError>,
     pub warnings: Vec<Warning>,

@@ -35,6 +35,8 @@ pub struct JudgedMember<'a> {
     pub validation_score: Option<f64>,
     /// In each fold.
     pub fold_scores: Vec<f64>,
+    /// Two classes: the probability at which the positive one is decided for; the more probable one where absent.
+    pub threshold: Option<f64>,
     pub train_score: Option<f64>,
     pub settings: Vec<(String, String)>,
     pub seconds: f64,
@@ -116,6 +118,9 @@ pub fn judge(
         curves: curves(input),
         calibration: rows.calibration,
         scatter: rows.scatter,
+        decisions: None,
+        row_curve: None,
+        leaks: Vec::new(),
         histories,
         worst_errors: rows.worst_errors,
         warnings: all_warnings,
@@ -127,6 +132,13 @@ fn settings(input: &JudgeInput) -> MetricSettings {
     MetricSettings {
         positive: input.positive,
         threshold: None,
+    }
+}
+
+fn settings_of(input: &JudgeInput, member: &JudgedMember) -> MetricSettings {
+    MetricSettings {
+        threshold: member.threshold,
+        ..settings(input)
     }
 }
 
@@ -227,11 +239,15 @@ fn scored_member(input: &JudgeInput, member: &JudgedMember) -> Member {
     let set = estimates_by_group(
         input.test_truth,
         from_ref(member.test),
-        &settings(input),
+        &settings_of(input, member),
         input.groups,
         input.seed,
     );
-    let singles = spread(input.test_truth, member.singles, &settings(input));
+    let singles = spread(
+        input.test_truth,
+        member.singles,
+        &settings_of(input, member),
+    );
     Member {
         model: member.name.clone(),
         role: member.role,
@@ -426,8 +442,12 @@ impl RowFindings {
         let mean = input.members[member].test;
         match (input.test_truth, mean) {
             (Target::Classes { codes, names }, Predictions::Probabilities { values, .. }) => {
-                let Some(scored) = ScoredClasses::new(codes, names.len(), mean, &settings(input))
-                else {
+                let Some(scored) = ScoredClasses::new(
+                    codes,
+                    names.len(),
+                    mean,
+                    &settings_of(input, &input.members[member]),
+                ) else {
                     return Ok(Self::default());
                 };
                 let resampling = Resampling::new(codes.len(), input.groups, input.seed);

@@ -1,6 +1,7 @@
 //! Finds patterns: the members of the scoreboard.
 pub mod blend;
 mod cross_validation;
+pub mod decide;
 mod error;
 pub mod fine_tuned;
 mod lbfgs;

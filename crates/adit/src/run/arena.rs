@@ -11,8 +11,9 @@ use super::saved::MemberKind;
 use crate::Watch;
 use crate::explain::{self, MemberRole, MetricSettings, TrainingHistory};
 use crate::mine::Predictions;
+use crate::mine::decide::Decisions;
 use crate::mine::training::{OutputMeaning, Parts};
-use crate::mine::trees::TreesModel;
+use crate::mine::trees::{TreeSettings, TreesModel};
 use crate::prepare::{Fold, Target};
 
 /// A member after training, with its predictions of the test rows.
@@ -24,10 +25,13 @@ pub struct TrainedMember {
     pub weights: Vec<Params>,
     /// Likewise, of boosted trees.
     pub trees: Vec<TreesModel>,
+    /// How they were grown.
+    pub tree_settings: Option<TreeSettings>,
     /// Of the rows that it did not learn from.
     pub held_out: HeldOut,
-    /// What the saved member predicts; rows as in the split's test part.
+    /// What the saved member predicts, calibrated once that is decided; rows as in the split's test part.
     pub test: Predictions,
+    pub decisions: Decisions,
     /// Those of its single models, where there are several.
     pub singles: Vec<Predictions>,
     /// The mean over folds of the selection metric on the rows learned from.
@@ -134,6 +138,29 @@ impl Arena<'_> {
             .filter_map(|(fold, places)| self.score(&fold.validation, &held_out.select(&places)))
             .filter(|score| score.is_finite())
             .collect()
+    }
+
+    /// Calibrates a member and fits decisions on the rows that it did not learn from.
+    ///
+    /// # Errors
+    /// An aim that cannot be.
+    pub fn decide(&self, member: &mut TrainedMember) -> Result<(), RunError> {
+        let wanted = self.job.decision.wanted();
+        let target = self.held_out_target();
+        let held = &member.held_out.predictions;
+        let (decisions, calibrated) = Decisions::fit(
+            held,
+            &target,
+            explain::positive_of(self.target, self.positive),
+            &wanted,
+        )?;
+        member.held_out.predictions = calibrated;
+        member.test = decisions.calibrator.apply(&member.test);
+        if let Some(words) = decisions.calibrator.words() {
+            member.settings.push(("calibrated".into(), words));
+        }
+        member.decisions = decisions;
+        Ok(())
     }
 
     /// The target of all rows that are held out in turn.

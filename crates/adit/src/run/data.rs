@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::Watch;
 
 use super::division::{self, Division};
+use super::gate::Suspects;
 use super::{Context, Job, RunError, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
@@ -26,16 +27,24 @@ pub struct Loaded {
     pub split: Split,
     /// True where the test rows are later than those learned from.
     pub split_by_time: bool,
+    /// Columns that decided it, which nothing learns from.
+    split_columns: Vec<String>,
     /// Column whose rows stay together in every part.
     pub group: Option<String>,
     pub preparation: Preparation,
     pub dataset: Dataset,
     pub warnings: Vec<Warning>,
+    pub suspects: Suspects,
     /// The most memory that the process held until now; 0 where the system does not say.
     pub peak_bytes: u64,
 }
 
 impl Loaded {
+    /// Columns that decided the split, which nothing learns from.
+    pub fn split_columns(&self) -> Vec<String> {
+        self.split_columns.clone()
+    }
+
     /// Training and validation rows together.
     pub fn fit_rows(&self) -> Vec<usize> {
         let mut all = self.split.train.clone();
@@ -87,10 +96,17 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         all.sort_unstable();
         all
     };
-    let preparation = Preparation::fit(&rows, &fit_rows, &prepare_settings(job, &by))?;
+    let time = by.time.as_deref();
+    let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, (job.task, time));
+    let given =
+        |name: &str| job.data.roles.contains_key(name) || job.data.texts.iter().any(|t| t == name);
+    let mut suspects = Suspects::among(&suspicions, job.split.keep_suspects, &given);
+    suspects.keep_one_of(&rows, &by.columns());
+    warnings.extend(suspicions.into_iter().map(|found| suspects.warning(found)));
+    let mut settings = prepare_settings(job, &by);
+    settings.leave_out.extend(suspects.left_out.iter().cloned());
+    let preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
     let dataset = preparation.apply(&rows)?;
-    let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, job.task);
-    warnings.extend(suspicions.into_iter().map(warning));
     watch.progress("read", 3, 3, "");
     Ok(Loaded {
         profile,
@@ -100,10 +116,12 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         rows,
         split,
         split_by_time: by.time.is_some(),
+        split_columns: by.columns(),
         group: by.group,
         preparation,
         dataset,
         warnings,
+        suspects,
         peak_bytes: limits::peak_rss_bytes(),
     })
 }
@@ -122,11 +140,7 @@ fn prepare_settings(job: &Job, by: &Division) -> PrepareSettings {
     PrepareSettings {
         positive_class: job.data.positive.clone(),
         // What decides the split would tell the parts apart.
-        leave_out: [&by.group, &by.time]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        leave_out: by.columns(),
         ..PrepareSettings::new(job.task)
     }
 }

@@ -62,6 +62,15 @@ pub fn choose(job: &Job, roles: &[ColumnRole], profile: &Profile) -> Division {
 }
 
 impl Division {
+    /// The columns that decide.
+    pub fn columns(&self) -> Vec<String> {
+        [&self.group, &self.time]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
     /// What was decided by rule, so that a person can object.
     pub fn warning(&self, job: &Job) -> Option<Warning> {
         if !self.by_rule || !job.data.test.is_empty() {

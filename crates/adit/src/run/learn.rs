@@ -102,8 +102,18 @@ fn train_and_judge(
         positive,
         watch: context.watch,
     };
+    let leaks = arena.leaks()?;
     let (members, linear) = train_all(&arena, encoder)?;
-    let findings = judge(&arena, &members, out, positive)?;
+    let mut findings = judge(&arena, &members, out, positive)?;
+    if let Some(chosen) = members.iter().find(|m| m.name == findings.chosen) {
+        let truth = target.select(&loaded.split.test);
+        let of_two = explain::positive_of(&target, positive);
+        let measured = explain::measure_decisions(&chosen.decisions, &chosen.test, &truth, of_two);
+        findings.decisions = Some(measured);
+        findings.leaks = leaks;
+        findings.leaks.extend(arena.shared_rows(&chosen.test));
+    }
+    findings.row_curve = arena.row_curve(&members)?;
     save(
         folder,
         &loaded,
@@ -158,6 +168,12 @@ fn train_all(
     }
     let blend = metered(|| arena.blend(&members), Option::as_mut)?;
     members.extend(blend);
+    // Blended as they came; what is handed out is calibrated.
+    let able = |member: &&mut TrainedMember| member.role != explain::MemberRole::Baseline;
+    members
+        .iter_mut()
+        .filter(able)
+        .try_for_each(|member| arena.decide(member))?;
     Ok((members, saved))
 }
 
@@ -216,6 +232,7 @@ fn judged(member: &TrainedMember) -> JudgedMember<'_> {
         singles: &member.singles,
         validation_score: member.held_out.score(),
         fold_scores: member.held_out.fold_scores.clone(),
+        threshold: member.decisions.threshold(),
         train_score: member.train_score,
         settings: member.settings.clone(),
         seconds: member.seconds,
@@ -260,6 +277,7 @@ fn save(
             name: member.name.clone(),
             kind: member.kind.clone(),
             weights,
+            decisions: member.decisions.clone(),
         });
     }
     let frozen_needed = members
@@ -312,12 +330,7 @@ fn predict_test_rows(
             return Err(RunError::NotRepeated { rows: differing });
         }
     }
-    let batch = apply::prediction_batch(
-        &rows.row_ids,
-        &predictions,
-        predictor.preparation.class_names(),
-        Some(&truth),
-    )?;
+    let batch = apply::prediction_batch(&rows.row_ids, &predictions, &predictor, Some(&truth))?;
     let bytes = crate::store::parquet_bytes(&batch)?;
     folder.write("predictions.parquet", &bytes)?;
     Ok(())

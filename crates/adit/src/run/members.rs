@@ -8,6 +8,7 @@ use super::plan::HeldOut;
 use super::rates::{best_rate, candidates, describe, describe_shape, histories, row_epochs};
 use super::saved::{MemberKind, SavedLinear};
 use crate::explain::MemberRole;
+use crate::mine::decide::Decisions;
 use crate::mine::linear::{LinearModel, LinearSettings};
 use crate::mine::row_transformer::RowTransformerModel;
 use crate::mine::training::{Monitor, Parts, Trained, TrainingSettings};
@@ -67,8 +68,10 @@ impl Arena<'_> {
             kind,
             weights: Vec::new(),
             trees: Vec::new(),
+            tree_settings: None,
             held_out,
             test,
+            decisions: Decisions::default(),
             singles: Vec::new(),
             train_score: None,
             settings: Vec::new(),

@@ -9,6 +9,9 @@ use crate::represent::rows::RowTransformerShape;
 
 type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> + 'a;
 
+/// Most epochs or rounds of a history that are kept.
+const MOST_POINTS: usize = 200;
+
 /// Trains the first seed with every learning rate; gives the one that was best on validation rows.
 pub(super) fn best_rate(
     base: &TrainingSettings,
@@ -97,16 +100,19 @@ pub(super) fn by_round(
     epochs: &[Epoch],
     best_epoch: usize,
 ) -> TrainingHistory {
+    // More points are not seen, and make a report large.
+    let every = epochs.len().div_ceil(MOST_POINTS).max(1);
     TrainingHistory {
         model: model.to_string(),
         seed,
         epochs: epochs
             .iter()
+            .filter(|e| e.epoch.is_multiple_of(every) || e.epoch == best_epoch || e.epoch == 1)
             .map(|e| EpochRecord {
                 epoch: e.epoch,
                 train_loss: e.train_loss,
                 validation_loss: e.validation_loss,
-                validation_score: e.validation_score,
+                validation_score: Some(e.validation_score).filter(|score| score.is_finite()),
             })
             .collect(),
         best_epoch,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::RunError;
 use crate::mine::Predictions;
 use crate::mine::blend::weighted_mean;
+use crate::mine::decide::Decisions;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
 use crate::mine::method::TrainingMethod;
@@ -47,6 +48,9 @@ pub struct SavedMember {
     /// Weight files, one a seed; their predictions are averaged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<String>,
+    /// How its predictions are calibrated and decided by.
+    #[serde(default)]
+    pub decisions: Decisions,
 }
 
 /// What a member is made of.
@@ -143,6 +147,7 @@ pub struct Predictor {
     folder: PathBuf,
     pub preparation: Preparation,
     pub manifest: Manifest,
+    pub decisions: Decisions,
     member: LoadedMember,
 }
 
@@ -213,6 +218,10 @@ impl Predictor {
         Ok(Predictor {
             preparation: from_json(&folder.join("preparation.json"))?,
             member: load_member(&folder, &manifest, wanted)?,
+            decisions: (manifest.members.iter())
+                .find(|m| m.name == wanted)
+                .map(|m| m.decisions.clone())
+                .unwrap_or_default(),
             folder,
             manifest,
         })
@@ -229,7 +238,8 @@ impl Predictor {
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
         let dataset = self.preparation.apply_features(rows)?;
-        self.predict_dataset(&self.member, &dataset, watch)
+        let raw = self.predict_dataset(&self.member, &dataset, watch)?;
+        Ok(self.decisions.calibrator.apply(&raw))
     }
 
     fn predict_dataset(

@@ -71,6 +71,7 @@ impl Arena<'_> {
         let settings = described(&best.settings, &models, &features);
         Ok(Some(TrainedMember {
             trees: models,
+            tree_settings: Some(best.settings),
             train_score,
             settings,
             singles: if singles.len() > 1 {

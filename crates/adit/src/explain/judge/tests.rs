@@ -67,10 +67,11 @@ fn member<'a>(
     JudgedMember {
         name: name.to_string(),
         role,
-        test: &test[0],
+        test: &test[test.len() - 1],
         singles: if test.len() > 1 { test } else { &[] },
         validation_score: Some(validation),
         fold_scores: Vec::new(),
+        threshold: None,
         train_score: None,
         settings: vec![("epochs".to_string(), "3".to_string())],
         seconds: 1.0,
@@ -215,7 +216,7 @@ fn a_transformer_without_an_edge_is_called_no_better() {
 
 #[test]
 fn without_a_signal_nothing_beats_one_answer() {
-    let scene = scene(320, 2, 0.0, 0.0);
+    let scene = scene(300, 2, 0.0, 0.0);
     let found = findings(&input(&scene, [0.5, 0.52, 0.51]));
     assert!(
         found

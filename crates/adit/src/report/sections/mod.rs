@@ -6,8 +6,10 @@
 mod classes;
 mod curves;
 mod data;
+mod decisions;
 mod errors;
 mod foot;
+mod leaks;
 mod scoreboard;
 mod training;
 mod verdict;
@@ -25,6 +27,7 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
     context! {
         title => findings.title.as_str(),
         verdict => verdict::section(findings, cost),
+        leaks => leaks::section(findings),
         scoreboard => scoreboard::section(findings, &colours),
         paired => verdict::paired(findings),
         data => data::section(findings),
@@ -33,6 +36,8 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
         curves => curves::section(findings, &colours),
         calibration => curves::calibration(findings),
         scatter => curves::scatter(findings),
+        decisions => decisions::section(findings),
+        row_curve => decisions::row_curve(findings),
         training => training::section(findings),
         errors => errors::section(findings),
         run_again => foot::run_again(findings),

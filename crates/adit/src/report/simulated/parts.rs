@@ -358,8 +358,9 @@ pub(super) fn history(
                     + 0.34
                     + 0.015 * t * t
                     + rng.random_range(0.0..0.012),
-                validation_score: 0.86 - 0.2 * (-t * 1.4).exp() - 0.004 * t * t
-                    + rng.random_range(0.0..0.006),
+                validation_score: Some(
+                    0.86 - 0.2 * (-t * 1.4).exp() - 0.004 * t * t + rng.random_range(0.0..0.006),
+                ),
             }
         })
         .collect();
