@@ -35,8 +35,9 @@ pub struct RoleSettings {
 ///    (two whole numbers carry the same as a number);
 /// 5. other numbers: number;
 /// 6. texts that nine times in ten are numbers: number (the other cells are read as missing);
-/// 7. texts of three words or more that are mostly distinct, or long and distinct strings: text;
-/// 8. other texts: category.
+/// 7. texts that read as molecules (SMILES): molecule;
+/// 8. texts of three words or more that are mostly distinct, or long and distinct strings: text;
+/// 9. other texts: category.
 ///
 /// # Errors
 /// A named column that is not there; two targets; two roles for one column; a role that the
@@ -129,6 +130,7 @@ fn purpose(role: Role) -> &'static str {
     match role {
         Role::Target => "target",
         Role::Text => "text",
+        Role::Molecule => "role `molecule`",
         Role::Number => "role `number`",
         Role::Category => "role `category`",
         Role::Time => "role `time`",

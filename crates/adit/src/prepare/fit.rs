@@ -6,7 +6,8 @@ use super::category::Categories;
 use super::number::Scaling;
 use super::target::{TargetPlan, numbers_of};
 use super::text::number_name;
-use super::{PrepareError, Role, RowColumn, Rows, Task, Values};
+use super::{PrepareError, Role, RowColumn, Rows, Task, Values, molecule};
+use crate::chemistry;
 
 /// Version of the saved form.
 pub(super) const VERSION: u32 = 1;
@@ -72,6 +73,8 @@ pub(super) enum Encoding {
         scaling: Scaling,
     },
     Category(Categories),
+    /// One scaling a property.
+    Molecule(Vec<Scaling>),
     Text,
 }
 
@@ -81,6 +84,7 @@ impl Encoding {
             Self::Number(_) => Role::Number,
             Self::Time { .. } => Role::Time,
             Self::Category(_) => Role::Category,
+            Self::Molecule(_) => Role::Molecule,
             Self::Text => Role::Text,
         }
     }
@@ -214,6 +218,14 @@ fn fit_column(
                 settings.min_category_count,
                 settings.max_categories,
             )))
+        }
+        Role::Molecule => {
+            let cells = names(column, train)?;
+            let found = molecule::properties(&cells);
+            let scaling = |at: usize| Scaling::fit(found.iter().map(|p| p[at]));
+            Ok(Encoding::Molecule(
+                (0..chemistry::N_PROPERTIES).map(scaling).collect(),
+            ))
         }
         _ => names(column, &[]).map(|_| Encoding::Text),
     }

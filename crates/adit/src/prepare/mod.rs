@@ -12,6 +12,7 @@ mod error;
 mod fit;
 mod leaks;
 mod load;
+mod molecule;
 mod near_copy;
 mod nearest;
 mod number;

@@ -68,7 +68,7 @@ impl Preparation {
 pub(super) fn readable(role: Role, found: ColumnType) -> bool {
     match role {
         Role::Time => matches!(found, ColumnType::Time | ColumnType::Text),
-        Role::Number | Role::Category | Role::Text => found != ColumnType::Time,
+        Role::Number | Role::Category | Role::Text | Role::Molecule => found != ColumnType::Time,
         Role::Target | Role::Entity | Role::Id | Role::Ignore => true,
     }
 }

@@ -5,7 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::RepresentError;
-use crate::prepare::Dataset;
+use crate::chemistry::FINGERPRINT_BITS;
+use crate::prepare::{Dataset, FingerprintColumn};
+
+/// A place of a fingerprint that fewer rows have parts nothing.
+const MIN_ROWS_PER_PLACE: usize = 5;
 
 /// The columns that trees were grown on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +17,9 @@ pub struct TreeFeatures {
     pub numbers: Vec<String>,
     /// `(name, number of codes)`
     pub categories: Vec<(String, u32)>,
+    /// Molecules: `(name, places of the fingerprint that occur)`
+    #[serde(default)]
+    pub fingerprints: Vec<(String, Vec<u16>)>,
 }
 
 /// One column of the rows.
@@ -32,12 +39,14 @@ impl TreeFeatures {
         TreeFeatures {
             numbers: dataset.numbers.iter().map(|c| c.name.clone()).collect(),
             categories: dataset.categories.iter().map(codes).collect(),
+            fingerprints: dataset.fingerprints.iter().map(places).collect(),
         }
     }
 
     /// Number of columns.
     pub fn len(&self) -> usize {
-        self.numbers.len() + self.categories.len()
+        let places = self.fingerprints.iter().map(|(_, places)| places.len());
+        self.numbers.len() + self.categories.len() + places.sum::<usize>()
     }
 
     /// True where there is no column that a tree could ask.
@@ -46,12 +55,18 @@ impl TreeFeatures {
     }
 
     /// Names of the columns, in their order.
-    pub fn names(&self) -> Vec<&str> {
-        let categories = self.categories.iter().map(|(name, _)| name);
+    pub fn names(&self) -> Vec<String> {
+        let categories = self.categories.iter().map(|(name, _)| name.clone());
+        let places = self.fingerprints.iter().flat_map(|(name, places)| {
+            places
+                .iter()
+                .map(move |place| format!("{name}: substructure {place}"))
+        });
         self.numbers
             .iter()
+            .cloned()
             .chain(categories)
-            .map(String::as_str)
+            .chain(places)
             .collect()
     }
 
@@ -82,8 +97,46 @@ impl TreeFeatures {
                 cardinality: *cardinality,
             });
         }
+        for (name, places) in &self.fingerprints {
+            let found = dataset
+                .fingerprints
+                .iter()
+                .find(|column| column.name == *name);
+            let column = found.ok_or_else(|| absent(name))?;
+            let first = columns.len();
+            columns.extend(
+                places
+                    .iter()
+                    .map(|_| TreeColumn::Numbers(vec![0.0; dataset.n_rows()])),
+            );
+            for (row, counts) in column.values.iter().enumerate() {
+                for (place, count) in counts {
+                    let Ok(at) = places.binary_search(place) else {
+                        continue;
+                    };
+                    if let TreeColumn::Numbers(values) = &mut columns[first + at] {
+                        values[row] = f32::from(*count);
+                    }
+                }
+            }
+        }
         Ok(columns)
     }
+}
+
+/// Places that occur in enough rows to be split by, sorted.
+fn places(column: &FingerprintColumn) -> (String, Vec<u16>) {
+    let mut counts = vec![0usize; FINGERPRINT_BITS];
+    for (place, _) in column.values.iter().flatten() {
+        counts[usize::from(*place) % FINGERPRINT_BITS] += 1;
+    }
+    let enough = (0u16..)
+        .zip(&counts)
+        .filter(|(_, n)| **n >= MIN_ROWS_PER_PLACE);
+    (
+        column.name.clone(),
+        enough.map(|(place, _)| place).collect(),
+    )
 }
 
 #[cfg(test)]
@@ -107,10 +160,12 @@ mod tests {
                 cardinality: 3,
             }],
             texts: Vec::new(),
+            fingerprints: Vec::new(),
             target: None,
         };
         let features = TreeFeatures::of(&dataset);
-        assert_eq!((features.len(), features.names()), (3, vec!["a", "b", "c"]));
+        assert_eq!(features.len(), 3);
+        assert_eq!(features.names(), ["a", "b", "c"]);
         dataset.numbers.reverse();
         let columns = features.columns(&dataset).unwrap();
         let TreeColumn::Numbers(first) = &columns[0] else {

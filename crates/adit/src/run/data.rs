@@ -101,12 +101,13 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     let given =
         |name: &str| job.data.roles.contains_key(name) || job.data.texts.iter().any(|t| t == name);
     let mut suspects = Suspects::among(&suspicions, job.split.keep_suspects, &given);
-    suspects.keep_one_of(&rows, &by.columns());
+    suspects.keep_one_of(&rows, &by.columns_to_leave_out(&rows));
     warnings.extend(suspicions.into_iter().map(|found| suspects.warning(found)));
-    let mut settings = prepare_settings(job, &by);
+    let mut settings = prepare_settings(job, &by, &rows);
     settings.leave_out.extend(suspects.left_out.iter().cloned());
     let preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
     let dataset = preparation.apply(&rows)?;
+    let split_columns = by.columns_to_leave_out(&rows);
     watch.progress("read", 3, 3, "");
     Ok(Loaded {
         profile,
@@ -116,7 +117,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         rows,
         split,
         split_by_time: by.time.is_some(),
-        split_columns: by.columns(),
+        split_columns,
         group: by.group,
         preparation,
         dataset,
@@ -136,11 +137,11 @@ pub fn role_settings(job: &Job) -> RoleSettings {
     }
 }
 
-fn prepare_settings(job: &Job, by: &Division) -> PrepareSettings {
+fn prepare_settings(job: &Job, by: &Division, rows: &Rows) -> PrepareSettings {
     PrepareSettings {
         positive_class: job.data.positive.clone(),
         // What decides the split would tell the parts apart.
-        leave_out: by.columns(),
+        leave_out: by.columns_to_leave_out(rows),
         ..PrepareSettings::new(job.task)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::explain::Warning;
-use crate::prepare::{ColumnRole, Role};
+use crate::prepare::{ColumnRole, Role, Rows};
 use crate::source::Profile;
 
 /// A time column with fewer distinct values does not order the rows.
@@ -62,11 +62,13 @@ pub fn choose(job: &Job, roles: &[ColumnRole], profile: &Profile) -> Division {
 }
 
 impl Division {
-    /// The columns that decide.
-    pub fn columns(&self) -> Vec<String> {
-        [&self.group, &self.time]
-            .into_iter()
-            .flatten()
+    /// The columns that decide and must not be learned from; molecules are grouped by their scaffolds, and it is not
+    /// these that are learned.
+    pub fn columns_to_leave_out(&self, rows: &Rows) -> Vec<String> {
+        let is_molecule = |name: &str| rows.column(name).is_some_and(|c| c.role == Role::Molecule);
+        let deciding = [&self.group, &self.time].into_iter().flatten();
+        deciding
+            .filter(|name| !is_molecule(name))
             .cloned()
             .collect()
     }

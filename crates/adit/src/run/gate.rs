@@ -78,7 +78,7 @@ impl Arena<'_> {
         let suspected = |name: &str| suspects.columns.iter().any(|(column, ..)| column == name);
         let clean = |with: Option<&str>| -> Vec<Column<'_>> {
             let kept = names.iter().zip(&columns);
-            kept.filter(|(name, _)| !suspected(name) || with == Some(**name))
+            kept.filter(|(name, _)| !suspected(name) || with == Some(name.as_str()))
                 .map(|(_, column)| *column)
                 .collect()
         };

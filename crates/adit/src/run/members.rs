@@ -5,7 +5,7 @@ use adit_nn::Params;
 use super::RunError;
 use super::arena::{Arena, OfFold, TrainedMember, mean};
 use super::plan::HeldOut;
-use super::rates::{best_rate, candidates, describe, describe_shape, histories, row_epochs};
+use super::rates::{RowBudget, best_rate, candidates, describe, describe_shape, histories};
 use super::saved::{MemberKind, SavedLinear};
 use crate::explain::MemberRole;
 use crate::mine::decide::Decisions;
@@ -167,8 +167,9 @@ impl Arena<'_> {
             other => other?,
         };
         let name = "row transformer";
-        let base = self.row_settings();
-        let rates = candidates(&self.job.transformer.learning_rates, &[3e-4, 1e-3]);
+        let budget = RowBudget::of(self.parts().train.len(), model.features.n_columns());
+        let base = self.row_settings(&budget);
+        let rates = candidates(&self.job.transformer.learning_rates, budget.rates);
         let train = |fold: &Fold, settings: &TrainingSettings, stage: &str| {
             // The loss is smoother than a score on few rows.
             let criterion = |p: &Predictions| -self.loss(&model.meaning, p, &fold.validation);
@@ -190,7 +191,7 @@ impl Arena<'_> {
             learning_rate: rate as f32,
             ..base
         };
-        let trained = self.other_models(best, &chosen, name, &train)?;
+        let trained = self.other_models(best, (&chosen, budget.seeds), name, &train)?;
         let histories = histories(name, self.job.seed, &trained);
         let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
         let by_model = weights
@@ -224,13 +225,13 @@ impl Arena<'_> {
         }))
     }
 
-    fn row_settings(&self) -> TrainingSettings {
+    fn row_settings(&self, budget: &RowBudget) -> TrainingSettings {
         let n_train = self.parts().train.len();
         let t = &self.job.transformer;
         TrainingSettings {
             learning_rate: 0.0,
-            epochs: t.epochs.unwrap_or(row_epochs(n_train)),
-            patience: t.patience.unwrap_or(if n_train < 2_000 { 16 } else { 8 }),
+            epochs: t.epochs.unwrap_or(budget.epochs),
+            patience: t.patience.unwrap_or(budget.patience),
             batch_size: t.batch_size.unwrap_or((n_train / 16).clamp(16, 256)),
             warmup: 0.02,
             decay: false,
@@ -245,7 +246,7 @@ impl Arena<'_> {
     fn other_models(
         &self,
         first: Trained,
-        chosen: &TrainingSettings,
+        (chosen, seeds): (&TrainingSettings, usize),
         name: &str,
         train: &dyn Fn(&Fold, &TrainingSettings, &str) -> Result<Trained, MineError>,
     ) -> Result<Vec<Trained>, MineError> {
@@ -254,7 +255,7 @@ impl Arena<'_> {
         let n_models = if crossed {
             folds.len()
         } else {
-            self.job.transformer.seeds.unwrap_or(3)
+            self.job.transformer.seeds.unwrap_or(seeds)
         };
         let mut all = vec![first];
         for k in 1..n_models {

@@ -34,7 +34,7 @@ pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
     BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, KernelBench, KernelSpeed,
     KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
-    bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train,
+    TreeSpeed, bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
 };
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;

@@ -53,9 +53,38 @@ pub(super) fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
     if given.is_empty() { default } else { given }.to_vec()
 }
 
-/// Fewer passes over more rows, so that the number of steps stays useful and bounded.
-pub(super) fn row_epochs(n_train: usize) -> usize {
-    (400_000 / n_train.max(1)).clamp(10, 200)
+/// How much a row transformer may cost: the more cells there are to learn from, the fewer trainings and passes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowBudget {
+    pub rates: &'static [f64],
+    pub seeds: usize,
+    pub epochs: usize,
+    pub patience: usize,
+}
+
+impl RowBudget {
+    /// The budget for a training part of so many rows and columns.
+    pub fn of(n_train: usize, n_columns: usize) -> RowBudget {
+        let cells = n_train * n_columns;
+        let (rates, seeds): (&[f64], usize) = match cells {
+            0..=150_000 => (&[3e-4, 1e-3], 3),
+            150_001..=600_000 => (&[1e-3], 2),
+            _ => (&[1e-3], 1),
+        };
+        let by_rows = 400_000 / n_train.max(1);
+        let by_cells = 50_000_000 / cells.max(1);
+        RowBudget {
+            rates,
+            seeds,
+            epochs: by_rows.min(by_cells).clamp(6, 200),
+            patience: match n_train {
+                0..2_000 => 16,
+                2_000..10_000 => 8,
+                10_000..40_000 => 5,
+                _ => 3,
+            },
+        }
+    }
 }
 
 pub(super) fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {

@@ -178,6 +178,7 @@ fn letters(roles: &[ColumnRole]) -> String {
         Role::Id => 'i',
         Role::Time => 'z',
         Role::Entity => 'e',
+        Role::Molecule => 'm',
         Role::Ignore => '-',
     };
     roles.iter().map(letter).collect()
@@ -263,7 +264,7 @@ fn shared_data_sets_get_the_roles_and_warnings_a_person_would_give() {
             "nnnnnnnnTc",
             "",
         ),
-        ("mol_bbbp/train.csv", "p_np", "tT", ""),
+        ("mol_bbbp/train.csv", "p_np", "mT", ""),
     ];
     let spool = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();

@@ -7,12 +7,15 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::prepare::text::{normalise_text, number_name};
-use crate::prepare::{PrepareError, Rows, Values};
+use crate::prepare::{PrepareError, Role, Rows, Values, molecule};
 
 /// Rows of each entity, in the order in which entities first appear; a row without one stands alone.
 pub(super) fn groups(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, PrepareError> {
     let column = super::by_time::column(rows, name, "split by entity")?;
     let key = |row: usize| match &column.values {
+        Values::Strings(values) if column.role == Role::Molecule => {
+            molecule::scaffold(values[row].as_deref().unwrap_or_default())
+        }
         Values::Numbers(values) => number_name(values[row]),
         Values::Strings(values) => normalise_text(values[row].as_deref().unwrap_or_default()),
         Values::Times(values) => values[row].map(|time| time.to_string()).unwrap_or_default(),

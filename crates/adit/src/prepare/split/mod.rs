@@ -230,7 +230,9 @@ fn describe(settings: &SplitSettings, order: &Order) -> String {
     let drawn = match order {
         Order::Strata(strata) if strata.len() > 1 => "at random, stratified by class".to_string(),
         Order::Strata(_) => "at random".to_string(),
-        Order::Groups(column, _) => format!("whole entities of `{column}` at random"),
+        Order::Groups(column, _) => {
+            format!("whole entities of `{column}` at random")
+        }
         Order::Times(column, _) => format!("the latest by `{column}`"),
     };
     let seed = match order {
