@@ -21,6 +21,8 @@ def peer(train, test, target, task, threads=2):
             number = pandas.to_numeric(whole[name], errors="coerce")
             whole[name] = number if number.notna().mean() > .9 else whole[name].astype("category")
     x, y = whole.drop(columns=[target]), whole[target]
+    # LightGBM takes no brackets in names.
+    x.columns = [f"c{i}" for i in range(x.shape[1])]
     kind = lightgbm.LGBMRegressor if task == "regress" else lightgbm.LGBMClassifier
     model = kind(n_jobs=threads, verbose=-1)
     started = time.perf_counter()

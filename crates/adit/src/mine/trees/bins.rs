@@ -166,11 +166,13 @@ fn upper_ends(sorted: &[f32], max_bins: usize) -> Vec<f32> {
 /// A number at or above `low` and below `high`.
 fn between(low: f32, high: f32) -> f32 {
     let middle = ((f64::from(low) + f64::from(high)) / 2.0) as f32;
-    if middle >= low && middle < high {
+    let end = if middle >= low && middle < high {
         middle
     } else {
         low
-    }
+    };
+    // Finite, so that it can be written as JSON.
+    end.max(f32::MIN)
 }
 
 #[cfg(test)]

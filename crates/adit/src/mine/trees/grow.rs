@@ -228,7 +228,7 @@ fn question(route: &Route, cut: &Cut) -> Question {
             value: upper
                 .get(usize::from(*bin))
                 .copied()
-                .unwrap_or(f32::INFINITY),
+                .unwrap_or(Question::ALL),
             missing_left: *missing_left,
         },
         (route, cut) => {

@@ -302,3 +302,23 @@ fn settings_and_damaged_models_are_refused_by_name() {
     let damaged: TreesModel = serde_json::from_str(&damaged).unwrap();
     assert!(damaged.predict(&[Column::Numbers(&x)], &rows).is_err());
 }
+
+#[test]
+fn a_split_of_missing_from_all_others_can_be_saved() {
+    let x: Vec<f32> = (0..80)
+        .map(|i| if i % 2 == 0 { f32::NAN } else { i as f32 })
+        .collect();
+    let target = classes((0..80).map(|i| i % 2).collect(), 2);
+    let model = fit(
+        &TreeSettings::default(),
+        &[Column::Numbers(&x)],
+        &target,
+        80,
+    )
+    .model;
+    let text = serde_json::to_string(&model).unwrap();
+    let loaded: TreesModel = serde_json::from_str(&text).unwrap();
+    let rows: Vec<usize> = (0..80).collect();
+    let found = loaded.predict(&[Column::Numbers(&x)], &rows).unwrap();
+    assert_eq!(accuracy(&found, &target, &rows), 1.0);
+}

@@ -8,7 +8,7 @@ use super::Column;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Question {
-    /// Up to `value` goes left; missing goes left where `missing_left`.
+    /// Up to `value` goes left, all where that is [`Question::ALL`]; missing goes left where `missing_left`.
     UpTo { value: f32, missing_left: bool },
     /// These category codes go left; sorted.
     Among(Vec<u32>),
@@ -79,6 +79,9 @@ impl Tree {
 }
 
 impl Question {
+    /// Above every number: all of them go left. Finite, so that it can be written as JSON.
+    pub const ALL: f32 = f32::MAX;
+
     /// Whether a row of this column goes left; a column of another kind than in training never does.
     pub fn goes_left(&self, column: &Column, row: usize) -> bool {
         match (self, column) {
@@ -93,7 +96,7 @@ impl Question {
                 if x.is_nan() {
                     *missing_left
                 } else {
-                    x <= *value
+                    x <= *value || *value == Question::ALL
                 }
             }
             (Question::Among(set), Column::Categories { codes, .. }) => {
