@@ -106,7 +106,7 @@ fn encode(
                 cardinality: categories.cardinality(),
             });
         }
-        Encoding::Molecule(scalings) => {
+        Encoding::Molecule { scalings } => {
             let cells = names(column, &all)?;
             let found = molecule::properties(&cells);
             for (at, scaling) in scalings.iter().enumerate().take(chemistry::N_PROPERTIES) {

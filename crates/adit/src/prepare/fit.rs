@@ -74,7 +74,9 @@ pub(super) enum Encoding {
     },
     Category(Categories),
     /// One scaling a property.
-    Molecule(Vec<Scaling>),
+    Molecule {
+        scalings: Vec<Scaling>,
+    },
     Text,
 }
 
@@ -84,7 +86,7 @@ impl Encoding {
             Self::Number(_) => Role::Number,
             Self::Time { .. } => Role::Time,
             Self::Category(_) => Role::Category,
-            Self::Molecule(_) => Role::Molecule,
+            Self::Molecule { .. } => Role::Molecule,
             Self::Text => Role::Text,
         }
     }
@@ -223,9 +225,8 @@ fn fit_column(
             let cells = names(column, train)?;
             let found = molecule::properties(&cells);
             let scaling = |at: usize| Scaling::fit(found.iter().map(|p| p[at]));
-            Ok(Encoding::Molecule(
-                (0..chemistry::N_PROPERTIES).map(scaling).collect(),
-            ))
+            let scalings = (0..chemistry::N_PROPERTIES).map(scaling).collect();
+            Ok(Encoding::Molecule { scalings })
         }
         _ => names(column, &[]).map(|_| Encoding::Text),
     }

@@ -42,7 +42,7 @@ fn exclusive(n: usize) -> (Vec<f32>, Vec<f32>, Vec<u32>, Target) {
     let mut a: Vec<f32> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
     let b: Vec<f32> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
     let c: Vec<u32> = (0..n).map(|_| rng.random_range(2..9)).collect();
-    let class = |i: usize| u32::from((a[i] > 0.0) ^ (b[i] > 0.0) ^ (c[i] % 3 == 0));
+    let class = |i: usize| u32::from((a[i] > 0.0) ^ (b[i] > 0.0) ^ (c[i].is_multiple_of(3)));
     let codes = (0..n).map(class).collect();
     // What is missing lies on one side, so that a missing value tells something.
     for value in a.iter_mut().filter(|v| **v > 0.8) {
