@@ -98,7 +98,9 @@ def main():
         line = command(a.adit, a.data, a.out, name)
         if not a.old:
             print("$", shlex.join(line), file=sys.stderr, flush=True)
-            subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+            if subprocess.run(line, stdout=subprocess.DEVNULL).returncode != 0:
+                print(f"{name}: failed", file=sys.stderr, flush=True)
+                continue
         elif not (a.out / name / "result.json").exists():
             continue
         text, found, coverage = row(a.data, name, json.loads((a.out / name / "result.json").read_text()))

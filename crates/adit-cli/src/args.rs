@@ -108,12 +108,18 @@ A job file:
   target = \"churn\"
   texts = [\"comment\"]            # text columns; two make a pair
 
-  [data.roles]                   # number, category, text, time, entity, id, ignore
+  [data.roles]                   # number, category, text, molecule, time, entity, id, ignore
   customer = \"id\"
 
   [split]
   test_fraction = 0.2
   validation_fraction = 0.15
+  # group = \"customer\"           # rows of one value stay together; of molecules, scaffolds do
+  # folds = 5                    # members are compared by cross-validation; by itself under 2,000 rows
+
+  [decision]
+  coverage = 0.9                 # sets and intervals hold the truth so often
+  # costs = { false_positive = 1, false_negative = 5 }
 
   [transformer]
   encoder = \"all-minilm-l6-v2\"   # only for texts
@@ -195,7 +201,7 @@ pub struct ProfileArgs {
     /// Column to be predicted, to look for copies of it
     #[arg(long, value_name = "COL")]
     pub target: Option<String>,
-    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    /// Role of a column: number, category, text, molecule, time, entity, id or ignore (repeatable)
     #[arg(long = "role", value_name = "COL=ROLE")]
     pub roles: Vec<String>,
     /// Print the profile as JSON to standard output
@@ -281,7 +287,7 @@ pub struct LearnArgs {
     /// Class that precision, recall and F1 are about
     #[arg(long, value_name = "CLASS")]
     pub positive: Option<String>,
-    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    /// Role of a column: number, category, text, molecule, time, entity, id or ignore (repeatable)
     #[arg(long = "role", value_name = "COL=ROLE")]
     pub roles: Vec<String>,
     /// Share of the rows held back for judging, where no --test is given

@@ -116,6 +116,7 @@ fn odd_tables_are_learned_from_or_refused() {
                 repeats: Some(1),
                 ..SplitSection::default()
             },
+            windows: None,
             decision: Default::default(),
             transformer: TransformerSection {
                 epochs: Some(1),

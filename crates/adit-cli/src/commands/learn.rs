@@ -80,6 +80,7 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             folds: args.folds,
             ..SplitSection::default()
         },
+        windows: None,
         decision: DecisionSection {
             coverage: args.decision.coverage,
             costs: args

@@ -6,7 +6,7 @@ use super::category::Categories;
 use super::number::Scaling;
 use super::target::{TargetPlan, numbers_of};
 use super::text::number_name;
-use super::{PrepareError, Role, RowColumn, Rows, Task, Values, molecule};
+use super::{PrepareError, Role, RowColumn, Rows, Task, Values, Windows, molecule};
 use crate::chemistry;
 
 /// Version of the saved form.
@@ -49,6 +49,12 @@ pub struct Preparation {
     /// Columns that name rows; loaded where they are there, never learned from.
     pub(super) carried: Vec<CarriedColumn>,
     pub(super) target: TargetPlan,
+    /// How columns are made that a table does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) windows: Option<Windows>,
+    /// Their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) derived: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,7 +139,20 @@ impl Preparation {
             columns,
             carried,
             target,
+            windows: None,
+            derived: Vec::new(),
         })
+    }
+
+    /// The preparation of rows that were extended by windows, with the names of the columns that these made.
+    pub fn with_windows(mut self, windows: Windows, derived: Vec<String>) -> Self {
+        (self.windows, self.derived) = (Some(windows), derived);
+        self
+    }
+
+    /// How columns are made from a row's past, if any are; they need all rows of an entity together.
+    pub fn windows(&self) -> Option<&Windows> {
+        self.windows.as_ref()
     }
 
     /// What is predicted.

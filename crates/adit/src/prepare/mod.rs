@@ -23,6 +23,7 @@ mod split;
 mod suspicion;
 mod target;
 mod text;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use role::*;
 pub use split::{Fold, FoldSettings, SplitSettings, TestPart, folds, group_ids, split};
 pub use suspicion::{Suspicion, suspicions};
 pub use text::normalise_text;
+pub use windows::Windows;

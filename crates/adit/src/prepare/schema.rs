@@ -18,7 +18,8 @@ impl Preparation {
             .collect();
         let mut missing = Vec::new();
         let mut wrong = Vec::new();
-        for plan in &self.columns {
+        let given = |plan: &&super::fit::ColumnPlan| !self.derived.contains(&plan.name);
+        for plan in self.columns.iter().filter(given) {
             let role = plan.encoding.role();
             match types.get(plan.name.as_str()) {
                 None => missing.push(plan.name.clone()),

@@ -62,7 +62,17 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
     let mut writer = Output::open(&job.output, job.overwrite)?;
     let mut pending: Option<Rows> = None;
     let mut done = 0u64;
-    for rows in prepare::stream(&table, &roles)? {
+    // Windows need all rows of an entity, which may lie anywhere.
+    let source: Box<dyn Iterator<Item = Result<Rows, prepare::PrepareError>>> =
+        match predictor.preparation.windows() {
+            Some(windows) => {
+                let mut rows = prepare::load(&table, &roles)?;
+                windows.extend(&mut rows)?;
+                Box::new(std::iter::once(Ok(rows)))
+            }
+            None => Box::new(prepare::stream(&table, &roles)?),
+        };
+    for rows in source {
         let rows = rows?;
         let mut buffer = match pending.take() {
             Some(mut earlier) => {

@@ -78,6 +78,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         warnings: &mut warnings,
         origins: table.origins().to_vec(),
         bad_rows: table.bad_rows().to_vec(),
+        derived: Vec::new(),
         watch,
     };
     let mut rows = reader.rows_of(&table, "training")?;
@@ -85,7 +86,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     reader.append(&job.data.validation, "validation", &mut rows)?;
     let n_fit = rows.row_ids.len();
     reader.append(&job.data.test, "test", &mut rows)?;
-    let (origins, bad_rows) = (reader.origins, reader.bad_rows);
+    let (origins, bad_rows, derived) = (reader.origins, reader.bad_rows, reader.derived);
     watch.progress("read", 2, 3, "prepare");
     let by = division::choose(job, &roles, &profile);
     let split = divide(job, &by, &rows, (n_train, n_fit))?;
@@ -105,7 +106,10 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     warnings.extend(suspicions.into_iter().map(|found| suspects.warning(found)));
     let mut settings = prepare_settings(job, &by, &rows);
     settings.leave_out.extend(suspects.left_out.iter().cloned());
-    let preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
+    let mut preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
+    if let Some(section) = &job.windows {
+        preparation = preparation.with_windows(section.windows(), derived);
+    }
     let dataset = preparation.apply(&rows)?;
     let split_columns = by.columns_to_leave_out(&rows);
     watch.progress("read", 3, 3, "");
@@ -131,9 +135,19 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
 pub fn role_settings(job: &Job) -> RoleSettings {
     RoleSettings {
         task: Some(job.task),
-        target: Some(job.data.target.clone()),
+        // A target that is made of the rows' order is no column yet.
+        target: (job.windows.as_ref().is_none_or(|w| w.remaining.is_none()))
+            .then(|| job.data.target.clone()),
         texts: job.data.texts.clone(),
-        given: job.data.roles.clone(),
+        given: {
+            let mut given = job.data.roles.clone();
+            if let Some(windows) = &job.windows {
+                given
+                    .entry(windows.entity.clone())
+                    .or_insert(prepare::Role::Entity);
+            }
+            given
+        },
     }
 }
 
@@ -154,12 +168,21 @@ struct PartReader<'a> {
     warnings: &'a mut Vec<Warning>,
     origins: Vec<Origin>,
     bad_rows: Vec<BadRow>,
+    /// Columns that windows made.
+    derived: Vec<String>,
     watch: &'a dyn Watch,
 }
 
 impl PartReader<'_> {
     fn rows_of(&mut self, table: &Table, part: &str) -> Result<Rows, RunError> {
         let mut rows = prepare::load(table, self.roles)?;
+        if let Some(section) = &self.job.windows {
+            let windows = section.windows();
+            self.derived = windows.extend(&mut rows)?;
+            if let Some(cap) = section.remaining {
+                windows.add_remaining(&mut rows, &self.job.data.target, cap)?;
+            }
+        }
         let dropped = prepare::drop_missing_target(&mut rows);
         if dropped > 0 {
             self.warnings.push(Warning {

@@ -23,6 +23,13 @@ pub struct Division {
 
 /// What the job says; else the first time column that no row lacks; else the first entity.
 pub fn choose(job: &Job, roles: &[ColumnRole], profile: &Profile) -> Division {
+    let windows = job.windows.as_ref().map(|windows| windows.entity.clone());
+    if windows.is_some() && job.split.group.is_none() && job.split.time.is_none() {
+        return Division {
+            group: windows,
+            ..Division::default()
+        };
+    }
     if job.split.group.is_some() || job.split.time.is_some() {
         return Division {
             time: job.split.time.clone(),

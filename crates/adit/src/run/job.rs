@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::RunError;
 use crate::mine::decide::{Aim, Wanted};
 use crate::mine::method::TrainingMethod;
-use crate::prepare::{Role, Task};
+use crate::prepare::{Role, Task, Windows};
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
 /// The head by which a class is written.
@@ -36,6 +36,9 @@ pub struct Job {
     pub data: DataSection,
     #[serde(default)]
     pub split: SplitSection,
+    /// Columns made from what a row's entity did just before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsSection>,
     #[serde(default, skip_serializing_if = "DecisionSection::is_default")]
     pub decision: DecisionSection,
     #[serde(default)]
@@ -119,6 +122,32 @@ impl Default for SplitSection {
             keep_suspects: false,
             folds: None,
             repeats: None,
+        }
+    }
+}
+
+/// Columns made from what a row's entity did just before: means and slopes of every number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsSection {
+    /// Column that tells whose a row is; its values stay whole in one part.
+    pub entity: String,
+    /// Numbers or times by which an entity's rows are in order.
+    pub order: String,
+    /// Rows that are looked back over, at least 2.
+    pub length: usize,
+    /// Makes the target: how many rows of the entity come after each row, at most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<f64>,
+}
+
+impl WindowsSection {
+    /// The windows themselves.
+    pub fn windows(&self) -> Windows {
+        Windows {
+            entity: self.entity.clone(),
+            order: self.order.clone(),
+            length: self.length,
         }
     }
 }
@@ -454,6 +483,15 @@ impl Job {
             return fail(format!(
                 "`transformer.method` is `{method}`, but must be `full`, `head`, `last-N` or `lora-N`"
             ));
+        }
+        if self
+            .windows
+            .as_ref()
+            .is_some_and(|w| w.length < 2 || w.remaining.is_some_and(|cap| !(cap >= 1.0)))
+        {
+            return fail(
+                "`windows.length` must be at least 2, and `windows.remaining` at least 1".into(),
+            );
         }
         if let Some(fault) = self.decision.fault(self.task) {
             return fail(fault);

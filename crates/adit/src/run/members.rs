@@ -253,7 +253,8 @@ impl Arena<'_> {
         let folds = &self.plan.folds;
         let crossed = self.plan.is_crossed();
         let n_models = if crossed {
-            folds.len()
+            // One repeat: each fold costs as much as a seed.
+            self.plan.n_folds
         } else {
             self.job.transformer.seeds.unwrap_or(seeds)
         };

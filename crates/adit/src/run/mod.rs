@@ -41,7 +41,9 @@ pub use error::RunError;
 pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
-pub use job::{Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection};
+pub use job::{
+    Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection, WindowsSection,
+};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};

@@ -23,6 +23,7 @@ pub fn trees(args: BenchTreesArgs, session: &Session) -> Result<(), CliError> {
             ..DataSection::default()
         },
         split: Default::default(),
+        windows: None,
         decision: Default::default(),
         transformer: Default::default(),
     };

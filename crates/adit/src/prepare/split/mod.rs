@@ -6,6 +6,7 @@ mod folds;
 mod stratified;
 
 pub use by_group::group_ids;
+pub(super) use by_time::ranks_in_time;
 pub use folds::{Fold, FoldSettings, folds};
 
 use super::target::class_cells;
