@@ -3,9 +3,12 @@
 //! Enters: a SMILES. Leaves: a graph of atoms and bonds, a few well-known properties, a circular fingerprint, and the
 //! key of its scaffold. A floor: it knows no room. Not here: stereo, three dimensions, anything learned.
 
+mod aromatic;
 mod elements;
 mod fingerprint;
 mod properties;
+#[cfg(test)]
+mod reference;
 mod rings;
 mod scaffold;
 mod smiles;
@@ -30,7 +33,7 @@ pub struct Molecule {
 }
 
 impl Molecule {
-    fn new(atoms: Vec<Atom>, bonds: Vec<Bond>) -> Molecule {
+    fn new(mut atoms: Vec<Atom>, mut bonds: Vec<Bond>) -> Molecule {
         let mut neighbours = vec![Vec::new(); atoms.len()];
         for (at, bond) in bonds.iter().enumerate() {
             let [a, b] = bond.atoms;
@@ -38,6 +41,7 @@ impl Molecule {
             neighbours[b as usize].push((a, at as u32));
         }
         let in_ring = rings::ring_bonds(&neighbours, bonds.len());
+        aromatic::perceive(&mut atoms, &mut bonds, &neighbours, &in_ring);
         Molecule {
             atoms,
             bonds,

@@ -85,7 +85,8 @@ fn accepts(molecule: &Molecule, at: usize) -> bool {
     !(atom.element == 7 && !atom.aromatic && orders(molecule, at).any(beside_double))
 }
 
-/// A single bond outside of rings between atoms that go on, but not that of an amide.
+/// A single bond outside of rings between atoms that go on; not that of an ester, an amide and their like, nor one to
+/// a group that looks the same however it is turned (trifluoromethyl, tert-butyl).
 fn rotates(molecule: &Molecule, bond: usize) -> bool {
     let Bond2 {
         ends: [a, b],
@@ -94,20 +95,28 @@ fn rotates(molecule: &Molecule, bond: usize) -> bool {
     if order != Order::Single || molecule.in_ring[bond] {
         return false;
     }
+    let element = |atom: usize| molecule.atoms[atom].element;
+    let heavy = |atom: usize| {
+        orders(molecule, atom)
+            .filter(|(other, _)| element(*other) != 1)
+            .count()
+    };
+    let is_even = |atom: usize| {
+        let ends = orders(molecule, atom).filter(|(other, _)| heavy(*other) == 1);
+        let ends: Vec<u8> = ends.map(|(other, _)| element(other)).collect();
+        ends.len() == 3 && ends.iter().all(|e| *e == ends[0]) && matches!(ends[0], 6 | 9 | 17 | 35)
+    };
     let goes_on = |atom: usize| {
-        let heavy = molecule.neighbours[atom]
-            .iter()
-            .filter(|(n, _)| molecule.atoms[*n as usize].element != 1);
         let triple = orders(molecule, atom).any(|(_, o)| o == Order::Triple);
-        heavy.count() > 1 && !triple
+        heavy(atom) > 1 && !triple && !is_even(atom)
     };
-    let carbonyl = |atom: usize| {
-        let is_oxygen =
-            |(other, o): (usize, Order)| o == Order::Double && molecule.atoms[other].element == 8;
-        molecule.atoms[atom].element == 6 && orders(molecule, atom).any(is_oxygen)
+    let is_acyl = |atom: usize| {
+        let doubled =
+            |(other, o): (usize, Order)| o == Order::Double && matches!(element(other), 7 | 8 | 16);
+        element(atom) == 6 && heavy(atom) == 3 && orders(molecule, atom).any(doubled)
     };
-    let amide = |n: usize, c: usize| molecule.atoms[n].element == 7 && carbonyl(c);
-    goes_on(a) && goes_on(b) && !amide(a, b) && !amide(b, a)
+    let stiff = |a: usize, b: usize| matches!(element(a), 7 | 8 | 16) && is_acyl(b);
+    goes_on(a) && goes_on(b) && !stiff(a, b) && !stiff(b, a)
 }
 
 struct Bond2 {
@@ -223,7 +232,7 @@ mod tests {
         for (smiles, expected) in [
             (
                 "CC(=O)Oc1ccccc1C(=O)O",
-                [13.0, 180.16, 1.0, 6.0, 3.0, 1.0, 63.6],
+                [13.0, 180.16, 1.0, 6.0, 2.0, 1.0, 63.6],
             ),
             (
                 "Cn1cnc2c1c(=O)n(C)c(=O)n2C",
