@@ -16,6 +16,8 @@ const ENOUGH_FOR_STEPS: (usize, usize) = (1_000, 100);
 const PARTS: usize = 5;
 /// No calibrated probability is nearer to 0 or 1.
 const LEAST: f64 = 1e-6;
+/// Logits are stretched or shrunk by four at most.
+const MOST_LOG_T: f64 = 1.4;
 /// How much of the uncalibrated probability is kept by steps, so that the order within a step stays.
 const KEPT: f64 = 0.01;
 
@@ -215,9 +217,11 @@ impl Held<'_> {
             Kind::Temperature => {
                 let loss = |log_t: f64| {
                     let calibrator = Calibrator::Temperature(log_t.exp());
-                    rows.iter().map(|&row| self.loss(&calibrator, row)).sum()
+                    let loss: f64 = rows.iter().map(|&row| self.loss(&calibrator, row)).sum();
+                    // A weak pull to leaving things as they are: rows that are all right would have no end.
+                    loss + log_t * log_t
                 };
-                Calibrator::Temperature(least(&loss, -2.5, 2.5).exp())
+                Calibrator::Temperature(least(&loss, -MOST_LOG_T, MOST_LOG_T).exp())
             }
             Kind::Sigmoid => {
                 let pairs: Vec<(f64, f64)> = rows
@@ -275,7 +279,11 @@ fn sigmoid(pairs: &[(f64, f64)]) -> Calibrator {
         }
     }
     if slope > 0.0 && slope.is_finite() && shift.is_finite() {
-        Calibrator::Sigmoid { slope, shift }
+        let most = MOST_LOG_T.exp();
+        Calibrator::Sigmoid {
+            slope: slope.clamp(1.0 / most, most),
+            shift,
+        }
     } else {
         Calibrator::None
     }
@@ -495,6 +503,19 @@ mod tests {
         };
         assert!((t - 2.5).abs() < 0.3, "{t}");
         assert!(fitted.calibrator.apply(&told).check(2_000, Some(4)).is_ok());
+    }
+
+    #[test]
+    fn rows_that_are_all_right_do_not_run_away() {
+        let (told, _) = drawn(400, &|p| p);
+        let codes = second(&told).iter().map(|&p| u32::from(p > 0.5)).collect();
+        let names = vec!["a".into(), "b".into()];
+        let fitted = Calibrator::fit(&told, &Target::Classes { codes, names }).unwrap();
+        match fitted.calibrator {
+            Calibrator::Temperature(t) => assert!(t > 0.24, "{t}"),
+            Calibrator::Sigmoid { slope, .. } => assert!(slope < 4.1, "{slope}"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
