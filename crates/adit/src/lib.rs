@@ -2,9 +2,10 @@
 //!
 //! Data flows one way through six rooms:
 //! [`source`] → [`prepare`] → [`represent`] → [`mine`] → [`explain`] → [`report`].
-//! Below them lie the floors [`engine`] and [`store`], which know no room;
+//! Below them lie the floors [`engine`], [`store`] and [`chemistry`], which know no room;
 //! [`run`] is the only module that knows them all.
 
+pub mod chemistry;
 pub mod engine;
 pub mod explain;
 pub mod mine;

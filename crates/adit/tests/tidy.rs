@@ -31,7 +31,7 @@ fn texts(ends: &[&str]) -> Vec<(String, String)> {
 }
 
 /// What `.gitignore` names: runs and data that users leave in a checkout are no sources.
-const IGNORED: [&str; 2] = ["runs", "examples/mrpc/data"];
+const IGNORED: [&str; 3] = ["runs", "examples/mrpc/data", "examples/turbofan/data"];
 
 fn walk(folder: &Path, prefix: &str, ends: &[&str], found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {

@@ -20,6 +20,9 @@ pub enum BenchVerb {
                       adit bench train --layers 12 --hidden-size 768 --training-precision bf16"
     )]
     Train(BenchTrainArgs),
+    /// Boosted trees: the time to grow them on a table with LightGBM's settings, and their score
+    #[command(after_help = "Example:\n  adit bench trees train.csv --test test.csv --target churn")]
+    Trees(BenchTreesArgs),
     /// Kernels: products, attention, norms, and their share of this machine's measured peak
     #[command(after_help = "Example:\n  adit bench kernels --rounds 9")]
     Kernels(BenchKernelsArgs),
@@ -29,6 +32,35 @@ pub enum BenchVerb {
                       adit bench scaling --form modernbert --layers 22 --hidden-size 768"
     )]
     Scaling(BenchScalingArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchTreesArgs {
+    /// Files, globs or folders
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Rows that are scored
+    #[arg(long, value_name = "FILE", required = true)]
+    pub test: Vec<String>,
+    /// Column to be predicted
+    #[arg(long, value_name = "COL")]
+    pub target: String,
+    /// Whether classes or a number are predicted
+    #[arg(long, value_enum, default_value = "classify")]
+    pub task: TaskArg,
+    /// Role of a column (repeatable)
+    #[arg(long = "role", value_name = "COL=ROLE")]
+    pub roles: Vec<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TaskArg {
+    Classify,
+    Regress,
 }
 
 /// How often it is measured, and what is printed.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
-use adit::run::{self, DataSection, Job, Outcome, SplitSection, TransformerSection};
+use adit::run::{
+    self, Costs, DataSection, DecisionSection, Job, Outcome, SplitSection, TransformerSection,
+};
 use comfy_table::{CellAlignment, Table};
 
 use super::{
@@ -73,7 +75,25 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             test_fraction: args.test_fraction,
             group: args.split_by_group,
             time: args.split_by_time,
+            allow_random: args.allow_random_split,
+            keep_suspects: args.keep_suspects,
+            folds: args.folds,
             ..SplitSection::default()
+        },
+        windows: None,
+        decision: DecisionSection {
+            coverage: args.decision.coverage,
+            costs: args
+                .decision
+                .costs
+                .map(|(false_positive, false_negative)| Costs {
+                    false_positive,
+                    false_negative,
+                }),
+            precision: args.decision.want_precision,
+            recall: args.decision.want_recall,
+            alerts: args.decision.alerts,
+            max_error: args.decision.max_error,
         },
         transformer: TransformerSection {
             encoder: args.encoder,
@@ -180,7 +200,7 @@ fn scoreboard(findings: &Findings) -> Table {
     let mut table = ruled_table();
     let mut header = vec!["model".to_string()];
     header.extend(wanted.iter().map(|m| m.replace('_', " ")));
-    header.push("seeds".into());
+    header.push("models".into());
     table.set_header(header);
     for member in &findings.scoreboard {
         let mark = if member.model == findings.chosen {

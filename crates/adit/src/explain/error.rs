@@ -30,8 +30,6 @@ pub enum ExplainError {
     },
     #[error("positive class {positive} is not among the {n_classes} known classes")]
     Positive { positive: usize, n_classes: usize },
-    #[error("member '{member}' was trained with no seed, so it left no predictions")]
-    NoSeeds { member: String },
     #[error("two members are called '{member}'")]
     SameName { member: String },
     #[error("member '{member}', seed {seed}: {cause}")]

@@ -21,32 +21,42 @@ pub struct Estimate {
 pub enum MemberRole {
     Baseline,
     Linear,
+    /// Gradient-boosted trees.
+    Trees,
     Transformer,
+    /// A weighted mean of other members.
+    Blend,
 }
 
 /// One line of the scoreboard, judged on the test rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// `majority`, `mean`, `linear`, `row transformer`, or the encoder's name.
+    /// `majority`, `mean`, `linear`, `boosted trees`, `row transformer`, the encoder's name, or `blend`.
     pub model: String,
     pub role: MemberRole,
     /// By name: `accuracy`, `balanced_accuracy`, `precision_macro`, `recall_macro`, `f1_macro`,
     /// `f1_micro`, `f1` / `precision` / `recall` (positive class, two classes only), `mcc`, `roc_auc`,
     /// `average_precision`, `log_loss`, `brier`; `rmse`, `mae`, `r2`.
-    /// With several seeds `value` is the mean over seeds of the single models.
+    /// Of what is handed out: with several models (seeds, or folds), of the mean of their predictions.
     pub metrics: BTreeMap<String, Estimate>,
-    /// How many seeds were trained.
+    /// How many models were trained and averaged.
     pub seeds: usize,
-    /// The value of each metric for each seed, in seed order.
+    /// The value of each metric for each single model, where there are several.
     pub by_seed: BTreeMap<String, Vec<f64>>,
-    /// Sample standard deviation over seeds, where there are two or more.
+    /// Sample standard deviation over the single models, where there are two or more.
     pub spread: BTreeMap<String, f64>,
-    /// Score on the training rows and on the validation rows by the selection metric.
+    /// The selection metric on rows learned from and on rows held out, each the mean over folds.
     pub train_score: Option<f64>,
     pub validation_score: Option<f64>,
+    /// The selection metric on the rows held out in each fold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fold_scores: Vec<f64>,
     /// Settings that matter to a reader, in order: learning rate, epochs, regularisation, …
     pub settings: Vec<(String, String)>,
     pub seconds: f64,
+    /// The most memory that the process held while the member was trained; 0 where it is not known.
+    #[serde(default)]
+    pub peak_bytes: u64,
 }
 
 /// Precision, recall and F1 of one class of the chosen member.
@@ -122,8 +132,42 @@ pub struct EpochRecord {
     pub epoch: usize,
     pub train_loss: f64,
     pub validation_loss: f64,
-    /// Selection metric on the validation rows.
-    pub validation_score: f64,
+    /// Selection metric on the validation rows, where it was looked at.
+    pub validation_score: Option<f64>,
+}
+
+/// Something that may give the target away, and the scores with and without it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeakCheck {
+    /// Absent where rows are meant that stand in the training and in the test part.
+    pub column: Option<String>,
+    /// The kind of its warning.
+    pub kind: String,
+    pub evidence: String,
+    pub left_out: bool,
+    /// The selection metric on held-out rows of quick trees; of rows, the chosen member's on the test rows.
+    pub with: Option<f64>,
+    pub without: Option<f64>,
+}
+
+/// How the score on held-out rows grows with the rows learned from, measured with a cheap member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RowCurve {
+    /// The member that was trained on fewer rows.
+    pub model: String,
+    pub points: Vec<RowCurvePoint>,
+    /// What twice as many rows would add to the score, by the last two doublings; absent where these say nothing.
+    pub next_doubling: Option<f64>,
+}
+
+/// One size of the training part.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RowCurvePoint {
+    pub rows: u64,
+    /// The selection metric, mean over folds.
+    pub score: f64,
+    /// Its standard error over folds, where there are several.
+    pub error: Option<f64>,
 }
 
 /// A test row that the chosen member got most wrong.
@@ -220,6 +264,12 @@ pub struct Findings {
     pub curves: Vec<MemberCurves>,
     pub calibration: Option<Calibration>,
     pub scatter: Option<Scatter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<super::DecisionFindings>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_curve: Option<RowCurve>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<LeakCheck>,
     pub histories: Vec<TrainingHistory>,
     pub worst_errors: Vec<WorstError>,
     pub warnings: Vec<Warning>,

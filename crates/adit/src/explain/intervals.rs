@@ -56,6 +56,35 @@ pub fn estimates_by_group(
     }
 }
 
+/// Each metric of every single model, in their order, and its sample standard deviation; empty for fewer than two.
+pub(crate) fn spread(
+    truth: &Target,
+    singles: &[Predictions],
+    settings: &MetricSettings,
+) -> (BTreeMap<String, Vec<f64>>, BTreeMap<String, f64>) {
+    let mut by_model = BTreeMap::new();
+    let mut deviations = BTreeMap::new();
+    let Some(models) = score_all(truth, singles, settings).filter(|models| models.len() > 1) else {
+        return (by_model, deviations);
+    };
+    let all_rows = vec![1; n_rows(truth)];
+    let measured: Vec<Measures> = models
+        .iter()
+        .map(|model| model.measure(&all_rows, true))
+        .collect();
+    for metric in Metric::ALL {
+        let values: Vec<f64> = measured.iter().map(|m| m[metric as usize]).collect();
+        if values.iter().any(|value| value.is_nan()) {
+            continue;
+        }
+        if let Some(deviation) = deviation(&values) {
+            deviations.insert(metric.name().to_string(), deviation);
+        }
+        by_model.insert(metric.name().to_string(), values);
+    }
+    (by_model, deviations)
+}
+
 /// Every seed's model; `None` where there is none or one does not fit the rows.
 pub(crate) fn score_all<'a>(
     truth: &'a Target,

@@ -1,12 +1,13 @@
 //! Puts the findings together.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use super::calibration::calibration;
 use super::confusion::{class_scores, confusion};
 use super::curves::{member_curves, scatter};
 use super::errors::{RowError, worst_decisions, worst_numbers};
-use super::intervals::estimates_by_group;
+use super::intervals::{estimates_by_group, spread};
 use super::metrics::{MetricSettings, ScoredClasses, n_rows, positive_class};
 use super::resampling::Resampling;
 use super::selection::{Candidate, choose, more_is_better, selection_metric};
@@ -26,13 +27,20 @@ const FEW_TEST_ROWS: usize = 100;
 pub struct JudgedMember<'a> {
     pub name: String,
     pub role: MemberRole,
-    /// Per seed.
-    pub test: &'a [Predictions],
-    /// By the selection metric.
+    /// What is handed out: the mean of its models where there are several.
+    pub test: &'a Predictions,
+    /// Those of the single models, where there are several.
+    pub singles: &'a [Predictions],
+    /// By the selection metric, on rows that were held out; the mean over folds.
     pub validation_score: Option<f64>,
+    /// In each fold.
+    pub fold_scores: Vec<f64>,
+    /// Two classes: the probability at which the positive one is decided for; the more probable one where absent.
+    pub threshold: Option<f64>,
     pub train_score: Option<f64>,
     pub settings: Vec<(String, String)>,
     pub seconds: f64,
+    pub peak_bytes: u64,
     pub histories: Vec<TrainingHistory>,
 }
 
@@ -57,8 +65,8 @@ pub struct JudgeInput<'a> {
 
 /// Judges all members on the test rows.
 ///
-/// Scores, intervals and tests are those of the single models of every seed. What a report shows row by row (confusion,
-/// class scores, curves, calibration, worst errors) is that of the mean over seeds of the predictions.
+/// Scores, intervals and tests are those of what is handed out: of several models, their mean. How far the single
+/// models lie apart stands beside it.
 pub fn judge(
     input: &JudgeInput,
     data: DataSummary,
@@ -110,6 +118,9 @@ pub fn judge(
         curves: curves(input),
         calibration: rows.calibration,
         scatter: rows.scatter,
+        decisions: None,
+        row_curve: None,
+        leaks: Vec::new(),
         histories,
         worst_errors: rows.worst_errors,
         warnings: all_warnings,
@@ -121,6 +132,13 @@ fn settings(input: &JudgeInput) -> MetricSettings {
     MetricSettings {
         positive: input.positive,
         threshold: None,
+    }
+}
+
+fn settings_of(input: &JudgeInput, member: &JudgedMember) -> MetricSettings {
+    MetricSettings {
+        threshold: member.threshold,
+        ..settings(input)
     }
 }
 
@@ -204,10 +222,8 @@ fn check_members(input: &JudgeInput, n: usize) -> Result<(), ExplainError> {
         {
             return Err(ExplainError::SameName { member: name() });
         }
-        if member.test.is_empty() {
-            return Err(ExplainError::NoSeeds { member: name() });
-        }
-        for (seed, predictions) in member.test.iter().enumerate() {
+        let all = std::iter::once(member.test).chain(member.singles);
+        for (seed, predictions) in all.enumerate() {
             let named = |cause| ExplainError::Predictions {
                 member: name(),
                 seed,
@@ -222,22 +238,29 @@ fn check_members(input: &JudgeInput, n: usize) -> Result<(), ExplainError> {
 fn scored_member(input: &JudgeInput, member: &JudgedMember) -> Member {
     let set = estimates_by_group(
         input.test_truth,
-        member.test,
-        &settings(input),
+        from_ref(member.test),
+        &settings_of(input, member),
         input.groups,
         input.seed,
+    );
+    let singles = spread(
+        input.test_truth,
+        member.singles,
+        &settings_of(input, member),
     );
     Member {
         model: member.name.clone(),
         role: member.role,
         metrics: set.metrics,
-        seeds: member.test.len(),
-        by_seed: set.by_seed,
-        spread: set.spread,
+        seeds: member.singles.len().max(1),
+        by_seed: singles.0,
+        spread: singles.1,
+        fold_scores: member.fold_scores.clone(),
         train_score: member.train_score,
         validation_score: member.validation_score,
         settings: member.settings.clone(),
         seconds: member.seconds,
+        peak_bytes: member.peak_bytes,
     }
 }
 
@@ -293,7 +316,7 @@ impl<'a> Bench<'a> {
             metric,
             chosen: best_of(&|_| true).ok_or(ExplainError::NoMembers)?,
             transformer: best_of(&|role| role == MemberRole::Transformer),
-            baseline: best_of(&|role| role != MemberRole::Transformer),
+            baseline: best_of(&|role| !matches!(role, MemberRole::Transformer | MemberRole::Blend)),
             trivial: contestants
                 .iter()
                 .position(|contestant| contestant.answer.is_some()),
@@ -306,8 +329,8 @@ impl<'a> Bench<'a> {
         let comparison = Comparison {
             metric: self.metric,
             truth: self.input.test_truth,
-            a: one.test,
-            b: other.test,
+            a: from_ref(one.test),
+            b: from_ref(other.test),
             names: (&one.name, &other.name),
             settings: settings(self.input),
             groups: self.input.groups,
@@ -385,10 +408,7 @@ impl<'a> Bench<'a> {
 }
 
 /// What a member answers to every row: a quoted class or a number; `None` where its answers differ.
-fn only_answer(predictions: &[Predictions], truth: &Target) -> Option<String> {
-    let [predictions] = predictions else {
-        return None;
-    };
+fn only_answer(predictions: &Predictions, truth: &Target) -> Option<String> {
     match (predictions, truth) {
         (Predictions::Probabilities { n_classes, values }, Target::Classes { names, .. }) => {
             let first = values.get(..*n_classes)?;
@@ -419,20 +439,22 @@ struct RowFindings {
 
 impl RowFindings {
     fn of(input: &JudgeInput, member: usize) -> Result<Self, ExplainError> {
-        let Some(mean) = Predictions::mean(input.members[member].test) else {
-            return Ok(Self::default());
-        };
-        match (input.test_truth, &mean) {
+        let mean = input.members[member].test;
+        match (input.test_truth, mean) {
             (Target::Classes { codes, names }, Predictions::Probabilities { values, .. }) => {
-                let Some(scored) = ScoredClasses::new(codes, names.len(), &mean, &settings(input))
-                else {
+                let Some(scored) = ScoredClasses::new(
+                    codes,
+                    names.len(),
+                    mean,
+                    &settings_of(input, &input.members[member]),
+                ) else {
                     return Ok(Self::default());
                 };
                 let resampling = Resampling::new(codes.len(), input.groups, input.seed);
                 Ok(Self {
                     class_scores: class_scores(&scored, names, &resampling),
                     confusion: Some(confusion(&scored, names)),
-                    calibration: calibration(&scored, &mean, names, &resampling),
+                    calibration: calibration(&scored, mean, names, &resampling),
                     scatter: None,
                     worst_errors: with_cells(input, worst_decisions(&scored, values, names)),
                 })
@@ -467,7 +489,7 @@ fn curves(input: &JudgeInput) -> Vec<MemberCurves> {
         return Vec::new();
     };
     let of_member = |member: &JudgedMember| {
-        let scores = Predictions::mean(member.test)?.class(positive)?;
+        let scores = member.test.class(positive)?;
         Some(member_curves(&member.name, &scores, |row| {
             codes[row] as usize == positive
         }))

@@ -7,6 +7,7 @@
 mod calibration;
 mod confusion;
 mod curves;
+mod decisions;
 mod error;
 mod errors;
 mod findings;
@@ -20,11 +21,12 @@ mod selection;
 mod verdict;
 mod wording;
 
+pub use decisions::*;
 pub use error::ExplainError;
 pub use findings::*;
 pub use intervals::{EstimateSet, estimates, estimates_by_group};
 pub use judge::{JudgeInput, JudgedMember, judge};
-pub use metrics::{MetricSettings, evaluate};
+pub use metrics::{MetricSettings, evaluate, positive_of};
 pub use paired::{Comparison, paired_test};
 pub use selection::{Candidate, choose, loss_of, more_is_better, selection_metric};
 pub use verdict::{Contestant, VerdictInput, verdict};

@@ -2,7 +2,7 @@
 //!
 //! Members are compared by ROC AUC for two classes (it needs no threshold and does not reward always answering the
 //! larger class), by accuracy for more classes, and by RMSE for numbers. The best validation score wins; of equal
-//! scores the simpler member does: baseline, then linear model, then transformer.
+//! scores the simpler member does: baseline, then linear model, trees, transformer, blend.
 
 use std::cmp::Ordering;
 
@@ -61,7 +61,9 @@ fn simplicity(role: MemberRole) -> u8 {
     match role {
         MemberRole::Baseline => 0,
         MemberRole::Linear => 1,
-        MemberRole::Transformer => 2,
+        MemberRole::Trees => 2,
+        MemberRole::Transformer => 3,
+        MemberRole::Blend => 4,
     }
 }
 

@@ -100,9 +100,10 @@ impl VerdictInput<'_> {
         let (one, other) = (transformer.called(), baseline.called());
         let scores = self.compared(transformer, baseline, test);
         let is_chosen = self.chosen.name == transformer.name;
+        let blended = self.chosen.role == MemberRole::Blend;
         let favours_transformer = test.better == transformer.name && test.difference.value > 0.0;
         let text = match (is_beyond_chance(test), favours_transformer) {
-            (true, true) if is_chosen => {
+            (true, true) if is_chosen || blended => {
                 format!(
                     "{one} is better than {other}: {scores}, {}.",
                     p_value(test.p_value)
@@ -114,8 +115,13 @@ impl VerdictInput<'_> {
                 p_value(test.p_value)
             ),
             (true, false) => format!(
-                "{one} is worse than {other} ({scores}, {}): use {other}.",
-                p_value(test.p_value)
+                "{one} is worse than {other} ({scores}, {}){}.",
+                p_value(test.p_value),
+                if blended {
+                    String::new()
+                } else {
+                    format!(": use {other}")
+                }
             ),
             (false, favours) => {
                 let how = if favours {
@@ -124,18 +130,32 @@ impl VerdictInput<'_> {
                     "is not better"
                 };
                 // The choice fell on validation rows, and test rows may not turn it round.
-                let advice = if is_chosen {
-                    format!("{other} may do as well")
+                let advice = if blended {
+                    String::new()
+                } else if is_chosen {
+                    format!(": {other} may do as well")
                 } else {
-                    format!("use {other}")
+                    format!(": use {other}")
                 };
                 format!(
-                    "{one} {how} than {other} ({scores}): {advice}{}.",
+                    "{one} {how} than {other} ({scores}){advice}{}.",
                     self.caveat(test)
                 )
             }
         };
-        sentence(&text)
+        sentence(&text) + &self.of_blend(test)
+    }
+
+    /// A second sentence where a blend of members is recommended.
+    fn of_blend(&self, test: &PairedTest) -> String {
+        match (self.chosen.role, self.chosen.score) {
+            (MemberRole::Blend, Some(score)) => format!(
+                " Recommended is their blend: {} {}.",
+                spoken(self.metric),
+                fixed(score, self.decimals(test))
+            ),
+            _ => String::new(),
+        }
     }
 
     /// `ROC AUC 0.871 against 0.842 on 1,409 test rows, difference 0.029, 95% interval 0.011 to 0.047`.
@@ -207,6 +227,8 @@ impl Contestant {
         match (self.role, &self.answer) {
             (_, Some(answer)) => format!("always answering {answer}"),
             (MemberRole::Linear, _) => "the linear model".to_string(),
+            (MemberRole::Trees, _) => "the boosted trees".to_string(),
+            (MemberRole::Blend, _) => "the blend".to_string(),
             (MemberRole::Transformer, _) if self.name.contains("transformer") => {
                 format!("the {}", self.name)
             }

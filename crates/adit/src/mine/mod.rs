@@ -1,5 +1,7 @@
 //! Finds patterns: the members of the scoreboard.
+pub mod blend;
 mod cross_validation;
+pub mod decide;
 mod error;
 pub mod fine_tuned;
 mod lbfgs;
@@ -11,6 +13,7 @@ pub mod row_transformer;
 pub mod text_to_text;
 pub mod text_transformer;
 pub mod training;
+pub mod trees;
 pub mod trivial;
 pub use error::MineError;
 pub use predictions::Predictions;

@@ -50,6 +50,17 @@ impl RowTransformerShape {
     /// A shape that suits the number of columns and training rows.
     pub fn suited(n_columns: usize, n_train: usize) -> RowTransformerShape {
         let wide = n_train >= 4_000 && n_columns <= 40;
+        // Attention over very many cells would take hours; a smaller network learns them in minutes.
+        if n_train * n_columns > 1_500_000 {
+            return RowTransformerShape {
+                d_token: 64,
+                n_layers: 2,
+                n_heads: 4,
+                ffn_hidden: 128,
+                attention_dropout: 0.0,
+                ffn_dropout: 0.1,
+            };
+        }
         RowTransformerShape {
             d_token: if wide { 96 } else { 64 },
             n_layers: if n_columns > 200 { 2 } else { 3 },

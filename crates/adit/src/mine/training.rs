@@ -465,7 +465,7 @@ impl OutputMeaning {
     }
 }
 
-fn softmax(row: &mut [f32]) {
+pub(super) fn softmax(row: &mut [f32]) {
     let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0f64;
     for v in row.iter_mut() {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::fit::{Encoding, VERSION, days, names, numbers, times};
 use super::text::normalise_text;
 use super::{
-    CategoryColumn, Dataset, NumberColumn, Preparation, PrepareError, RowColumn, Rows, TextColumn,
+    CategoryColumn, Dataset, FingerprintColumn, NumberColumn, Preparation, PrepareError, RowColumn,
+    Rows, TextColumn, molecule,
 };
+use crate::chemistry;
 
 impl Preparation {
     /// Encodes `rows`, training or new; the result of a row depends on that row only.
@@ -49,6 +51,7 @@ impl Preparation {
             numbers: Vec::new(),
             categories: Vec::new(),
             texts: Vec::new(),
+            fingerprints: Vec::new(),
             target: None,
         };
         for plan in &self.columns {
@@ -101,6 +104,21 @@ fn encode(
                 name,
                 codes: categories.encode(cells.iter().map(|cell| cell.as_deref())),
                 cardinality: categories.cardinality(),
+            });
+        }
+        Encoding::Molecule { scalings } => {
+            let cells = names(column, &all)?;
+            let found = molecule::properties(&cells);
+            for (at, scaling) in scalings.iter().enumerate().take(chemistry::N_PROPERTIES) {
+                dataset.numbers.push(NumberColumn {
+                    name: format!("{name}: {}", chemistry::PROPERTY_NAMES[at]),
+                    values: found.iter().map(|p| scaling.apply(p[at])).collect(),
+                    missing: found.iter().map(|p| p[at].is_nan()).collect(),
+                });
+            }
+            dataset.fingerprints.push(FingerprintColumn {
+                values: molecule::fingerprints(&cells),
+                name,
             });
         }
         Encoding::Text => {

@@ -29,13 +29,15 @@ pub struct RoleSettings {
 /// 1. no value at all, or one value in every row: ignore;
 /// 2. times: time (learned from as days since the first training time);
 /// 3. named like an id (`id`, `id1`, `customer_id`, `rowId`) with nine in ten values distinct, or
-///    whole numbers that rise from row to row, or codes of one length that never repeat: id;
+///    whole numbers that rise from row to row, or codes of one length that never repeat: id; named like an id
+///    with more than a hundred values that come back: entity;
 /// 4. true or false, and three to six small whole numbers that come back often: category
 ///    (two whole numbers carry the same as a number);
 /// 5. other numbers: number;
 /// 6. texts that nine times in ten are numbers: number (the other cells are read as missing);
-/// 7. texts of three words or more that are mostly distinct, or long and distinct strings: text;
-/// 8. other texts: category.
+/// 7. texts that read as molecules (SMILES): molecule;
+/// 8. texts of three words or more that are mostly distinct, or long and distinct strings: text;
+/// 9. other texts: category.
 ///
 /// # Errors
 /// A named column that is not there; two targets; two roles for one column; a role that the
@@ -128,6 +130,7 @@ fn purpose(role: Role) -> &'static str {
     match role {
         Role::Target => "target",
         Role::Text => "text",
+        Role::Molecule => "role `molecule`",
         Role::Number => "role `number`",
         Role::Category => "role `category`",
         Role::Time => "role `time`",

@@ -73,6 +73,14 @@ pub struct TextColumn {
     pub values: Vec<String>,
 }
 
+/// A column of molecules as circular fingerprints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FingerprintColumn {
+    pub name: String,
+    /// `(place, count)` by place; empty for what cannot be read. `[n_rows]`
+    pub values: Vec<Vec<(u16, u16)>>,
+}
+
 /// The target of every row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
@@ -90,6 +98,7 @@ pub struct Dataset {
     pub numbers: Vec<NumberColumn>,
     pub categories: Vec<CategoryColumn>,
     pub texts: Vec<TextColumn>,
+    pub fingerprints: Vec<FingerprintColumn>,
     /// Absent when rows to be predicted bring none.
     pub target: Option<Target>,
 }

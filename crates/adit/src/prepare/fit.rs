@@ -6,7 +6,8 @@ use super::category::Categories;
 use super::number::Scaling;
 use super::target::{TargetPlan, numbers_of};
 use super::text::number_name;
-use super::{PrepareError, Role, RowColumn, Rows, Task, Values};
+use super::{PrepareError, Role, RowColumn, Rows, Task, Values, Windows, molecule};
+use crate::chemistry;
 
 /// Version of the saved form.
 pub(super) const VERSION: u32 = 1;
@@ -48,6 +49,12 @@ pub struct Preparation {
     /// Columns that name rows; loaded where they are there, never learned from.
     pub(super) carried: Vec<CarriedColumn>,
     pub(super) target: TargetPlan,
+    /// How columns are made that a table does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) windows: Option<Windows>,
+    /// Their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) derived: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +79,10 @@ pub(super) enum Encoding {
         scaling: Scaling,
     },
     Category(Categories),
+    /// One scaling a property.
+    Molecule {
+        scalings: Vec<Scaling>,
+    },
     Text,
 }
 
@@ -81,6 +92,7 @@ impl Encoding {
             Self::Number(_) => Role::Number,
             Self::Time { .. } => Role::Time,
             Self::Category(_) => Role::Category,
+            Self::Molecule { .. } => Role::Molecule,
             Self::Text => Role::Text,
         }
     }
@@ -127,7 +139,20 @@ impl Preparation {
             columns,
             carried,
             target,
+            windows: None,
+            derived: Vec::new(),
         })
+    }
+
+    /// The preparation of rows that were extended by windows, with the names of the columns that these made.
+    pub fn with_windows(mut self, windows: Windows, derived: Vec<String>) -> Self {
+        (self.windows, self.derived) = (Some(windows), derived);
+        self
+    }
+
+    /// How columns are made from a row's past, if any are; they need all rows of an entity together.
+    pub fn windows(&self) -> Option<&Windows> {
+        self.windows.as_ref()
     }
 
     /// What is predicted.
@@ -214,6 +239,13 @@ fn fit_column(
                 settings.min_category_count,
                 settings.max_categories,
             )))
+        }
+        Role::Molecule => {
+            let cells = names(column, train)?;
+            let found = molecule::properties(&cells);
+            let scaling = |at: usize| Scaling::fit(found.iter().map(|p| p[at]));
+            let scalings = (0..chemistry::N_PROPERTIES).map(scaling).collect();
+            Ok(Encoding::Molecule { scalings })
         }
         _ => names(column, &[]).map(|_| Encoding::Text),
     }

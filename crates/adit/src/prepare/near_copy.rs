@@ -116,6 +116,37 @@ pub(super) fn near_copy(column: &RowColumn, train: &[usize], truth: &Truth) -> O
     }
 }
 
+/// Whether the order of numbers tells the target far beyond chance: four standard errors and a tenth of what can be told.
+pub(super) fn order_tells(x: &[f64], truth: &Truth) -> Option<Told> {
+    let n = x.len() as f64;
+    let told = |measure, value, enough: bool| {
+        enough.then_some(Told {
+            measure,
+            value,
+            by_presence: false,
+        })
+    };
+    match truth {
+        Truth::Classes(codes, n_classes) => {
+            let of_class = |class: usize| {
+                let labels: Vec<bool> = codes.iter().map(|&code| code == class).collect();
+                let positives = labels.iter().filter(|label| **label).count() as f64;
+                let error = ((n + 1.0) / (12.0 * positives * (n - positives))).sqrt();
+                let area = auc(x, &labels);
+                (area, (area - 0.5) / error)
+            };
+            let best = (0..*n_classes)
+                .map(of_class)
+                .max_by(|a, b| a.1.total_cmp(&b.1))?;
+            told("ROC-AUC", best.0, best.1 > 4.0 && best.0 > 0.6)
+        }
+        Truth::Numbers(y) => {
+            let r2 = squared_correlation(&ranks(x), &ranks(y));
+            told("R²", r2, r2 * n > 16.0 && r2 > 0.1)
+        }
+    }
+}
+
 /// Number and time columns as numbers.
 fn numeric(column: &RowColumn, train: &[usize]) -> Option<Vec<f64>> {
     match (&column.role, &column.values) {

@@ -10,6 +10,8 @@ pub enum Role {
     Number,
     Category,
     Text,
+    /// SMILES.
+    Molecule,
     Time,
     Entity,
     Id,
@@ -33,6 +35,7 @@ impl Role {
             Self::Number => "number",
             Self::Category => "category",
             Self::Text => "text",
+            Self::Molecule => "molecule",
             Self::Time => "time",
             Self::Entity => "entity",
             Self::Id => "id",
@@ -44,7 +47,7 @@ impl Role {
     pub fn is_feature(self) -> bool {
         matches!(
             self,
-            Self::Number | Self::Category | Self::Text | Self::Time
+            Self::Number | Self::Category | Self::Text | Self::Molecule | Self::Time
         )
     }
 }

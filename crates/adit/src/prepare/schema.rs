@@ -18,7 +18,8 @@ impl Preparation {
             .collect();
         let mut missing = Vec::new();
         let mut wrong = Vec::new();
-        for plan in &self.columns {
+        let given = |plan: &&super::fit::ColumnPlan| !self.derived.contains(&plan.name);
+        for plan in self.columns.iter().filter(given) {
             let role = plan.encoding.role();
             match types.get(plan.name.as_str()) {
                 None => missing.push(plan.name.clone()),
@@ -68,7 +69,7 @@ impl Preparation {
 pub(super) fn readable(role: Role, found: ColumnType) -> bool {
     match role {
         Role::Time => matches!(found, ColumnType::Time | ColumnType::Text),
-        Role::Number | Role::Category | Role::Text => found != ColumnType::Time,
+        Role::Number | Role::Category | Role::Text | Role::Molecule => found != ColumnType::Time,
         Role::Target | Role::Entity | Role::Id | Role::Ignore => true,
     }
 }

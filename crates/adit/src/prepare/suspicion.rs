@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::near_copy::{Truth, near_copy};
+use super::leaks::leaks;
+use super::near_copy::Truth;
+use super::overlap::shared_rows;
 use super::target::class_cells;
-use super::{ColumnRole, Role, RowColumn, Rows, Split, Task, shared_rows};
+use super::{ColumnRole, Role, RowColumn, Rows, Split, Task};
 use crate::source::{ColumnProfile, ColumnType, Profile};
 
 /// A column with a larger share of missing cells is pointed out.
@@ -20,7 +22,8 @@ const SHOWN: usize = 5;
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Suspicion {
     /// `constant_column`, `all_missing`, `duplicate_rows`, `id_like`, `blanks_in_number`,
-    /// `not_a_number`, `many_missing`, `near_copy_of_target`, `rows_in_train_and_test`,
+    /// `not_a_number`, `many_missing`, `copy_of_target`, `near_copy_of_target`, `filled_after_event`,
+    /// `time_after_cut`, `id_encodes_order`, `rows_in_train_and_test`, `near_rows_in_train_and_test`,
     /// `imbalance`, `tiny_class`, `class_not_in_training`.
     pub kind: &'static str,
     pub column: Option<String>,
@@ -29,6 +32,10 @@ pub struct Suspicion {
     pub evidence: Vec<(&'static str, f64)>,
     /// What was done about it.
     pub action: &'static str,
+    /// True for a column that is not to be learned from.
+    pub leave_out: bool,
+    /// True where scores with and without it are to be shown.
+    pub is_leak: bool,
 }
 
 impl Suspicion {
@@ -44,6 +51,8 @@ impl Suspicion {
             message,
             evidence: Vec::new(),
             action,
+            leave_out: false,
+            is_leak: false,
         }
     }
 
@@ -55,27 +64,25 @@ impl Suspicion {
 
 /// Everything that looks wrong: the table first, then its columns in order, then target and split.
 ///
-/// With a given test file `split.test` is empty and rows shared with it are found by
-/// [`shared_rows`] instead.
+/// `time` is the column by which the rows are divided, if any.
 pub fn suspicions(
     profile: &Profile,
     roles: &[ColumnRole],
     rows: &Rows,
     split: &Split,
-    task: Task,
+    (task, time): (Task, Option<&str>),
 ) -> Vec<Suspicion> {
     let mut found = Vec::new();
     found.extend(duplicates(profile));
     for (column, role) in profile.columns.iter().zip(roles) {
         of_column(column, role, profile.n_rows, &mut found);
     }
-    if let Some(truth) = Truth::of(rows, &split.train, task) {
-        found.extend(copies(rows, split, &truth));
-    }
+    let truth = Truth::of(rows, &split.train, task);
+    found.extend(leaks(rows, split, truth.as_ref(), time));
     if task == Task::Classify {
         of_classes(rows, split, &mut found);
     }
-    found.extend(shared_rows(rows, &split.train, rows, &split.test));
+    found.extend(shared_rows(rows, split));
     found
 }
 
@@ -192,36 +199,6 @@ fn of_cells(column: &ColumnProfile, role: Role, n_rows: u64, found: &mut Vec<Sus
             .with("share", share),
         );
     }
-}
-
-fn copies(rows: &Rows, split: &Split, truth: &Truth) -> Vec<Suspicion> {
-    let features = rows
-        .columns
-        .iter()
-        .filter(|column| column.role.is_feature());
-    features
-        .filter_map(|column| {
-            let told = near_copy(column, &split.train, truth)?;
-            let what = if told.by_presence {
-                "whether a value is there"
-            } else {
-                "its values"
-            };
-            let message = format!(
-                "`{}` alone tells the target of {} training rows almost exactly, by {what}: {} {:.3}; \
-                 is it known at the time of prediction?",
-                column.name,
-                split.train.len(),
-                told.measure,
-                told.value
-            );
-            Some(
-                Suspicion::new("near_copy_of_target", Some(&column.name), message, "kept: look at it before any score")
-                    .with(told.measure, told.value)
-                    .with("rows", split.train.len() as f64),
-            )
-        })
-        .collect()
 }
 
 /// Tiny, rare and unseen classes.

@@ -53,7 +53,7 @@ pub fn result_json(
 /// It is taken over the findings as JSON with sorted keys, no blanks, shortest round-trip
 /// numbers and `-0` as `0`. Left out, because equal runs may differ in them:
 /// `title` and `data.sources` (where the files lie and what they are called), `run_again`
-/// (paths), and `seconds` of every line of the `scoreboard`. [`Cost`] is no part of the findings.
+/// (paths), and `seconds` and `peak_bytes` of every line of the `scoreboard`. [`Cost`] is no part of the findings.
 pub fn fingerprint(findings: &Findings) -> String {
     // Findings hold string keys and plain values only, so this does not fail; were it to, the
     // fingerprint of nothing says so.
@@ -68,6 +68,7 @@ pub fn fingerprint(findings: &Findings) -> String {
     if let Some(Value::Array(members)) = found.get_mut("scoreboard") {
         for member in members.iter_mut().filter_map(Value::as_object_mut) {
             member.shift_remove("seconds");
+            member.shift_remove("peak_bytes");
         }
     }
     let mut canonical = String::new();

@@ -17,6 +17,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("data.html", include_str!("templates/data.html")),
     ("classes.html", include_str!("templates/classes.html")),
     ("curves.html", include_str!("templates/curves.html")),
+    ("leaks.html", include_str!("templates/leaks.html")),
+    ("decisions.html", include_str!("templates/decisions.html")),
     ("training.html", include_str!("templates/training.html")),
     ("errors.html", include_str!("templates/errors.html")),
     ("foot.html", include_str!("templates/foot.html")),

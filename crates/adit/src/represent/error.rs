@@ -18,6 +18,8 @@ pub enum RepresentError {
     },
     #[error("column `{column}` was expected at this place, found `{found}`")]
     OtherColumn { column: String, found: String },
+    #[error("column `{column}` of the training rows is not there")]
+    MissingColumn { column: String },
     #[error("{kind} columns: expected {expected}, found {found}")]
     OtherColumns {
         kind: &'static str,

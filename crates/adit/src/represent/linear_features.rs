@@ -11,6 +11,7 @@ use super::RepresentError;
 use super::pair_features::{PAIR_MEASURES, pair_measures};
 use super::sparse::SparseMatrix;
 use super::tfidf::{Tfidf, TfidfSettings};
+use crate::chemistry::FINGERPRINT_BITS;
 use crate::prepare::{CategoryColumn, Dataset, NumberColumn};
 
 /// How much the two texts of a pair weigh by themselves beside their difference; a third was best
@@ -40,6 +41,8 @@ pub enum FeatureName {
     TermDifference { term: String },
     /// A measure of how alike two texts are.
     Pair { measure: String },
+    /// How often a kind of neighbourhood occurs in a molecule.
+    Substructure { column: String, place: u16 },
 }
 
 impl std::fmt::Display for FeatureName {
@@ -53,6 +56,7 @@ impl std::fmt::Display for FeatureName {
             Self::Term { column, term } => write!(f, "{column}: \"{term}\""),
             Self::TermDifference { term } => write!(f, "difference in \"{term}\""),
             Self::Pair { measure } => f.write_str(measure),
+            Self::Substructure { column, place } => write!(f, "{column}: substructure {place}"),
         }
     }
 }
@@ -63,6 +67,9 @@ pub struct LinearFeatures {
     numbers: Vec<FittedNumber>,
     categories: Vec<FittedCategory>,
     texts: FittedTexts,
+    /// Columns of molecules.
+    #[serde(default)]
+    molecules: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,6 +174,11 @@ impl LinearFeatures {
             numbers,
             categories,
             texts: FittedTexts::fit(dataset, train, settings),
+            molecules: dataset
+                .fingerprints
+                .iter()
+                .map(|c| c.name.clone())
+                .collect(),
         })
     }
 
@@ -198,7 +210,11 @@ impl LinearFeatures {
             .collect();
         let table = SparseMatrix::from_rows(n_cols, rows)?;
         let texts = self.texts.transform(dataset)?;
-        SparseMatrix::hstack(&[&table, &texts])
+        if self.molecules.is_empty() {
+            return SparseMatrix::hstack(&[&table, &texts]);
+        }
+        let molecules = molecules(dataset)?;
+        SparseMatrix::hstack(&[&table, &texts, &molecules])
     }
 
     /// What each feature says, in column order.
@@ -248,6 +264,14 @@ impl LinearFeatures {
                 }));
             }
         }
+        for column in &self.molecules {
+            names.extend(
+                (0..FINGERPRINT_BITS as u16).map(|place| FeatureName::Substructure {
+                    column: column.clone(),
+                    place,
+                }),
+            );
+        }
         names
     }
 
@@ -293,8 +317,32 @@ impl LinearFeatures {
             "text",
             texts,
             names(&mut dataset.texts.iter().map(|n| &n.name)),
+        )?;
+        same_names(
+            "molecule",
+            self.molecules.clone(),
+            names(&mut dataset.fingerprints.iter().map(|n| &n.name)),
         )
     }
+}
+
+/// Logarithms of one plus the counts of fingerprints, column after column.
+fn molecules(dataset: &Dataset) -> Result<SparseMatrix, RepresentError> {
+    let rows = (0..dataset.n_rows()).map(|row| {
+        let columns = dataset.fingerprints.iter().enumerate();
+        let entries = columns.flat_map(|(at, column)| {
+            let first = (at * FINGERPRINT_BITS) as u32;
+            let entry = move |(place, count): &(u16, u16)| {
+                (first + u32::from(*place), f32::from(*count).ln_1p())
+            };
+            column.values[row].iter().map(entry)
+        });
+        entries.collect()
+    });
+    SparseMatrix::from_rows(
+        dataset.fingerprints.len() * FINGERPRINT_BITS,
+        rows.collect(),
+    )
 }
 
 impl FittedTexts {
@@ -501,6 +549,7 @@ mod tests {
                 cardinality: 4,
             }],
             texts: Vec::new(),
+            fingerprints: Vec::new(),
             target: None,
         }
     }
@@ -517,6 +566,7 @@ mod tests {
             numbers,
             categories,
             texts: texts.collect(),
+            fingerprints: Vec::new(),
             target: None,
         }
     }

@@ -12,5 +12,6 @@ pub mod rows;
 pub mod sparse;
 pub mod text;
 pub mod tfidf;
+pub mod tree_columns;
 pub use error::RepresentError;
 pub use linear_features::{FeatureName, LinearFeatures, LinearFeaturesSettings};

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow::datatypes::{Field, Schema};
 
 use super::saved::Predictor;
 use super::{Context, RunError};
 use crate::engine::Session;
 use crate::mine::Predictions;
+use crate::mine::decide::confidences;
 use crate::prepare::{self, Rows, Target};
 use crate::source::{SourceSettings, Table};
 use crate::store::{AtomicFile, StoreError, TableFormat, TableWriter};
@@ -59,7 +62,17 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
     let mut writer = Output::open(&job.output, job.overwrite)?;
     let mut pending: Option<Rows> = None;
     let mut done = 0u64;
-    for rows in prepare::stream(&table, &roles)? {
+    // Windows need all rows of an entity, which may lie anywhere.
+    let source: Box<dyn Iterator<Item = Result<Rows, prepare::PrepareError>>> =
+        match predictor.preparation.windows() {
+            Some(windows) => {
+                let mut rows = prepare::load(&table, &roles)?;
+                windows.extend(&mut rows)?;
+                Box::new(std::iter::once(Ok(rows)))
+            }
+            None => Box::new(prepare::stream(&table, &roles)?),
+        };
+    for rows in source {
         let rows = rows?;
         let mut buffer = match pending.take() {
             Some(mut earlier) => {
@@ -99,8 +112,12 @@ fn write_chunk(
     context: &Context,
 ) -> Result<u64, RunError> {
     let predictions = predictor.predict(rows, context.watch)?;
-    let names = predictor.preparation.class_names();
-    writer.write(&prediction_batch(&rows.row_ids, &predictions, names, None)?)?;
+    writer.write(&prediction_batch(
+        &rows.row_ids,
+        &predictions,
+        predictor,
+        None,
+    )?)?;
     Ok(rows.row_ids.len() as u64)
 }
 
@@ -161,11 +178,13 @@ pub fn chunks(rows: &Rows) -> Vec<Rows> {
         .collect()
 }
 
-/// Columns `row`, `truth` (where known), `predicted`, and `probability_<class>` for classes.
+/// Columns `row`, `truth` (where known), `predicted`; for classes `probability_<class>`, `set` (the classes that
+/// conformal prediction cannot rule out, with a bar between) and `answered` where rows may be left unanswered; for
+/// numbers the ends `low` and `high` of the interval.
 pub fn prediction_batch(
     row_ids: &[u64],
     predictions: &Predictions,
-    class_names: &[String],
+    predictor: &Predictor,
     truth: Option<&Target>,
 ) -> Result<RecordBatch, RunError> {
     let mut columns: Vec<(String, ArrayRef)> =
@@ -183,15 +202,25 @@ pub fn prediction_batch(
         }
         None => {}
     }
+    let (decisions, class_names) = (&predictor.decisions, predictor.preparation.class_names());
     match predictions {
         Predictions::Numbers(values) => {
             columns.push((
                 "predicted".into(),
                 Arc::new(Float64Array::from(values.clone())),
             ));
+            let ends = |&value: &f64| decisions.conformal.as_ref()?.interval(value);
+            let ends: Option<Vec<(f64, f64)>> = values.iter().map(ends).collect();
+            if let Some(ends) = ends {
+                let (low, high): (Vec<f64>, Vec<f64>) = ends.into_iter().unzip();
+                columns.push(("low".into(), Arc::new(Float64Array::from(low))));
+                columns.push(("high".into(), Arc::new(Float64Array::from(high))));
+            }
         }
         Predictions::Probabilities { n_classes, values } => {
-            let winners = predictions.argmax().unwrap_or_default();
+            let positive = predictor.preparation.positive_class();
+            let positive = positive.or((*n_classes == 2).then_some(1));
+            let winners = decisions.decided(predictions, positive).unwrap_or_default();
             let named = winners.iter().map(|&c| class_names[c as usize].as_str());
             columns.push((
                 "predicted".into(),
@@ -202,6 +231,23 @@ pub fn prediction_batch(
                 columns.push((
                     format!("probability_{name}"),
                     Arc::new(Float32Array::from_iter_values(of_class)),
+                ));
+            }
+            if let Some(conformal) = &decisions.conformal {
+                let set = |row: &[f32]| {
+                    let classes = conformal.set(row).into_iter();
+                    let named: Vec<&str> = classes.map(|c| class_names[c].as_str()).collect();
+                    named.join(" | ")
+                };
+                let sets = values.chunks_exact(*n_classes).map(set);
+                columns.push(("set".into(), Arc::new(StringArray::from_iter_values(sets))));
+            }
+            if let Some(rule) = &decisions.abstain {
+                let sure = confidences(predictions, &winners).into_iter();
+                let answered = sure.map(|p| Some(f64::from(p) >= rule.confidence));
+                columns.push((
+                    "answered".into(),
+                    Arc::new(BooleanArray::from_iter(answered)),
                 ));
             }
         }

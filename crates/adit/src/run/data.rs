@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::Watch;
 
-use super::{Context, Job, RunError};
+use super::division::{self, Division};
+use super::gate::Suspects;
+use super::{Context, Job, RunError, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{
@@ -23,12 +25,26 @@ pub struct Loaded {
     /// gave them.
     pub rows: Rows,
     pub split: Split,
+    /// True where the test rows are later than those learned from.
+    pub split_by_time: bool,
+    /// Columns that decided it, which nothing learns from.
+    split_columns: Vec<String>,
+    /// Column whose rows stay together in every part.
+    pub group: Option<String>,
     pub preparation: Preparation,
     pub dataset: Dataset,
     pub warnings: Vec<Warning>,
+    pub suspects: Suspects,
+    /// The most memory that the process held until now; 0 where the system does not say.
+    pub peak_bytes: u64,
 }
 
 impl Loaded {
+    /// Columns that decided the split, which nothing learns from.
+    pub fn split_columns(&self) -> Vec<String> {
+        self.split_columns.clone()
+    }
+
     /// Training and validation rows together.
     pub fn fit_rows(&self) -> Vec<usize> {
         let mut all = self.split.train.clone();
@@ -62,6 +78,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         warnings: &mut warnings,
         origins: table.origins().to_vec(),
         bad_rows: table.bad_rows().to_vec(),
+        derived: Vec::new(),
         watch,
     };
     let mut rows = reader.rows_of(&table, "training")?;
@@ -69,19 +86,32 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     reader.append(&job.data.validation, "validation", &mut rows)?;
     let n_fit = rows.row_ids.len();
     reader.append(&job.data.test, "test", &mut rows)?;
-    let (origins, bad_rows) = (reader.origins, reader.bad_rows);
+    let (origins, bad_rows, derived) = (reader.origins, reader.bad_rows, reader.derived);
     watch.progress("read", 2, 3, "prepare");
-    let split = divide(job, &rows, n_train, n_fit)?;
+    let by = division::choose(job, &roles, &profile);
+    let split = divide(job, &by, &rows, (n_train, n_fit))?;
+    warnings.extend(by.warning(job));
     let fit_rows = {
         let mut all = split.train.clone();
         all.extend(&split.validation);
         all.sort_unstable();
         all
     };
-    let preparation = Preparation::fit(&rows, &fit_rows, &prepare_settings(job))?;
+    let time = by.time.as_deref();
+    let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, (job.task, time));
+    let given =
+        |name: &str| job.data.roles.contains_key(name) || job.data.texts.iter().any(|t| t == name);
+    let mut suspects = Suspects::among(&suspicions, job.split.keep_suspects, &given);
+    suspects.keep_one_of(&rows, &by.columns_to_leave_out(&rows));
+    warnings.extend(suspicions.into_iter().map(|found| suspects.warning(found)));
+    let mut settings = prepare_settings(job, &by, &rows);
+    settings.leave_out.extend(suspects.left_out.iter().cloned());
+    let mut preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
+    if let Some(section) = &job.windows {
+        preparation = preparation.with_windows(section.windows(), derived);
+    }
     let dataset = preparation.apply(&rows)?;
-    let suspicions = prepare::suspicions(&profile, &roles, &rows, &split, job.task);
-    warnings.extend(suspicions.into_iter().map(warning));
+    let split_columns = by.columns_to_leave_out(&rows);
     watch.progress("read", 3, 3, "");
     Ok(Loaded {
         profile,
@@ -90,9 +120,14 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         bad_rows,
         rows,
         split,
+        split_by_time: by.time.is_some(),
+        split_columns,
+        group: by.group,
         preparation,
         dataset,
         warnings,
+        suspects,
+        peak_bytes: limits::peak_rss_bytes(),
     })
 }
 
@@ -100,21 +135,27 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
 pub fn role_settings(job: &Job) -> RoleSettings {
     RoleSettings {
         task: Some(job.task),
-        target: Some(job.data.target.clone()),
+        // A target that is made of the rows' order is no column yet.
+        target: (job.windows.as_ref().is_none_or(|w| w.remaining.is_none()))
+            .then(|| job.data.target.clone()),
         texts: job.data.texts.clone(),
-        given: job.data.roles.clone(),
+        given: {
+            let mut given = job.data.roles.clone();
+            if let Some(windows) = &job.windows {
+                given
+                    .entry(windows.entity.clone())
+                    .or_insert(prepare::Role::Entity);
+            }
+            given
+        },
     }
 }
 
-fn prepare_settings(job: &Job) -> PrepareSettings {
+fn prepare_settings(job: &Job, by: &Division, rows: &Rows) -> PrepareSettings {
     PrepareSettings {
         positive_class: job.data.positive.clone(),
         // What decides the split would tell the parts apart.
-        leave_out: [&job.split.group, &job.split.time]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        leave_out: by.columns_to_leave_out(rows),
         ..PrepareSettings::new(job.task)
     }
 }
@@ -127,12 +168,21 @@ struct PartReader<'a> {
     warnings: &'a mut Vec<Warning>,
     origins: Vec<Origin>,
     bad_rows: Vec<BadRow>,
+    /// Columns that windows made.
+    derived: Vec<String>,
     watch: &'a dyn Watch,
 }
 
 impl PartReader<'_> {
     fn rows_of(&mut self, table: &Table, part: &str) -> Result<Rows, RunError> {
         let mut rows = prepare::load(table, self.roles)?;
+        if let Some(section) = &self.job.windows {
+            let windows = section.windows();
+            self.derived = windows.extend(&mut rows)?;
+            if let Some(cap) = section.remaining {
+                windows.add_remaining(&mut rows, &self.job.data.target, cap)?;
+            }
+        }
         let dropped = prepare::drop_missing_target(&mut rows);
         if dropped > 0 {
             self.warnings.push(Warning {
@@ -168,16 +218,21 @@ impl PartReader<'_> {
 }
 
 /// Parts by file where files are given, by rule otherwise.
-fn divide(job: &Job, rows: &Rows, n_train: usize, n_fit: usize) -> Result<Split, RunError> {
+fn divide(
+    job: &Job,
+    by: &Division,
+    rows: &Rows,
+    (n_train, n_fit): (usize, usize),
+) -> Result<Split, RunError> {
     let n_rows = rows.row_ids.len();
     let fraction = job.split.test_fraction;
-    let test = match (&job.split.group, &job.split.time) {
+    let test = match (&by.group, &by.time) {
         _ if !job.data.test.is_empty() => TestPart::Given,
-        (Some(column), _) => TestPart::Group {
+        (_, Some(column)) => TestPart::Time {
             column: column.clone(),
             fraction,
         },
-        (_, Some(column)) => TestPart::Time {
+        (Some(column), _) => TestPart::Group {
             column: column.clone(),
             fraction,
         },

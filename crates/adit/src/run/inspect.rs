@@ -47,7 +47,7 @@ pub fn inspect(
         };
         let mut warnings = data::bad_row_warnings(&table);
         warnings.extend(
-            prepare::suspicions(&profile, &assigned, &rows, &split, task)
+            prepare::suspicions(&profile, &assigned, &rows, &split, (task, None))
                 .into_iter()
                 .map(data::warning),
         );

@@ -7,8 +7,9 @@ use adit_nn::Products;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use crate::mine::decide::{Aim, Wanted};
 use crate::mine::method::TrainingMethod;
-use crate::prepare::{Role, Task};
+use crate::prepare::{Role, Task, Windows};
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
 /// The head by which a class is written.
@@ -35,6 +36,11 @@ pub struct Job {
     pub data: DataSection,
     #[serde(default)]
     pub split: SplitSection,
+    /// Columns made from what a row's entity did just before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsSection>,
+    #[serde(default, skip_serializing_if = "DecisionSection::is_default")]
+    pub decision: DecisionSection,
     #[serde(default)]
     pub transformer: TransformerSection,
 }
@@ -90,6 +96,19 @@ pub struct SplitSection {
     /// Column whose latest rows are the test part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Draw test rows at random although the table has a time column or entities that repeat.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_random: bool,
+    /// Learn from columns that seem to give the target away, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_suspects: bool,
+    /// Folds by which members are compared: 1 for the validation part alone. Chosen by the number of rows where
+    /// it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// How often rows are folded anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<usize>,
 }
 
 impl Default for SplitSection {
@@ -99,7 +118,147 @@ impl Default for SplitSection {
             validation_fraction: 0.15,
             group: None,
             time: None,
+            allow_random: false,
+            keep_suspects: false,
+            folds: None,
+            repeats: None,
         }
+    }
+}
+
+/// Columns made from what a row's entity did just before: means and slopes of every number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsSection {
+    /// Column that tells whose a row is; its values stay whole in one part.
+    pub entity: String,
+    /// Numbers or times by which an entity's rows are in order.
+    pub order: String,
+    /// Rows that are looked back over, at least 2.
+    pub length: usize,
+    /// Makes the target: how many rows of the entity come after each row, at most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<f64>,
+}
+
+impl WindowsSection {
+    /// The windows themselves.
+    pub fn windows(&self) -> Windows {
+        Windows {
+            entity: self.entity.clone(),
+            order: self.order.clone(),
+            length: self.length,
+        }
+    }
+}
+
+/// How predictions become decisions; of costs, precision, recall and alerts at most one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecisionSection {
+    /// Share of cases in which sets and intervals are to hold the truth, 0 < x < 1.
+    pub coverage: f64,
+    /// `{ false_positive = 1, false_negative = 5 }`: the threshold of least cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
+    /// The threshold of the most recall at this precision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
+    /// The threshold of the most precision at this recall.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recall: Option<f64>,
+    /// Share of the rows that may be alerted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<f64>,
+    /// Rows are left unanswered where the error rate among answered ones would pass this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_error: Option<f64>,
+}
+
+/// What errors cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// Of a false alarm.
+    pub false_positive: f64,
+    /// Of a miss.
+    pub false_negative: f64,
+}
+
+impl Default for DecisionSection {
+    fn default() -> Self {
+        DecisionSection {
+            coverage: 0.9,
+            costs: None,
+            precision: None,
+            recall: None,
+            alerts: None,
+            max_error: None,
+        }
+    }
+}
+
+impl DecisionSection {
+    fn is_default(&self) -> bool {
+        *self == DecisionSection::default()
+    }
+
+    /// What is wanted of decisions.
+    pub fn wanted(&self) -> Wanted {
+        let costs = self.costs.map(|c| Aim::Costs {
+            false_positive: c.false_positive,
+            false_negative: c.false_negative,
+        });
+        Wanted {
+            level: self.coverage,
+            aim: costs
+                .or(self.precision.map(Aim::Precision))
+                .or(self.recall.map(Aim::Recall))
+                .or(self.alerts.map(Aim::Alerts)),
+            max_error: self.max_error,
+        }
+    }
+
+    /// What cannot be, if anything.
+    fn fault(&self, task: Task) -> Option<String> {
+        let given = [
+            ("costs", self.costs.is_some()),
+            ("precision", self.precision.is_some()),
+            ("recall", self.recall.is_some()),
+            ("alerts", self.alerts.is_some()),
+        ];
+        let aims: Vec<&str> = given.iter().filter(|g| g.1).map(|g| g.0).collect();
+        if aims.len() > 1 {
+            let keys = aims.join("` and `decision.");
+            return Some(format!("`decision.{keys}` exclude each other"));
+        }
+        if let Some(key) = aims.first().filter(|_| task == Task::Regress) {
+            return Some(format!(
+                "`decision.{key}` is for classes, but a number is predicted"
+            ));
+        }
+        if !(self.coverage > 0.0 && self.coverage < 1.0) {
+            return Some("`decision.coverage` must lie between 0 and 1".into());
+        }
+        let shares = [
+            ("precision", self.precision),
+            ("recall", self.recall),
+            ("alerts", self.alerts),
+            ("max_error", self.max_error),
+        ];
+        let outside = |share: f64| !(share > 0.0 && share <= 1.0);
+        if let Some((key, _)) = shares.iter().find(|(_, share)| share.is_some_and(outside)) {
+            return Some(format!(
+                "`decision.{key}` must lie above 0 and at most at 1"
+            ));
+        }
+        let bad = |cost: f64| !(cost >= 0.0 && cost.is_finite());
+        let costs = self.costs.filter(|c| {
+            bad(c.false_positive)
+                || bad(c.false_negative)
+                || c.false_positive + c.false_negative <= 0.0
+        });
+        costs.map(|_| "`decision.costs` must not be negative, nor both 0".into())
     }
 }
 
@@ -295,6 +454,14 @@ impl Job {
                 return fail(format!("`data.{key}` must be one ASCII character"));
             }
         }
+        for (key, value, most) in [
+            ("folds", self.split.folds, 100),
+            ("repeats", self.split.repeats, 100),
+        ] {
+            if value.is_some_and(|n| n == 0 || n > most) {
+                return fail(format!("`split.{key}` must lie between 1 and {most}"));
+            }
+        }
         let t = &self.transformer;
         if t.learning_rates.iter().any(|r| !(*r > 0.0 && *r < 1.0)) {
             return fail("`transformer.learning_rates` must lie between 0 and 1".into());
@@ -316,6 +483,18 @@ impl Job {
             return fail(format!(
                 "`transformer.method` is `{method}`, but must be `full`, `head`, `last-N` or `lora-N`"
             ));
+        }
+        if self
+            .windows
+            .as_ref()
+            .is_some_and(|w| w.length < 2 || w.remaining.is_some_and(|cap| !(cap >= 1.0)))
+        {
+            return fail(
+                "`windows.length` must be at least 2, and `windows.remaining` at least 1".into(),
+            );
+        }
+        if let Some(fault) = self.decision.fault(self.task) {
+            return fail(fault);
         }
         match t.head_fault(self.task) {
             Some(fault) => fail(fault),
@@ -380,6 +559,17 @@ mod tests {
                 "[transformer]\nhead = \"text-to-text\"\nmethod = \"last-2\"\n",
                 "not `last-2`",
             ),
+            ("[decision]\ncoverage = 1.0\n", "decision.coverage"),
+            ("[decision]\nrecall = 0.0\n", "decision.recall"),
+            (
+                "[decision]\nrecall = 0.5\nalerts = 0.1\n",
+                "exclude each other",
+            ),
+            (
+                "[decision]\ncosts = { false_positive = -1, false_negative = 2 }\n",
+                "decision.costs",
+            ),
+            ("[split]\nfolds = 0\n", "split.folds"),
             ("[data.roles]\nx = \"king\"\n", "king"),
         ] {
             let error = read(&format!("{SMALL}{added}"))

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::arena::{Arena, TrainedMember, metered};
 use super::data::{self, Loaded};
-use super::members::{Arena, TrainedMember};
+use super::plan::Plan;
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
 use super::{Context, Job, RunError, apply, limits, summary};
 use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember, Warning};
@@ -38,9 +39,12 @@ pub fn learn(
     let folder = RunFolder::create(out, overwrite)?;
     let (findings, cost, result_json) = context.limits.apply(|| {
         let (findings, loaded) = train_and_judge(job, out, &folder, encoder.as_ref(), context)?;
+        // Counting begins anew with every member.
+        let of_members = findings.scoreboard.iter().map(|member| member.peak_bytes);
+        let peak_rss_bytes = of_members.fold(limits::peak_rss_bytes(), u64::max);
         let cost = Cost {
             seconds: started.elapsed().as_secs_f64(),
-            peak_rss_bytes: limits::peak_rss_bytes(),
+            peak_rss_bytes: peak_rss_bytes.max(loaded.peak_bytes),
         };
         let result_json = write_report(job, &folder, &findings, &cost, &loaded)?;
         Ok((findings, cost, result_json))
@@ -88,16 +92,28 @@ fn train_and_judge(
         without_encoder(job, &mut loaded)?;
     }
     let positive = loaded.preparation.positive_class();
+    let reads_texts = encoder.is_some() && !loaded.dataset.texts.is_empty();
     let arena = Arena {
         job,
         loaded: &loaded,
         target: &target,
+        plan: Plan::of(job, &loaded, reads_texts)?,
         metric: explain::selection_metric(&target),
         positive,
         watch: context.watch,
     };
+    let leaks = arena.leaks()?;
     let (members, linear) = train_all(&arena, encoder)?;
-    let findings = judge(&arena, &members, out, positive)?;
+    let mut findings = judge(&arena, &members, out, positive)?;
+    if let Some(chosen) = members.iter().find(|m| m.name == findings.chosen) {
+        let truth = target.select(&loaded.split.test);
+        let of_two = explain::positive_of(&target, positive);
+        let measured = explain::measure_decisions(&chosen.decisions, &chosen.test, &truth, of_two);
+        findings.decisions = Some(measured);
+        findings.leaks = leaks;
+        findings.leaks.extend(arena.shared_rows(&chosen.test));
+    }
+    findings.row_curve = arena.row_curve(&members)?;
     save(
         folder,
         &loaded,
@@ -140,14 +156,24 @@ fn train_all(
     let text_model = encoder
         .map(|encoder| arena.text_model(encoder))
         .transpose()?;
-    let mut members = vec![arena.trivial()?];
-    let (linear, saved) = arena.linear()?;
+    let mut members = vec![metered(|| arena.trivial(), |m| Some(m))?];
+    let (linear, saved) = metered(|| arena.linear(), |(m, _)| Some(m))?;
     members.push(linear);
-    members.extend(arena.row_transformer()?);
+    members.extend(metered(|| arena.trees(), Option::as_mut)?);
+    members.extend(metered(|| arena.row_transformer(), Option::as_mut)?);
     if let (Some(encoder), Some(model)) = (encoder, text_model) {
-        members.push(arena.frozen_encoder(encoder)?);
-        members.push(arena.text_transformer(encoder, model)?);
+        members.push(metered(|| arena.frozen_encoder(encoder), |m| Some(m))?);
+        let fine_tuned = || arena.text_transformer(encoder, model);
+        members.push(metered(fine_tuned, |m| Some(m))?);
     }
+    let blend = metered(|| arena.blend(&members), Option::as_mut)?;
+    members.extend(blend);
+    // Blended as they came; what is handed out is calibrated.
+    let able = |member: &&mut TrainedMember| member.role != explain::MemberRole::Baseline;
+    members
+        .iter_mut()
+        .filter(able)
+        .try_for_each(|member| arena.decide(member))?;
     Ok((members, saved))
 }
 
@@ -163,6 +189,10 @@ fn judge(
     let truth = arena.target.select(test);
     let row_ids: Vec<u64> = test.iter().map(|&i| loaded.rows.row_ids[i]).collect();
     let cells = |k: usize| summary::cells(&loaded.rows, test[k]);
+    let groups = match &loaded.group {
+        Some(column) => Some(crate::prepare::group_ids(&loaded.rows, column, test)?),
+        None => None,
+    };
     let input = JudgeInput {
         task: arena.job.task,
         target_name: &arena.job.data.target,
@@ -170,13 +200,20 @@ fn judge(
         test_row_ids: &row_ids,
         members: members.iter().map(judged).collect(),
         positive,
-        groups: None,
+        groups: groups.as_deref(),
         seed: arena.job.seed,
         cells: &cells,
     };
+    let mut data = summary::data(arena.job, loaded, arena.target);
+    if let Some(words) = arena.plan.words(arena.job.task) {
+        data.split = format!(
+            "{}; {words}",
+            data.split.split("; ").next().unwrap_or_default()
+        );
+    }
     let mut findings = explain::judge(
         &input,
-        summary::data(arena.job, loaded, arena.target),
+        data,
         loaded.warnings.clone(),
         summary::run_again(out),
     )?;
@@ -192,10 +229,14 @@ fn judged(member: &TrainedMember) -> JudgedMember<'_> {
         name: member.name.clone(),
         role: member.role,
         test: &member.test,
-        validation_score: member.validation_score,
+        singles: &member.singles,
+        validation_score: member.held_out.score(),
+        fold_scores: member.held_out.fold_scores.clone(),
+        threshold: member.decisions.threshold(),
         train_score: member.train_score,
         settings: member.settings.clone(),
         seconds: member.seconds,
+        peak_bytes: member.peak_bytes,
         histories: member.histories.clone(),
     }
 }
@@ -208,11 +249,13 @@ fn save(
     encoder: Option<&EncoderDirectory>,
     chosen: &str,
 ) -> Result<(), RunError> {
+    let needed = needed(members, chosen);
     let mut saved_members = Vec::new();
     for member in members {
         let is_frozen = matches!(member.kind, MemberKind::Frozen { .. });
-        if is_frozen && member.name != chosen {
-            // The encoder's own weights are large and lie in the model store.
+        // The encoder's own weights are large and lie in the model store; a blend without its parts is nothing.
+        let is_blend = matches!(member.kind, MemberKind::Blend { .. });
+        if (is_frozen || is_blend) && !needed.contains(&member.name.as_str()) {
             continue;
         }
         let prefix = match member.kind {
@@ -225,16 +268,22 @@ fn save(
             folder.write(&format!("model/{file}"), &params.to_safetensors_bytes())?;
             weights.push(file);
         }
+        for (k, trees) in member.trees.iter().enumerate() {
+            let file = format!("trees-{}.json", k + 1);
+            folder.write(&format!("model/{file}"), &saved::to_json(&file, trees)?)?;
+            weights.push(file);
+        }
         saved_members.push(SavedMember {
             name: member.name.clone(),
             kind: member.kind.clone(),
             weights,
+            decisions: member.decisions.clone(),
         });
     }
-    let frozen_chosen = members
+    let frozen_needed = members
         .iter()
-        .any(|m| m.name == chosen && matches!(m.kind, MemberKind::Frozen { .. }));
-    if let Some(encoder) = encoder.filter(|_| frozen_chosen) {
+        .any(|m| needed.contains(&m.name.as_str()) && matches!(m.kind, MemberKind::Frozen { .. }));
+    if let Some(encoder) = encoder.filter(|_| frozen_needed) {
         for (name, path) in encoder.all_files() {
             folder.copy_in(&path, &format!("model/encoder/{name}"))?;
         }
@@ -245,6 +294,17 @@ fn save(
     }
     let manifest = Manifest::new(chosen.to_string(), saved_members);
     saved::write(folder, &loaded.preparation, linear, &manifest)
+}
+
+/// The chosen member, and those that it is a blend of.
+fn needed<'a>(members: &'a [TrainedMember], chosen: &'a str) -> Vec<&'a str> {
+    let mut names = vec![chosen];
+    for member in members.iter().filter(|m| m.name == chosen) {
+        if let MemberKind::Blend { parts } = &member.kind {
+            names.extend(parts.iter().map(|(part, _)| part.as_str()));
+        }
+    }
+    names
 }
 
 /// Writes predictions.parquet by the saved model, as `adit predict` would, and compares them with
@@ -264,18 +324,13 @@ fn predict_test_rows(
     }
     let predictions = Predictions::concat(&parts).ok_or(RunError::NotRepeated { rows: 0 })?;
     let judged = members.iter().find(|m| m.name == chosen);
-    if let Some(judged) = judged.and_then(|m| Predictions::mean(&m.test)) {
-        let differing = judged.count_different(&predictions);
+    if let Some(judged) = judged {
+        let differing = judged.test.count_different(&predictions);
         if differing > 0 {
             return Err(RunError::NotRepeated { rows: differing });
         }
     }
-    let batch = apply::prediction_batch(
-        &rows.row_ids,
-        &predictions,
-        predictor.preparation.class_names(),
-        Some(&truth),
-    )?;
+    let batch = apply::prediction_batch(&rows.row_ids, &predictions, &predictor, Some(&truth))?;
     let bytes = crate::store::parquet_bytes(&batch)?;
     folder.write("predictions.parquet", &bytes)?;
     Ok(())

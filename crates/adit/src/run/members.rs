@@ -1,113 +1,88 @@
-//! Trains the members of the scoreboard, the simplest first.
+//! Trains the members of the scoreboard that read rows, the simplest first.
 
-use std::time::Instant;
+use adit_nn::Params;
 
-use adit_nn::{Params, Products};
-
-use crate::Watch;
-
-use super::data::Loaded;
+use super::RunError;
+use super::arena::{Arena, OfFold, TrainedMember, mean};
+use super::plan::HeldOut;
+use super::rates::{RowBudget, best_rate, candidates, describe, describe_shape, histories};
 use super::saved::{MemberKind, SavedLinear};
-use super::{Job, RunError};
-use crate::explain::{self, EpochRecord, MemberRole, MetricSettings, TrainingHistory};
+use crate::explain::MemberRole;
+use crate::mine::decide::Decisions;
 use crate::mine::linear::{LinearModel, LinearSettings};
 use crate::mine::row_transformer::RowTransformerModel;
-use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSettings};
+use crate::mine::training::{Monitor, Parts, Trained, TrainingSettings};
 use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
-use crate::prepare::{Target, Task};
-use crate::represent::rows::RowTransformerShape;
+use crate::prepare::{Fold, Task};
 use crate::represent::sparse::SparseMatrix;
 use crate::represent::{LinearFeatures, LinearFeaturesSettings};
 
-/// A member after training, with its predictions of the test rows.
-pub struct TrainedMember {
-    pub name: String,
-    pub role: MemberRole,
-    pub kind: MemberKind,
-    /// One a seed.
-    pub weights: Vec<Params>,
-    /// One a seed, rows as in the split's test part.
-    pub test: Vec<Predictions>,
-    pub validation_score: Option<f64>,
+/// What a linear model over some features leaves.
+pub(super) struct OverFeatures {
+    pub model: LinearModel,
+    pub held_out: HeldOut,
     pub train_score: Option<f64>,
-    pub settings: Vec<(String, String)>,
-    pub seconds: f64,
-    pub histories: Vec<TrainingHistory>,
-}
-
-/// What members are trained on and compared by.
-pub struct Arena<'a> {
-    pub job: &'a Job,
-    pub loaded: &'a Loaded,
-    pub target: &'a Target,
-    /// Metric by which the recommended member is chosen, on validation rows.
-    pub metric: &'static str,
-    pub positive: Option<usize>,
-    pub watch: &'a dyn Watch,
+    pub test: Predictions,
 }
 
 impl Arena<'_> {
-    pub(super) fn parts(&self) -> Parts<'_> {
-        Parts {
-            train: &self.loaded.split.train,
-            validation: &self.loaded.split.validation,
-        }
-    }
-
-    /// The selection metric of predictions for `rows`, in its own direction.
-    pub(super) fn score(&self, rows: &[usize], predictions: &Predictions) -> Option<f64> {
-        let settings = MetricSettings {
-            positive: self.positive,
-            threshold: None,
-        };
-        let metrics = explain::evaluate(&self.target.select(rows), predictions, &settings);
-        metrics.get(self.metric).copied()
-    }
-
-    /// The selection metric of predictions for the validation rows; NaN where it is not defined.
-    pub(super) fn validation_score(&self, predictions: &Predictions) -> f64 {
-        self.score(&self.loaded.split.validation, predictions)
-            .unwrap_or(f64::NAN)
-    }
-
-    /// The selection metric turned so that more is better.
-    pub(super) fn oriented(&self, score: f64) -> f64 {
-        if explain::more_is_better(self.metric) {
-            score
-        } else {
-            -score
-        }
-    }
-
     /// Majority or mean.
     pub fn trivial(&self) -> Result<TrainedMember, RunError> {
-        let started = Instant::now();
         let split = &self.loaded.split;
-        let on_train = TrivialModel::fit(self.target, &split.train)?;
+        let (held_out, train_score) = self.cross_fit(&mut |fold| {
+            let model = TrivialModel::fit(self.target, &fold.train)?;
+            Ok(OfFold {
+                train: model.predict(fold.train.len()),
+                validation: model.predict(fold.validation.len()),
+            })
+        })?;
         let model = TrivialModel::fit(self.target, &self.loaded.fit_rows())?;
         let name = match self.job.task {
             Task::Classify => "majority",
             Task::Regress => "mean",
         };
+        let test = model.predict(split.test.len());
         Ok(TrainedMember {
-            name: name.into(),
-            role: MemberRole::Baseline,
-            test: vec![model.predict(split.test.len())],
-            validation_score: self
-                .score(&split.validation, &on_train.predict(split.validation.len())),
-            train_score: self.score(&split.train, &on_train.predict(split.train.len())),
-            kind: MemberKind::Trivial(model),
-            weights: Vec::new(),
-            settings: Vec::new(),
-            seconds: started.elapsed().as_secs_f64(),
-            histories: Vec::new(),
+            train_score,
+            ..self.member(
+                (name.into(), MemberRole::Baseline),
+                MemberKind::Trivial(model),
+                held_out,
+                test,
+            )
         })
     }
 
-    /// The linear model: chosen on the training part, then fitted on training and validation rows.
+    /// A member of one model, before time and memory are noted.
+    pub(super) fn member(
+        &self,
+        (name, role): (String, MemberRole),
+        kind: MemberKind,
+        held_out: HeldOut,
+        test: Predictions,
+    ) -> TrainedMember {
+        TrainedMember {
+            name,
+            role,
+            kind,
+            weights: Vec::new(),
+            trees: Vec::new(),
+            tree_settings: None,
+            held_out,
+            test,
+            decisions: Decisions::default(),
+            singles: Vec::new(),
+            train_score: None,
+            settings: Vec::new(),
+            seconds: 0.0,
+            peak_bytes: 0,
+            histories: Vec::new(),
+        }
+    }
+
+    /// The linear model: compared on the folds, then fitted on all rows that may be learned from.
     pub fn linear(&self) -> Result<(TrainedMember, SavedLinear), RunError> {
-        let started = Instant::now();
         let dataset = &self.loaded.dataset;
         let features = LinearFeatures::fit(
             dataset,
@@ -115,39 +90,148 @@ impl Arena<'_> {
             LinearFeaturesSettings::default(),
         )?;
         let matrix = features.transform(dataset)?;
-        let (model, scores, test) = self.linear_over(&matrix)?;
+        let over = self.linear_over(&matrix, "linear")?;
         let member = TrainedMember {
-            name: "linear".into(),
-            role: MemberRole::Linear,
-            kind: MemberKind::Linear,
-            weights: Vec::new(),
-            test: vec![test],
-            validation_score: scores.1,
-            train_score: scores.0,
+            train_score: over.train_score,
             settings: vec![
                 ("features".into(), matrix.n_cols.to_string()),
-                ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
+                (
+                    "penalty".into(),
+                    format!("{:.3e}", over.model.chosen_penalty()),
+                ),
             ],
-            seconds: started.elapsed().as_secs_f64(),
-            histories: Vec::new(),
+            ..self.member(
+                ("linear".into(), MemberRole::Linear),
+                MemberKind::Linear,
+                over.held_out,
+                over.test,
+            )
         };
+        let model = over.model;
         Ok((member, SavedLinear { features, model }))
     }
 
+    /// A linear model over `matrix`, its penalty chosen by cross-validation within the rows that it learns from.
+    pub(super) fn linear_over(
+        &self,
+        matrix: &SparseMatrix,
+        name: &str,
+    ) -> Result<OverFeatures, RunError> {
+        let settings = LinearSettings {
+            seed: self.job.seed,
+            ..LinearSettings::default()
+        };
+        let n_fits = self.plan.folds.len() as u64 + 1;
+        let mut done = 0;
+        let (held_out, train_score) = self.cross_fit(&mut |fold| {
+            let model = settings.fit(matrix, self.target, &fold.train, self.watch)?;
+            done += 1;
+            self.watch.progress(name, done, n_fits, "");
+            let of = |rows: &[usize]| -> Result<Predictions, RunError> {
+                Ok(model.predict(&matrix.select(rows)?)?)
+            };
+            Ok(OfFold {
+                train: of(&fold.train)?,
+                validation: of(&fold.validation)?,
+            })
+        })?;
+        // More rows may bear a weaker penalty, so it is chosen anew.
+        let model = settings.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
+        self.watch.progress(name, n_fits, n_fits, "");
+        let test = model.predict(&matrix.select(&self.loaded.split.test)?)?;
+        Ok(OverFeatures {
+            model,
+            held_out,
+            train_score,
+            test,
+        })
+    }
+
     /// The row transformer, or nothing where there are neither numbers nor categories.
+    ///
+    /// With one fold it is trained for several seeds; where rows are held out in turn, once a fold. Either way
+    /// all its models are kept, and what it predicts is their mean.
     pub fn row_transformer(&self) -> Result<Option<TrainedMember>, RunError> {
-        let started = Instant::now();
         let dataset = &self.loaded.dataset;
-        let model = match RowTransformerModel::fit(dataset, None, self.parts()) {
+        let fit_rows = self.loaded.fit_rows();
+        let of_fit = Parts {
+            train: if self.plan.is_crossed() {
+                &fit_rows
+            } else {
+                self.parts().train
+            },
+            validation: &[],
+        };
+        let model = match RowTransformerModel::fit(dataset, None, of_fit) {
             Err(MineError::NoFeatures) => return Ok(None),
             other => other?,
         };
-        let n_train = self.loaded.split.train.len();
+        let name = "row transformer";
+        let budget = RowBudget::of(self.parts().train.len(), model.features.n_columns());
+        let base = self.row_settings(&budget);
+        let rates = candidates(&self.job.transformer.learning_rates, budget.rates);
+        let train = |fold: &Fold, settings: &TrainingSettings, stage: &str| {
+            // The loss is smoother than a score on few rows.
+            let criterion = |p: &Predictions| -self.loss(&model.meaning, p, &fold.validation);
+            let monitor = Monitor {
+                name: stage,
+                watch: self.watch,
+                criterion: &criterion,
+                score: &|p| self.score(&fold.validation, p).unwrap_or(f64::NAN),
+            };
+            let parts = Parts {
+                train: &fold.train,
+                validation: &fold.validation,
+            };
+            model.train(dataset, parts, settings, &monitor)
+        };
+        let first = &self.plan.folds[0];
+        let (rate, best) = best_rate(&base, &rates, name, &|s, stage| train(first, s, stage))?;
+        let chosen = TrainingSettings {
+            learning_rate: rate as f32,
+            ..base
+        };
+        let trained = self.other_models(best, (&chosen, budget.seeds), name, &train)?;
+        let histories = histories(name, self.job.seed, &trained);
+        let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
+        let by_model = weights
+            .iter()
+            .map(|w| model.predict(dataset, w, self.watch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut settings = describe(&base, rate);
+        settings.extend(describe_shape(&model.shape));
+        let (held_out, train_score) = self.scores_of_models(&by_model)?;
+        let singles: Vec<Predictions> = by_model
+            .iter()
+            .map(|p| p.select(&self.loaded.split.test))
+            .collect();
+        let test = Predictions::mean(&singles).ok_or(MineError::NoFeatures)?;
+        Ok(Some(TrainedMember {
+            weights,
+            train_score,
+            settings,
+            histories,
+            singles: if singles.len() > 1 {
+                singles
+            } else {
+                Vec::new()
+            },
+            ..self.member(
+                (name.into(), MemberRole::Transformer),
+                MemberKind::Row(Box::new(model)),
+                held_out,
+                test,
+            )
+        }))
+    }
+
+    fn row_settings(&self, budget: &RowBudget) -> TrainingSettings {
+        let n_train = self.parts().train.len();
         let t = &self.job.transformer;
-        let base = TrainingSettings {
+        TrainingSettings {
             learning_rate: 0.0,
-            epochs: t.epochs.unwrap_or(row_epochs(n_train)),
-            patience: t.patience.unwrap_or(if n_train < 2_000 { 16 } else { 8 }),
+            epochs: t.epochs.unwrap_or(budget.epochs),
+            patience: t.patience.unwrap_or(budget.patience),
             batch_size: t.batch_size.unwrap_or((n_train / 16).clamp(16, 256)),
             warmup: 0.02,
             decay: false,
@@ -155,223 +239,55 @@ impl Arena<'_> {
             clip_norm: 1.0,
             seed: self.job.seed,
             products: t.training_precision.unwrap_or_default(),
-        };
-        let rates = candidates(&t.learning_rates, &[3e-4, 1e-3]);
-        let name = "row transformer";
-        let train = |settings: &TrainingSettings, stage: &str| {
-            // The loss is smoother than a score on few rows.
-            let criterion = |p: &Predictions| -self.validation_loss(&model.meaning, p);
-            let monitor = Monitor {
-                name: stage,
-                watch: self.watch,
-                criterion: &criterion,
-                score: &|p| self.validation_score(p),
-            };
-            model.train(dataset, self.parts(), settings, &monitor)
-        };
-        let (rate, trained) = seeds(&base, &rates, t.seeds.unwrap_or(3), name, &train)?;
-        let histories = histories(name, self.job.seed, &trained);
-        let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
-        let by_seed = weights
-            .iter()
-            .map(|w| model.predict(dataset, w, self.watch))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut settings = describe(&base, rate);
-        settings.extend(describe_shape(&model.shape));
-        Ok(Some(TrainedMember {
-            validation_score: self.mean_score(&by_seed, &self.loaded.split.validation),
-            settings,
-            histories,
-            ..self.finish(
-                (name.into(), MemberKind::Row(Box::new(model))),
-                weights,
-                &by_seed,
-                started,
-            )
-        }))
-    }
-
-    /// A linear model fitted on training and validation rows, its penalty chosen by
-    /// cross-validation among them; one fitted on the training part is scored. Gives scores on training and validation rows, and test predictions.
-    #[allow(clippy::type_complexity)]
-    pub(super) fn linear_over(
-        &self,
-        matrix: &SparseMatrix,
-    ) -> Result<(LinearModel, (Option<f64>, Option<f64>), Predictions), RunError> {
-        let split = &self.loaded.split;
-        let settings = LinearSettings {
-            seed: self.job.seed,
-            ..LinearSettings::default()
-        };
-        let on_train = settings.fit(matrix, self.target, &split.train, self.watch)?;
-        let scored = |rows: &[usize]| -> Result<Option<f64>, RunError> {
-            Ok(self.score(rows, &on_train.predict(&matrix.select(rows)?)?))
-        };
-        let scores = (scored(&split.train)?, scored(&split.validation)?);
-        // More rows may bear a weaker penalty, so it is chosen anew.
-        let model = settings.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
-        let test = model.predict(&matrix.select(&split.test)?)?;
-        Ok((model, scores, test))
-    }
-
-    /// Mean log loss or squared error of predictions for the validation rows.
-    pub(super) fn validation_loss(
-        &self,
-        meaning: &OutputMeaning,
-        predictions: &Predictions,
-    ) -> f64 {
-        meaning.loss_of(predictions, self.target, &self.loaded.split.validation)
-    }
-
-    /// Mean over the seeds of the selection metric on `rows`.
-    fn mean_score(&self, by_seed: &[Predictions], rows: &[usize]) -> Option<f64> {
-        let scores: Vec<f64> = by_seed
-            .iter()
-            .filter_map(|p| self.score(rows, &p.select(rows)))
-            .collect();
-        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
-    }
-
-    /// A trained transformer with its predictions of all rows; settings, histories and the score on
-    /// validation rows are the caller's.
-    fn finish(
-        &self,
-        (name, kind): (String, MemberKind),
-        weights: Vec<Params>,
-        by_seed: &[Predictions],
-        started: Instant,
-    ) -> TrainedMember {
-        let split = &self.loaded.split;
-        TrainedMember {
-            role: MemberRole::Transformer,
-            test: by_seed.iter().map(|p| p.select(&split.test)).collect(),
-            validation_score: None,
-            train_score: self.mean_score(by_seed, &split.train),
-            weights,
-            name,
-            kind,
-            settings: Vec::new(),
-            seconds: started.elapsed().as_secs_f64(),
-            histories: Vec::new(),
         }
     }
-}
 
-type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> + 'a;
-
-/// Trains the first seed with every learning rate; gives the one that was best on validation rows.
-pub(super) fn best_rate(
-    base: &TrainingSettings,
-    rates: &[f64],
-    name: &str,
-    train: &Train,
-) -> Result<(f64, Trained), MineError> {
-    let mut best: Option<(f64, Trained)> = None;
-    for (k, &rate) in rates.iter().enumerate() {
-        let settings = TrainingSettings {
-            learning_rate: rate as f32,
-            ..*base
-        };
-        let stage = if rates.len() > 1 {
-            format!(
-                "{name}: learning rate {rate:e} ({} of {})",
-                k + 1,
-                rates.len()
-            )
+    /// The models after the first: one a further fold, or one a further seed where there is one fold.
+    fn other_models(
+        &self,
+        first: Trained,
+        (chosen, seeds): (&TrainingSettings, usize),
+        name: &str,
+        train: &dyn Fn(&Fold, &TrainingSettings, &str) -> Result<Trained, MineError>,
+    ) -> Result<Vec<Trained>, MineError> {
+        let folds = &self.plan.folds;
+        let crossed = self.plan.is_crossed();
+        let n_models = if crossed {
+            // One repeat: each fold costs as much as a seed.
+            self.plan.n_folds
         } else {
-            format!("{name}: seed {}", base.seed)
+            self.job.transformer.seeds.unwrap_or(seeds)
         };
-        let trained = match train(&settings, &stage) {
-            // A rate that diverges is not a candidate, unless it is the last one.
-            Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < rates.len() => continue,
-            other => other?,
-        };
-        if best
-            .as_ref()
-            .is_none_or(|(_, b)| trained.best_criterion > b.best_criterion)
-        {
-            best = Some((rate, trained));
+        let mut all = vec![first];
+        for k in 1..n_models {
+            let seed = chosen.seed + k as u64;
+            let settings = TrainingSettings { seed, ..*chosen };
+            let (fold, what) = if crossed {
+                (&folds[k], "fold")
+            } else {
+                (&folds[0], "seed")
+            };
+            let stage = format!("{name}: {what} {} of {n_models}", k + 1);
+            all.push(train(fold, &settings, &stage)?);
         }
+        Ok(all)
     }
-    best.ok_or(MineError::NoFeatures)
-}
 
-/// Trains the first seed with every learning rate, and the other seeds with the best of them.
-fn seeds(
-    base: &TrainingSettings,
-    rates: &[f64],
-    n_seeds: usize,
-    name: &str,
-    train: &Train,
-) -> Result<(f64, Vec<Trained>), MineError> {
-    let (rate, first) = best_rate(base, rates, name, train)?;
-    let mut all = vec![first];
-    for k in 1..n_seeds as u64 {
-        let settings = TrainingSettings {
-            learning_rate: rate as f32,
-            seed: base.seed + k,
-            ..*base
-        };
-        let stage = format!("{name}: seed {} ({} of {n_seeds})", base.seed + k, k + 1);
-        all.push(train(&settings, &stage)?);
-    }
-    Ok((rate, all))
-}
-
-pub(super) fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
-    if given.is_empty() { default } else { given }.to_vec()
-}
-
-/// Fewer passes over more rows, so that the number of steps stays useful and bounded.
-fn row_epochs(n_train: usize) -> usize {
-    (400_000 / n_train.max(1)).clamp(10, 200)
-}
-
-pub(super) fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
-    let mut settings = vec![
-        ("learning rate".into(), format!("{rate:e}")),
-        ("epochs".into(), format!("up to {}", base.epochs)),
-        ("patience".into(), format!("{} epochs", base.patience)),
-        ("batch".into(), format!("{} rows", base.batch_size)),
-        ("weight decay".into(), base.weight_decay.to_string()),
-    ];
-    if base.products == Products::Bf16 {
-        let words = "bf16, weights and sums in f32";
-        settings.push(("products".into(), words.into()));
-    }
-    settings
-}
-
-fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
-    vec![
-        ("layers".into(), shape.n_layers.to_string()),
-        ("token width".into(), shape.d_token.to_string()),
-        ("heads".into(), shape.n_heads.to_string()),
-    ]
-}
-
-pub(super) fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {
-    trained
-        .iter()
-        .enumerate()
-        .map(|(k, t)| history(model, seed + k as u64, t))
-        .collect()
-}
-
-fn history(model: &str, seed: u64, trained: &Trained) -> TrainingHistory {
-    TrainingHistory {
-        model: model.to_string(),
-        seed,
-        epochs: trained
-            .epochs
-            .iter()
-            .map(|e| EpochRecord {
-                epoch: e.epoch,
-                train_loss: e.train_loss,
-                validation_loss: e.validation_loss,
-                validation_score: e.validation_score,
-            })
-            .collect(),
-        best_epoch: trained.best_epoch,
+    /// Scores of models of all rows, one a fold, or several of one fold.
+    fn scores_of_models(
+        &self,
+        by_model: &[Predictions],
+    ) -> Result<(HeldOut, Option<f64>), RunError> {
+        let folds = &self.plan.folds;
+        if self.plan.is_crossed() {
+            let pairs = || folds.iter().zip(by_model);
+            let held: Vec<Predictions> = pairs().map(|(f, p)| p.select(&f.validation)).collect();
+            let scores = pairs().filter_map(|(f, p)| self.score(&f.train, &p.select(&f.train)));
+            return Ok((self.held_out(&held)?, mean(&scores.collect::<Vec<_>>())));
+        }
+        let all = Predictions::mean(by_model).ok_or(MineError::NoFeatures)?;
+        let held_out = self.held_out(&[all.select(&folds[0].validation)])?;
+        let train = &folds[0].train;
+        Ok((held_out, self.score(train, &all.select(train))))
     }
 }

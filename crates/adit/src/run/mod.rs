@@ -4,36 +4,46 @@
 //! judged or drawn.
 
 mod apply;
+mod arena;
 mod bench;
+mod blend;
 mod data;
+mod division;
 mod embed;
 mod error;
 mod export;
+mod gate;
 mod generate;
 mod inspect;
 mod job;
 mod learn;
 mod limits;
 mod members;
+mod plan;
 mod pretrain;
+mod rates;
+mod row_curve;
 mod saved;
 mod summary;
 mod text_members;
 mod texts;
+mod tree_member;
 
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
     BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, KernelBench, KernelSpeed,
     KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
-    bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train,
+    TreeSpeed, bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
 };
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
-pub use job::{DataSection, Job, SplitSection, TransformerSection};
+pub use job::{
+    Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection, WindowsSection,
+};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};

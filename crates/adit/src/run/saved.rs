@@ -10,17 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use crate::mine::Predictions;
+use crate::mine::blend::weighted_mean;
+use crate::mine::decide::Decisions;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
 use crate::mine::method::TrainingMethod;
 use crate::mine::row_transformer::RowTransformerModel;
 use crate::mine::text_to_text::TextToTextModel;
 use crate::mine::text_transformer::TextTransformerModel;
+use crate::mine::trees::TreesModel;
 use crate::mine::trivial::TrivialModel;
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
 use crate::represent::embedding::SentenceEncoder;
 use crate::represent::encoder::EncoderDirectory;
+use crate::represent::tree_columns::TreeFeatures;
 use crate::store::RunFolder;
 
 /// Format of the folder; raised when an old one can no longer be read.
@@ -44,6 +48,9 @@ pub struct SavedMember {
     /// Weight files, one a seed; their predictions are averaged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<String>,
+    /// How its predictions are calibrated and decided by.
+    #[serde(default)]
+    pub decisions: Decisions,
 }
 
 /// What a member is made of.
@@ -52,9 +59,14 @@ pub struct SavedMember {
 pub enum MemberKind {
     Trivial(TrivialModel),
     Linear,
+    Trees(TreeFeatures),
     Row(Box<RowTransformerModel>),
     Text(Box<TextTransformerModel>),
     TextToText(Box<TextToTextModel>),
+    /// A weighted mean of other members, by name.
+    Blend {
+        parts: Vec<(String, f64)>,
+    },
     /// A linear model over the vectors of an encoder whose weights stay as they are.
     Frozen {
         encoder: String,
@@ -135,15 +147,18 @@ pub struct Predictor {
     folder: PathBuf,
     pub preparation: Preparation,
     pub manifest: Manifest,
+    pub decisions: Decisions,
     member: LoadedMember,
 }
 
 enum LoadedMember {
     Trivial(TrivialModel),
     Linear(Box<SavedLinear>),
+    Trees(TreeFeatures, Vec<TreesModel>),
     Row(RowTransformerModel, Vec<Params>),
     Text(TextModel, Box<EncoderDirectory>, Vec<Params>),
     Frozen(Box<SentenceEncoder>, Box<LinearModel>),
+    Blend(Vec<(LoadedMember, f64)>),
 }
 
 impl Manifest {
@@ -200,17 +215,13 @@ impl Predictor {
             });
         }
         let wanted = member.unwrap_or(&manifest.chosen);
-        let saved = manifest.members.iter().find(|m| m.name == wanted);
-        let Some(saved) = saved.cloned() else {
-            let names: Vec<&str> = manifest.members.iter().map(|m| m.name.as_str()).collect();
-            return Err(RunError::NotARun {
-                path: run.to_path_buf(),
-                reason: format!("it has no member `{wanted}`, only {}", names.join(", ")),
-            });
-        };
         Ok(Predictor {
             preparation: from_json(&folder.join("preparation.json"))?,
-            member: load_member(&folder, &saved)?,
+            member: load_member(&folder, &manifest, wanted)?,
+            decisions: (manifest.members.iter())
+                .find(|m| m.name == wanted)
+                .map(|m| m.decisions.clone())
+                .unwrap_or_default(),
             folder,
             manifest,
         })
@@ -226,23 +237,44 @@ impl Predictor {
 
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
-        self.predict_dataset(&self.preparation.apply_features(rows)?, watch)
+        let dataset = self.preparation.apply_features(rows)?;
+        let raw = self.predict_dataset(&self.member, &dataset, watch)?;
+        Ok(self.decisions.calibrator.apply(&raw))
     }
 
     fn predict_dataset(
         &self,
+        member: &LoadedMember,
         dataset: &Dataset,
         watch: &dyn Watch,
     ) -> Result<Predictions, RunError> {
-        let by_seed = match &self.member {
+        let by_seed = match member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
                 vec![linear.model.predict(&linear.features.transform(dataset)?)?]
+            }
+            LoadedMember::Trees(features, models) => {
+                let owned = features.columns(dataset)?;
+                let columns = super::tree_member::views(&owned);
+                let rows: Vec<usize> = (0..dataset.n_rows()).collect();
+                models
+                    .iter()
+                    .map(|model| model.predict(&columns, &rows))
+                    .collect::<Result<_, _>>()?
             }
             LoadedMember::Row(model, weights) => weights
                 .iter()
                 .map(|params| model.predict(dataset, params, watch))
                 .collect::<Result<_, _>>()?,
+            LoadedMember::Blend(parts) => {
+                let found = parts
+                    .iter()
+                    .map(|(part, _)| self.predict_dataset(part, dataset, watch))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let found: Vec<&Predictions> = found.iter().collect();
+                let weights: Vec<f64> = parts.iter().map(|(_, weight)| *weight).collect();
+                vec![weighted_mean(&found, &weights)?]
+            }
             LoadedMember::Frozen(encoder, model) => {
                 vec![model.predict(&encoder.features(&dataset.texts, watch)?)?]
             }
@@ -263,7 +295,14 @@ impl Predictor {
     }
 }
 
-fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunError> {
+fn load_member(folder: &Path, manifest: &Manifest, name: &str) -> Result<LoadedMember, RunError> {
+    let Some(saved) = manifest.members.iter().find(|m| m.name == name) else {
+        let names: Vec<&str> = manifest.members.iter().map(|m| m.name.as_str()).collect();
+        return Err(RunError::NotARun {
+            path: folder.parent().unwrap_or(folder).to_path_buf(),
+            reason: format!("it has no member `{name}`, only {}", names.join(", ")),
+        });
+    };
     type Blank<'a> = dyn Fn(&WeightFile) -> Result<Params, RunError> + 'a;
     let weights = |blank: &Blank| -> Result<Vec<Params>, RunError> {
         saved
@@ -292,9 +331,28 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
         MemberKind::Linear => {
             LoadedMember::Linear(Box::new(from_json(&folder.join("linear.json"))?))
         }
+        MemberKind::Trees(features) => {
+            let files = saved
+                .weights
+                .iter()
+                .map(|file| from_json(&folder.join(file)));
+            LoadedMember::Trees(features.clone(), files.collect::<Result<_, _>>()?)
+        }
         MemberKind::Row(model) => {
             let params = weights(&|_| Ok(model.network(0)?.1))?;
             LoadedMember::Row(*model.clone(), params)
+        }
+        MemberKind::Blend { parts } => {
+            if parts.iter().any(|(part, _)| part == name) {
+                return Err(RunError::ModelFile {
+                    path: folder.join("manifest.json"),
+                    reason: format!("the blend `{name}` is a part of itself"),
+                });
+            }
+            let load = |(part, weight): &(String, f64)| -> Result<_, RunError> {
+                Ok((load_member(folder, manifest, part)?, *weight))
+            };
+            LoadedMember::Blend(parts.iter().map(load).collect::<Result<_, _>>()?)
         }
         MemberKind::Frozen { encoder, model } => {
             let encoder = EncoderDirectory::open(&folder.join("encoder"), encoder)?;
@@ -305,7 +363,7 @@ fn load_member(folder: &Path, saved: &SavedMember) -> Result<LoadedMember, RunEr
     })
 }
 
-fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RunError> {
+pub(super) fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RunError> {
     serde_json::to_vec(value).map_err(|e| RunError::ModelFile {
         path: PathBuf::from(name),
         reason: e.to_string(),

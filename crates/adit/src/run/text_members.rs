@@ -1,10 +1,9 @@
 //! Trains the members that read texts through a pretrained encoder.
 
-use std::time::Instant;
-
 use adit_nn::Params;
 
-use super::members::{Arena, TrainedMember, best_rate, candidates, describe, histories};
+use super::arena::{Arena, TrainedMember};
+use super::rates::{best_rate, candidates, describe, histories};
 use super::saved::{MemberKind, TextModel};
 use super::{RunError, TransformerSection};
 use crate::explain::MemberRole;
@@ -21,30 +20,31 @@ impl Arena<'_> {
     /// A linear model over the encoder's vectors, its weights left as they are: little compute, and
     /// what fine-tuning has to beat.
     pub fn frozen_encoder(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
-        let started = Instant::now();
         let dataset = &self.loaded.dataset;
         let features = encoder
             .sentence_encoder()?
             .features(&dataset.texts, self.watch)?;
-        let (model, scores, test) = self.linear_over(&features)?;
         let name = format!("{}, frozen", encoder.name());
+        let over = self.linear_over(&features, &name)?;
+        let kind = MemberKind::Frozen {
+            encoder: encoder.name().to_string(),
+            model: Box::new(over.model.clone()),
+        };
         Ok(TrainedMember {
-            name,
-            role: MemberRole::Transformer,
-            weights: Vec::new(),
-            test: vec![test],
-            validation_score: scores.1,
-            train_score: scores.0,
+            train_score: over.train_score,
             settings: vec![
                 ("features".into(), features.n_cols.to_string()),
-                ("penalty".into(), format!("{:.3e}", model.chosen_penalty())),
+                (
+                    "penalty".into(),
+                    format!("{:.3e}", over.model.chosen_penalty()),
+                ),
             ],
-            kind: MemberKind::Frozen {
-                encoder: encoder.name().to_string(),
-                model: Box::new(model),
-            },
-            seconds: started.elapsed().as_secs_f64(),
-            histories: Vec::new(),
+            ..self.member(
+                (name, MemberRole::Transformer),
+                kind,
+                over.held_out,
+                over.test,
+            )
         })
     }
 
@@ -102,7 +102,6 @@ impl Arena<'_> {
         encoder: &EncoderDirectory,
         model: TextModel,
     ) -> Result<TrainedMember, RunError> {
-        let started = Instant::now();
         let t = &self.job.transformer;
         let fine_tuned = model.fine_tuned();
         let meaning = fine_tuned.meaning();
@@ -124,15 +123,17 @@ impl Arena<'_> {
         };
         let rates = candidates(&t.learning_rates, model.usual_rates());
         let train = |settings: &TrainingSettings, stage: &str| {
-            let criterion = |p: &Predictions| match self.oriented(self.validation_score(p)) {
+            let held = self.parts().validation;
+            let score = |p: &Predictions| self.score(held, p).unwrap_or(f64::NAN);
+            let criterion = |p: &Predictions| match self.oriented(score(p)) {
                 score if score.is_finite() => score,
-                _ => -self.validation_loss(&meaning, p),
+                _ => -self.loss(&meaning, p, held),
             };
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
                 criterion: &criterion,
-                score: &|p| self.validation_score(p),
+                score: &score,
             };
             let of = (self.target, self.parts());
             fine_tuned.train(encoder, &rows, of, settings, &monitor)
@@ -167,7 +168,7 @@ impl Arena<'_> {
             }
             weights
         };
-        let test = weights
+        let singles = weights
             .iter()
             .map(|weights| predict(weights, &split.test))
             .collect::<Result<Vec<_>, _>>()?;
@@ -182,17 +183,20 @@ impl Arena<'_> {
                 "no: the weights that validation rows chose".into()
             },
         ));
+        let test = Predictions::mean(&singles).ok_or(MineError::NoFeatures)?;
+        let held_out = self.held_out(&[of_validation])?;
+        let named = (name.to_string(), MemberRole::Transformer);
         Ok(TrainedMember {
-            name: name.to_string(),
-            role: MemberRole::Transformer,
             weights,
-            test,
+            singles: if singles.len() > 1 {
+                singles
+            } else {
+                Vec::new()
+            },
             train_score: self.score(&split.train, &of_train),
-            validation_score: self.score(&split.validation, &of_validation),
             settings,
-            kind: model.kind(),
-            seconds: started.elapsed().as_secs_f64(),
             histories: histories(name, self.job.seed, &[chosen]),
+            ..self.member(named, model.kind(), held_out, test)
         })
     }
 

@@ -2,20 +2,21 @@
 
 use super::lexed::{self, Source};
 
-/// Which rooms and floors each room may name. The floors `engine` and `store` know no room; `run`
+/// Which rooms and floors each room may name. The floors `engine`, `store` and `chemistry` know no room; `run`
 /// knows all of them. Beside this, every room may name `crate::Watch` and `crate::Silent`.
 ///
 /// `mine` and `explain` also see `prepare`: a `Dataset` carries the target and the task, which no
 /// features repeat.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("source", &["engine", "store"]),
-    ("prepare", &["source", "engine", "store"]),
-    ("represent", &["prepare", "engine", "store"]),
+    ("prepare", &["source", "engine", "store", "chemistry"]),
+    ("represent", &["prepare", "engine", "store", "chemistry"]),
     ("mine", &["represent", "prepare", "engine", "store"]),
     ("explain", &["mine", "prepare", "engine", "store"]),
     ("report", &["explain", "engine", "store"]),
     ("engine", &[]),
     ("store", &[]),
+    ("chemistry", &[]),
 ];
 
 /// What a room may name of the store: the parts that read.

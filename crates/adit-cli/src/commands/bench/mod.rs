@@ -4,6 +4,7 @@ mod embed;
 mod kernels;
 mod scaling;
 mod train;
+mod trees;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ pub fn bench(verb: BenchVerb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
         BenchVerb::Embed(args) => embed::embed(args, session)?,
         BenchVerb::Train(args) => train::train(&args, session)?,
+        BenchVerb::Trees(args) => trees::trees(args, session)?,
         BenchVerb::Kernels(args) => kernels::kernels(&args, session)?,
         BenchVerb::Scaling(args) => scaling::scaling(&args, session)?,
     }

@@ -44,6 +44,18 @@ pub(crate) fn positive_class(n_classes: usize, settings: &MetricSettings) -> Opt
     (n_classes == 2).then(|| settings.positive.filter(|&class| class < 2).unwrap_or(1))
 }
 
+/// The positive class of a two-class target: the given one, else the second; `None` for other targets.
+pub fn positive_of(target: &Target, given: Option<usize>) -> Option<usize> {
+    let settings = MetricSettings {
+        positive: given,
+        threshold: None,
+    };
+    match target {
+        Target::Classes { names, .. } => positive_class(names.len(), &settings),
+        Target::Numbers(_) => None,
+    }
+}
+
 /// One model's predictions beside the truth, ready to be measured under any weighting of the rows.
 pub(crate) enum Scored<'a> {
     Classes(ScoredClasses<'a>),

@@ -1,6 +1,7 @@
 //! The rules for columns that no one gave a role.
 
 use super::super::Role;
+use crate::chemistry;
 use crate::source::{ColumnProfile, ColumnType};
 
 /// Fewer rows than this say nothing about whether values repeat.
@@ -36,6 +37,10 @@ pub(super) fn by_rule(column: &ColumnProfile, n_rows: u64) -> (Role, String) {
     }
     if column.column_type == ColumnType::Time {
         return (Role::Time, "times".into());
+    }
+    let strings = column.top_values.iter().map(|(value, _)| value.as_str());
+    if column.column_type == ColumnType::Text && chemistry::are_molecules(strings) {
+        return (Role::Molecule, "molecules, written as SMILES".into());
     }
     if let Some(found) = id_like(column, present) {
         return found;
@@ -73,9 +78,9 @@ fn id_like(column: &ColumnProfile, present: u64) -> Option<(Role, String)> {
         }
         if distinct > MANY_ENTITIES {
             let reason = format!(
-                "named like an id, {distinct} values that come back: give it the role `entity` to keep its rows together"
+                "named like an id, {distinct} values that come back: their rows are kept together"
             );
-            return Some((Role::Id, reason));
+            return Some((Role::Entity, reason));
         }
         return None;
     }

@@ -95,13 +95,13 @@ fn ids_are_known_by_name_by_rise_or_by_form() {
 }
 
 #[test]
-fn an_entity_is_suggested_and_never_assumed() {
+fn ids_that_come_back_are_entities_unless_they_are_few() {
     let mut customer = column("customer_id", Integer);
     customer.distinct = 300;
     let roles = assign_roles(&profile(vec![customer]), &RoleSettings::default()).unwrap();
-    assert_eq!(roles[0].role, Role::Id);
+    assert_eq!(roles[0].role, Role::Entity);
     assert!(
-        roles[0].reason.contains("role `entity`"),
+        roles[0].reason.contains("kept together"),
         "{}",
         roles[0].reason
     );

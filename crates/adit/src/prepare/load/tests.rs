@@ -178,6 +178,7 @@ fn letters(roles: &[ColumnRole]) -> String {
         Role::Id => 'i',
         Role::Time => 'z',
         Role::Entity => 'e',
+        Role::Molecule => 'm',
         Role::Ignore => '-',
     };
     roles.iter().map(letter).collect()
@@ -263,7 +264,7 @@ fn shared_data_sets_get_the_roles_and_warnings_a_person_would_give() {
             "nnnnnnnnTc",
             "",
         ),
-        ("mol_bbbp/train.csv", "p_np", "tT", ""),
+        ("mol_bbbp/train.csv", "p_np", "mT", ""),
     ];
     let spool = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
@@ -281,7 +282,7 @@ fn shared_data_sets_get_the_roles_and_warnings_a_person_would_give() {
         let preparation = Preparation::fit(&rows, &split.train, &PrepareSettings::new(task));
         let dataset = preparation.unwrap().apply(&rows).unwrap();
         assert_eq!(dataset.n_rows() as u64, table.n_rows());
-        let found = suspicions(&profile, &roles, &rows, &split, task);
+        let found = suspicions(&profile, &roles, &rows, &split, (task, None));
         let kinds: Vec<String> = found
             .iter()
             .map(|s| match &s.column {

@@ -7,12 +7,15 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::prepare::text::{normalise_text, number_name};
-use crate::prepare::{PrepareError, Rows, Values};
+use crate::prepare::{PrepareError, Role, Rows, Values, molecule};
 
 /// Rows of each entity, in the order in which entities first appear; a row without one stands alone.
 pub(super) fn groups(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, PrepareError> {
     let column = super::by_time::column(rows, name, "split by entity")?;
     let key = |row: usize| match &column.values {
+        Values::Strings(values) if column.role == Role::Molecule => {
+            molecule::scaffold(values[row].as_deref().unwrap_or_default())
+        }
         Values::Numbers(values) => number_name(values[row]),
         Values::Strings(values) => normalise_text(values[row].as_deref().unwrap_or_default()),
         Values::Times(values) => values[row].map(|time| time.to_string()).unwrap_or_default(),
@@ -31,6 +34,18 @@ pub(super) fn groups(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, Prepare
         groups[place].push(row);
     }
     Ok(groups)
+}
+
+/// A number a row that tells its entity, in the order of `among`.
+///
+/// # Errors
+/// An unknown column.
+pub fn group_ids(rows: &Rows, column: &str, among: &[usize]) -> Result<Vec<u64>, PrepareError> {
+    let mut of_row = vec![0u64; rows.n_rows()];
+    for (id, group) in groups(rows, column)?.into_iter().enumerate() {
+        group.into_iter().for_each(|row| of_row[row] = id as u64);
+    }
+    Ok(among.iter().map(|&row| of_row[row]).collect())
 }
 
 /// Draws whole groups until about `fraction` of the rows are drawn; one group is drawn at least

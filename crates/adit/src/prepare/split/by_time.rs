@@ -52,6 +52,18 @@ pub(super) fn part(
 }
 
 /// The column that a split is made by.
+/// The place of each row's time among all times, earliest first.
+///
+/// # Errors
+/// As [`times`].
+pub fn ranks_in_time(rows: &Rows, name: &str) -> Result<Vec<usize>, PrepareError> {
+    let mut ranks = vec![0; rows.n_rows()];
+    for (rank, tied) in times(rows, name)?.into_iter().enumerate() {
+        tied.into_iter().for_each(|row| ranks[row] = rank);
+    }
+    Ok(ranks)
+}
+
 pub(super) fn column<'a>(
     rows: &'a Rows,
     name: &str,

@@ -2,7 +2,12 @@
 
 mod by_group;
 mod by_time;
+mod folds;
 mod stratified;
+
+pub use by_group::group_ids;
+pub(super) use by_time::ranks_in_time;
+pub use folds::{Fold, FoldSettings, folds};
 
 use super::target::class_cells;
 use super::{PrepareError, Role, Rows, Split, Task};
@@ -226,7 +231,9 @@ fn describe(settings: &SplitSettings, order: &Order) -> String {
     let drawn = match order {
         Order::Strata(strata) if strata.len() > 1 => "at random, stratified by class".to_string(),
         Order::Strata(_) => "at random".to_string(),
-        Order::Groups(column, _) => format!("whole entities of `{column}` at random"),
+        Order::Groups(column, _) => {
+            format!("whole entities of `{column}` at random")
+        }
         Order::Times(column, _) => format!("the latest by `{column}`"),
     };
     let seed = match order {

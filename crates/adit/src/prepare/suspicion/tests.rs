@@ -39,7 +39,7 @@ fn bare(rows: &Rows, split: &Split, task: Task) -> Vec<Suspicion> {
         duplicate_rows_is_exact: true,
         columns: Vec::new(),
     };
-    suspicions(&profile, &[], rows, split, task)
+    suspicions(&profile, &[], rows, split, (task, None))
 }
 
 fn kinds(found: &[Suspicion]) -> Vec<(&'static str, Option<&str>)> {
@@ -99,15 +99,16 @@ fn near_copies_of_classes_are_found_among_honest_columns() {
         n as u64,
     );
     let found = bare(&table, &half(n), Task::Classify);
-    let kind = "near_copy_of_target";
+    let kind = "copy_of_target";
     assert_eq!(
         kinds(&found),
         [
             (kind, Some("score")),
             (kind, Some("reason")),
-            (kind, Some("closed"))
+            ("filled_after_event", Some("closed"))
         ]
     );
+    assert!(found.iter().all(|s| s.leave_out && s.is_leak));
     assert_eq!(found[0].evidence[0], ("ROC-AUC", 1.0));
     assert!(
         found[2].message.contains("whether a value is there"),
@@ -136,7 +137,7 @@ fn near_copies_of_a_number_are_found_among_honest_columns() {
         n as u64,
     );
     let found = bare(&table, &half(n), Task::Regress);
-    assert_eq!(kinds(&found), [("near_copy_of_target", Some("rounded"))]);
+    assert_eq!(kinds(&found), [("copy_of_target", Some("rounded"))]);
 }
 
 #[test]
@@ -282,7 +283,7 @@ fn what_the_profile_shows_is_said_with_its_numbers() {
         columns,
     };
     let nothing = rows(Vec::new(), 0);
-    let found = suspicions(&profile, &roles, &nothing, &half(0), Task::Regress);
+    let found = suspicions(&profile, &roles, &nothing, &half(0), (Task::Regress, None));
     assert_eq!(
         kinds(&found),
         [

@@ -6,8 +6,10 @@
 mod classes;
 mod curves;
 mod data;
+mod decisions;
 mod errors;
 mod foot;
+mod leaks;
 mod scoreboard;
 mod training;
 mod verdict;
@@ -25,6 +27,7 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
     context! {
         title => findings.title.as_str(),
         verdict => verdict::section(findings, cost),
+        leaks => leaks::section(findings),
         scoreboard => scoreboard::section(findings, &colours),
         paired => verdict::paired(findings),
         data => data::section(findings),
@@ -33,6 +36,8 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
         curves => curves::section(findings, &colours),
         calibration => curves::calibration(findings),
         scatter => curves::scatter(findings),
+        decisions => decisions::section(findings),
+        row_curve => decisions::row_curve(findings),
         training => training::section(findings),
         errors => errors::section(findings),
         run_again => foot::run_again(findings),
@@ -46,15 +51,17 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
 pub(super) struct Colours(BTreeMap<String, &'static str>);
 
 impl Colours {
-    /// Transformers are blue, then green, purple, …; linear models vermilion; baselines grey.
+    /// Transformers are blue, then purple, …; linear models vermilion, trees green; baselines grey.
     pub fn of(members: &[Member]) -> Self {
-        const TRANSFORMERS: [&str; 5] = ["s0", "s3", "s4", "s5", "s6"];
+        const TRANSFORMERS: [&str; 3] = ["s0", "s4", "s5"];
         let mut map = BTreeMap::new();
         let mut transformers = 0;
         for member in members {
             let class = match member.role {
                 MemberRole::Baseline => "s2",
                 MemberRole::Linear => "s1",
+                MemberRole::Trees => "s3",
+                MemberRole::Blend => "s6",
                 MemberRole::Transformer => {
                     transformers += 1;
                     TRANSFORMERS[(transformers - 1) % TRANSFORMERS.len()]
@@ -113,6 +120,8 @@ fn role_name(role: MemberRole) -> &'static str {
     match role {
         MemberRole::Baseline => "baseline",
         MemberRole::Linear => "linear",
+        MemberRole::Trees => "boosted trees",
         MemberRole::Transformer => "transformer",
+        MemberRole::Blend => "blend",
     }
 }

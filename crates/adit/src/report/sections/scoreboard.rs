@@ -67,7 +67,7 @@ impl<'a> Column<'a> {
         };
         let simple = members
             .iter()
-            .filter(|member| member.role != MemberRole::Transformer)
+            .filter(|member| !matches!(member.role, MemberRole::Transformer | MemberRole::Blend))
             .filter_map(|member| member.metrics.get(name))
             .map(|estimate| estimate.value)
             .filter(|value| value.is_finite());
@@ -136,14 +136,31 @@ fn row(findings: &Findings, member: &Member, columns: &[Column<'_>], colours: &C
         class => class,
         chosen => member.model == findings.chosen,
         cells => cells,
-        seeds => numbers::counted(member.seeds as u64, "seed", "seeds"),
+        seeds => numbers::counted(member.seeds as u64, "model", "models"),
         spread => spread,
         train => member.train_score.map(|score| metric.show(score)),
         validation => member.validation_score.map(|score| metric.show(score)),
         gap => gap(member, &metric),
         time => numbers::duration(member.seconds),
+        memory => (member.peak_bytes > 0).then(|| numbers::bytes(member.peak_bytes)),
+        folds => folds(member, &metric),
         settings => settings,
     }
+}
+
+/// The lowest and the highest score over folds, where rows were held out in turn.
+fn folds(member: &Member, metric: &Metric) -> Option<String> {
+    let scores = member.fold_scores.iter().copied();
+    let low = scores.clone().reduce(f64::min)?;
+    let high = scores.reduce(f64::max)?;
+    let n = member.fold_scores.len();
+    (n > 1).then(|| {
+        format!(
+            "{} to {} over {n} folds",
+            metric.show(low),
+            metric.show(high)
+        )
+    })
 }
 
 /// How much worse the validation rows are than the training rows.

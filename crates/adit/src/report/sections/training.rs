@@ -57,7 +57,7 @@ fn part(findings: &Findings, model: &str) -> Option<Value> {
     let scores = [Series {
         name: &name,
         class: "s0",
-        value: |record| record.validation_score,
+        value: |record| record.validation_score.unwrap_or(f64::NAN),
         ringed: true,
     }];
     let label = format!("Validation {}", metric.in_sentence());
@@ -92,6 +92,6 @@ fn row(history: &TrainingHistory, metric: &Metric) -> Value {
         kept => history.best_epoch.to_string(),
         train_loss => kept.map(|record| crate::report::numbers::plain(record.train_loss)),
         validation_loss => kept.map(|record| crate::report::numbers::plain(record.validation_loss)),
-        score => kept.map(|record| metric.show(record.validation_score)),
+        score => kept.and_then(|record| record.validation_score).map(|score| metric.show(score)),
     }
 }

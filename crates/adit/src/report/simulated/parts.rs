@@ -69,6 +69,8 @@ pub(super) fn member(
             ("penalty", "L2"),
             ("features", "scaled numbers, one-hot categories"),
         ],
+        MemberRole::Trees => &[("leaves", "31"), ("rounds", "212")],
+        MemberRole::Blend => &[("linear", "40%"), ("row transformer", "60%")],
         MemberRole::Transformer => &[
             ("learning rate", "1e-3"),
             ("epochs", "at most 40, patience 8"),
@@ -88,6 +90,8 @@ pub(super) fn member(
         spread,
         train_score: score(0.5 + skill * 0.7),
         validation_score: score(0.5 + skill * 0.585),
+        fold_scores: Vec::new(),
+        peak_bytes: 0,
         settings: settings
             .iter()
             .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
@@ -354,8 +358,9 @@ pub(super) fn history(
                     + 0.34
                     + 0.015 * t * t
                     + rng.random_range(0.0..0.012),
-                validation_score: 0.86 - 0.2 * (-t * 1.4).exp() - 0.004 * t * t
-                    + rng.random_range(0.0..0.006),
+                validation_score: Some(
+                    0.86 - 0.2 * (-t * 1.4).exp() - 0.004 * t * t + rng.random_range(0.0..0.006),
+                ),
             }
         })
         .collect();

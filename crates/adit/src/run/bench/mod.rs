@@ -6,9 +6,11 @@ mod model;
 mod scaling;
 mod timing;
 mod train;
+mod trees;
 
 pub use embed::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
 pub use kernels::{KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, bench_kernels};
 pub use model::{BenchModel, DrawnModel, Form};
 pub use scaling::{Growth, Scaling, ScalingBench, bench_scaling};
 pub use train::{StepSpeed, TrainBench, TrainSpeeds, bench_train};
+pub use trees::{TreeSpeed, bench_trees};

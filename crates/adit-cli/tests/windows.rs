@@ -1,0 +1,75 @@
+//! Columns made from what a row's entity did before, and a target made of the order of the rows.
+
+mod tool;
+
+use std::fmt::Write as _;
+
+use tool::Bench;
+
+const JOB: &str = "task = \"regress\"\n[data]\ninputs = [\"engines.csv\"]\ntarget = \"left\"\n\
+    [windows]\nentity = \"unit\"\norder = \"cycle\"\nlength = 5\nremaining = 20\n\
+    [transformer]\nseeds = 1\nepochs = 2\nlearning_rates = [1e-3]\n";
+
+/// Engines that heat up towards their end, each of another age.
+fn engines(units: u64) -> String {
+    let mut text = String::from("unit,cycle,heat,noise\n");
+    for unit in 0..units {
+        let life = 15 + unit * 7 % 11;
+        for cycle in 0..life {
+            let left = life - 1 - cycle;
+            let heat = 500.0 - 3.0 * left as f64 + (unit % 3) as f64 * 9.0;
+            let noise = (unit * 7919 + cycle * 104_729) % 100;
+            let _ = writeln!(text, "{unit},{cycle},{heat},{noise}");
+        }
+    }
+    text
+}
+
+#[test]
+fn what_is_left_is_learned_from_windows_and_predicted_from_a_file_without_it() {
+    let bench = Bench::new();
+    bench.write("engines.csv", engines(24));
+    bench.write("job.toml", JOB);
+    bench.adit(&["run", "job.toml", "--out", "run"]).ok();
+    let result = tool::result(&bench, "run");
+    let board = result["scoreboard"].as_array().expect("members");
+    let of = |name: &str| {
+        let member = board.iter().find(|m| m["model"] == name).expect(name);
+        member["metrics"]["rmse"]["value"]
+            .as_f64()
+            .expect("an error")
+    };
+    assert!(of("boosted trees") < 0.6 * of("mean"), "{board:?}");
+    let split = result["data"]["split"].as_str().expect("words");
+    assert!(split.contains("whole entities of `unit`"), "{split}");
+    // The whole table again: its test rows are predicted as in the run, whatever lies around them.
+    bench
+        .adit(&["predict", "run", "engines.csv", "-o", "all.csv"])
+        .ok();
+    bench
+        .adit(&[
+            "predict",
+            "run",
+            "engines.csv",
+            "-o",
+            "twice.csv",
+            "--threads",
+            "1",
+        ])
+        .ok();
+    let read = |name: &str| std::fs::read_to_string(bench.path(name)).expect(name);
+    assert_eq!(read("all.csv"), read("twice.csv"));
+    assert_eq!(read("all.csv").lines().count(), engines(24).lines().count());
+}
+
+#[test]
+fn a_window_over_a_column_that_is_not_there_is_refused() {
+    let bench = Bench::new();
+    bench.write("engines.csv", engines(6));
+    bench.write("job.toml", JOB.replace("\"cycle\"", "\"clock\""));
+    let error = bench.adit(&["run", "job.toml", "--out", "run"]).error();
+    assert!(error.contains("clock") && error.contains("hint"), "{error}");
+    bench.write("job.toml", JOB.replace("length = 5", "length = 1"));
+    let error = bench.adit(&["run", "job.toml", "--out", "run"]).error();
+    assert!(error.contains("windows.length"), "{error}");
+}

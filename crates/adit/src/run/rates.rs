@@ -1,0 +1,149 @@
+//! Learning rates tried, seeds trained, and how both are told.
+
+use adit_nn::Products;
+
+use crate::explain::{EpochRecord, TrainingHistory};
+use crate::mine::MineError;
+use crate::mine::training::{Epoch, Trained, TrainingSettings};
+use crate::represent::rows::RowTransformerShape;
+
+type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> + 'a;
+
+/// Most epochs or rounds of a history that are kept.
+const MOST_POINTS: usize = 200;
+
+/// Trains the first seed with every learning rate; gives the one that was best on validation rows.
+pub(super) fn best_rate(
+    base: &TrainingSettings,
+    rates: &[f64],
+    name: &str,
+    train: &Train,
+) -> Result<(f64, Trained), MineError> {
+    let mut best: Option<(f64, Trained)> = None;
+    for (k, &rate) in rates.iter().enumerate() {
+        let settings = TrainingSettings {
+            learning_rate: rate as f32,
+            ..*base
+        };
+        let stage = if rates.len() > 1 {
+            format!(
+                "{name}: learning rate {rate:e} ({} of {})",
+                k + 1,
+                rates.len()
+            )
+        } else {
+            format!("{name}: seed {}", base.seed)
+        };
+        let trained = match train(&settings, &stage) {
+            // A rate that diverges is not a candidate, unless it is the last one.
+            Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < rates.len() => continue,
+            other => other?,
+        };
+        if best
+            .as_ref()
+            .is_none_or(|(_, b)| trained.best_criterion > b.best_criterion)
+        {
+            best = Some((rate, trained));
+        }
+    }
+    best.ok_or(MineError::NoFeatures)
+}
+
+pub(super) fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
+    if given.is_empty() { default } else { given }.to_vec()
+}
+
+/// How much a row transformer may cost: the more cells there are to learn from, the fewer trainings and passes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowBudget {
+    pub rates: &'static [f64],
+    pub seeds: usize,
+    pub epochs: usize,
+    pub patience: usize,
+}
+
+impl RowBudget {
+    /// The budget for a training part of so many rows and columns.
+    pub fn of(n_train: usize, n_columns: usize) -> RowBudget {
+        let cells = n_train * n_columns;
+        let (rates, seeds): (&[f64], usize) = match cells {
+            0..=150_000 => (&[3e-4, 1e-3], 3),
+            150_001..=600_000 => (&[1e-3], 2),
+            _ => (&[1e-3], 1),
+        };
+        let by_rows = 400_000 / n_train.max(1);
+        let by_cells = 50_000_000 / cells.max(1);
+        RowBudget {
+            rates,
+            seeds,
+            epochs: by_rows.min(by_cells).clamp(6, 200),
+            patience: match n_train {
+                0..2_000 => 16,
+                2_000..10_000 => 8,
+                10_000..40_000 => 5,
+                _ => 3,
+            },
+        }
+    }
+}
+
+pub(super) fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, String)> {
+    let mut settings = vec![
+        ("learning rate".into(), format!("{rate:e}")),
+        ("epochs".into(), format!("up to {}", base.epochs)),
+        ("patience".into(), format!("{} epochs", base.patience)),
+        ("batch".into(), format!("{} rows", base.batch_size)),
+        ("weight decay".into(), base.weight_decay.to_string()),
+    ];
+    if base.products == Products::Bf16 {
+        let words = "bf16, weights and sums in f32";
+        settings.push(("products".into(), words.into()));
+    }
+    settings
+}
+
+pub(super) fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
+    vec![
+        ("layers".into(), shape.n_layers.to_string()),
+        ("token width".into(), shape.d_token.to_string()),
+        ("heads".into(), shape.n_heads.to_string()),
+    ]
+}
+
+pub(super) fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {
+    trained
+        .iter()
+        .enumerate()
+        .map(|(k, t)| history(model, seed + k as u64, t))
+        .collect()
+}
+
+fn history(model: &str, seed: u64, trained: &Trained) -> TrainingHistory {
+    by_round(model, seed, &trained.epochs, trained.best_epoch)
+}
+
+/// Losses by epoch or round.
+pub(super) fn by_round(
+    model: &str,
+    seed: u64,
+    epochs: &[Epoch],
+    best_epoch: usize,
+) -> TrainingHistory {
+    // More points are not seen, and make a report large.
+    let every = epochs.len().div_ceil(MOST_POINTS).max(1);
+    TrainingHistory {
+        model: model.to_string(),
+        seed,
+        epochs: epochs
+            .iter()
+            .filter(|e| e.epoch.is_multiple_of(every) || e.epoch == best_epoch || e.epoch == 1)
+            .map(|e| EpochRecord {
+                epoch: e.epoch,
+                train_loss: e.train_loss,
+                validation_loss: e.validation_loss,
+                validation_score: Some(e.validation_score).filter(|score| score.is_finite()),
+            })
+            .collect(),
+        best_epoch,
+    }
+}

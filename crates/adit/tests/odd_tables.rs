@@ -1,0 +1,154 @@
+//! Five hundred odd tables, drawn by seed: each is learned from or refused with a reason, and none panics.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use adit::Silent;
+use adit::prepare::Task;
+use adit::run::{Context, DataSection, Job, Limits, SplitSection, TransformerSection, learn};
+use adit_nn::random::mix;
+
+const TABLES: u64 = 500;
+
+/// A stream of numbers that follows from its seed.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = mix(self.0, 1);
+        self.0 % n
+    }
+}
+
+/// A cell of one of the kinds that columns are made of.
+fn cell(kind: u64, row: u64, draws: &mut Draws) -> String {
+    let day = 1 + draws.below(28);
+    match kind {
+        0 => draws.below(1_000).to_string(),
+        1 => format!("{:.3}", draws.below(10_000) as f64 / 777.0 - 5.0),
+        2 => ["red", "green", "blue", "Grün, \"hell\""][draws.below(4) as usize]
+            .replace('"', "'")
+            .replace(',', ";"),
+        3 => String::new(),
+        4 => "7".into(),
+        5 => row.to_string(),
+        6 => ["inf", "-inf", "nan", "1e308", "-1e-308", "12"][draws.below(6) as usize].into(),
+        7 => format!("2024-{:02}-{day:02}", 1 + draws.below(12)),
+        8 => format!("{day:02}/{:02}/2023", 1 + draws.below(12)),
+        9 => format!("2021-05-{day:02}T{:02}:00:00Z", draws.below(24)),
+        10 => format!("{day}.{}.2022", 1 + draws.below(12)),
+        11 => format!("{}", 1_600_000_000 + draws.below(10_000_000)),
+        12 => ["true", "false", "", "TRUE"][draws.below(4) as usize].into(),
+        13 => ["12", "twelve", "", "1 2", "12,5", "-"][draws.below(6) as usize].replace(',', "."),
+        14 => format!("category number {}", draws.below(100_000)),
+        15 => "the quick brown fox jumps over the lazy dog again and again"
+            .split(' ')
+            .take(1 + draws.below(9) as usize)
+            .collect::<Vec<_>>()
+            .join(" "),
+        16 => ["CCO", "c1ccccc1", "CC(=O)O", "C1CC", "not one"][draws.below(5) as usize].into(),
+        17 => ["\u{1F600}", "ß", "\u{0000}x", "a\tb", "  "][draws.below(5) as usize].into(),
+        18 => {
+            if draws.below(10) == 0 {
+                draws.below(9).to_string()
+            } else {
+                String::new()
+            }
+        }
+        _ => ["yes", "no"][draws.below(2) as usize].into(),
+    }
+}
+
+fn table(seed: u64) -> (String, Task) {
+    let mut draws = Draws(mix(99, seed));
+    let n_rows = [0, 1, 3, 12, 30, 70, 120, 200][draws.below(8) as usize] + draws.below(3);
+    let kinds: Vec<u64> = (0..draws.below(6)).map(|_| draws.below(20)).collect();
+    let (target, task) = match draws.below(4) {
+        0 => (
+            draws.below(20),
+            [Task::Classify, Task::Regress][draws.below(2) as usize],
+        ),
+        1 => (1, Task::Regress),
+        _ => (19, Task::Classify),
+    };
+    let mut text = String::new();
+    for at in 0..kinds.len() {
+        let _ = write!(text, "x{at},");
+    }
+    text.push_str("y\n");
+    for row in 0..n_rows {
+        for &kind in &kinds {
+            let _ = write!(text, "{},", cell(kind, row, &mut draws));
+        }
+        let _ = writeln!(text, "{}", cell(target, row, &mut draws));
+    }
+    (text, task)
+}
+
+#[test]
+fn odd_tables_are_learned_from_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = PathBuf::from(folder.path());
+    let context = Context {
+        limits: Limits { threads: 2 },
+        model_store: &home,
+        watch: &Silent,
+    };
+    let (mut learned, mut refused, mut wrong) = (0, 0, Vec::new());
+    for seed in 0..TABLES {
+        let (text, task) = table(seed);
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, &text).expect("a file");
+        let out = folder.path().join("run");
+        let job = Job {
+            task,
+            title: None,
+            seed: 1,
+            out: None,
+            data: DataSection {
+                inputs: vec![path.to_string_lossy().into_owned()],
+                target: "y".into(),
+                ..DataSection::default()
+            },
+            split: SplitSection {
+                folds: Some(2),
+                repeats: Some(1),
+                ..SplitSection::default()
+            },
+            windows: None,
+            decision: Default::default(),
+            transformer: TransformerSection {
+                epochs: Some(1),
+                seeds: Some(1),
+                learning_rates: vec![1e-3],
+                ..TransformerSection::default()
+            },
+        };
+        let run = || learn(&job, &out, true, &context).map_err(|error| error.to_string());
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(_)) => learned += 1,
+            Ok(Err(error)) => {
+                refused += 1;
+                if error.len() < 15 || out.exists() {
+                    wrong.push(format!(
+                        "table {seed}: refused by `{error}`, or something was left behind\n{text}"
+                    ));
+                }
+            }
+            Err(_) => wrong.push(format!("table {seed} ({task:?}) panicked\n{text}")),
+        }
+        let _ = std::fs::remove_dir_all(&out);
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} tables\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    // Both ends are reached often.
+    assert!(
+        learned > 100 && refused > 50,
+        "{learned} learned, {refused} refused"
+    );
+}
