@@ -484,11 +484,9 @@ impl Job {
                 "`transformer.method` is `{method}`, but must be `full`, `head`, `last-N` or `lora-N`"
             ));
         }
-        if self
-            .windows
-            .as_ref()
-            .is_some_and(|w| w.length < 2 || w.remaining.is_some_and(|cap| !(cap >= 1.0)))
-        {
+        if self.windows.as_ref().is_some_and(|w| {
+            w.length < 2 || w.remaining.is_some_and(|cap| cap.is_nan() || cap < 1.0)
+        }) {
             return fail(
                 "`windows.length` must be at least 2, and `windows.remaining` at least 1".into(),
             );
