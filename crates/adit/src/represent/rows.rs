@@ -3,7 +3,7 @@
 //! Numbers are split at training quantiles for the piecewise-linear encoding of Gorishniy et al.
 //! 2022, "On Embeddings for Numerical Features in Tabular Deep Learning", section 3.2.1.
 
-use adit_nn::{RowBatch, RowTransformerConfig};
+use adit_nn::{NumberEmbedding, RowBatch, RowBody, RowTransformerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::prepare::Dataset;
@@ -74,6 +74,9 @@ impl RowFeatures {
             residual_dropout: 0.0,
             number_relu: true,
             n_outputs,
+            numbers: NumberEmbedding::PiecewiseLinear,
+            body: RowBody::Attention,
+            members: None,
         }
     }
 
