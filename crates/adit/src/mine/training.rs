@@ -14,13 +14,28 @@ const BATCHES_AT_ONCE: usize = 32;
 
 /// A network over rows that can be trained and asked.
 pub trait Network: Sync {
-    /// Raw outputs of the given rows on the tape. `[rows.len(), n_outputs]`
+    /// Raw outputs of the given rows on the tape, of each row one after another those of its members.
+    /// `[rows.len() * n_members, n_outputs]`
     fn outputs(&self, tape: &mut Tape, rows: &[usize]) -> Result<Var, NnError>;
 
-    /// The loss of the given rows, which is learned from; a scalar.
+    /// How many members inside the network answer for each row.
+    fn n_members(&self) -> usize {
+        1
+    }
+
+    /// The loss of the given rows, which is learned from; a scalar. Of members it is the mean of their
+    /// losses, not the loss of their mean, so that each learns by itself (Gorishniy et al. 2025).
     fn loss(&self, tape: &mut Tape, goal: Goal, rows: &[usize]) -> Result<Var, MineError> {
         let outputs = self.outputs(tape, rows)?;
-        goal.meaning.loss(tape, outputs, goal.target, rows)
+        let n_members = self.n_members();
+        if n_members == 1 {
+            return goal.meaning.loss(tape, outputs, goal.target, rows);
+        }
+        let repeated: Vec<usize> = rows
+            .iter()
+            .flat_map(|&row| std::iter::repeat_n(row, n_members))
+            .collect();
+        goal.meaning.loss(tape, outputs, goal.target, &repeated)
     }
 
     /// Number of rows that can be asked for.
@@ -347,7 +362,8 @@ pub fn predict(
         }
         let found = session.run_all(batches, |tape, batch| {
             let outputs = network.outputs(tape, batch)?;
-            Ok(tape.value(outputs).data.clone())
+            let values = tape.value(outputs).data.clone();
+            Ok(meaning.mean_of_members(values, network.n_members()))
         })?;
         for (batch, values) in batches.iter().zip(&found) {
             for (&row, values) in batch.iter().zip(values.chunks_exact(width)) {
@@ -391,18 +407,39 @@ impl OutputMeaning {
         }
     }
 
-    /// Softmax of logits, or numbers in their own unit.
-    fn predictions(&self, mut outputs: Vec<f32>) -> Predictions {
-        match *self {
-            OutputMeaning::Classes { n_classes } => {
-                for row in outputs.chunks_exact_mut(n_classes) {
-                    softmax(row);
-                }
-                Predictions::Probabilities {
-                    n_classes,
-                    values: outputs,
-                }
+    /// Probabilities, or numbers in units of the scale, from raw outputs; the mean over members where
+    /// there are several. Outputs that are not finite leave values that are not.
+    fn mean_of_members(&self, mut outputs: Vec<f32>, n_members: usize) -> Vec<f32> {
+        if outputs.iter().any(|v| !v.is_finite()) {
+            outputs.fill(f32::NAN);
+        }
+        let width = self.n_outputs();
+        if let OutputMeaning::Classes { .. } = self {
+            outputs.chunks_exact_mut(width).for_each(softmax);
+        }
+        if n_members == 1 {
+            return outputs;
+        }
+        let of_row = |row: &[f32]| -> Vec<f32> {
+            let mut sums = vec![0f64; width];
+            for member in row.chunks_exact(width) {
+                let own = sums.iter_mut().zip(member);
+                own.for_each(|(sum, &value)| *sum += f64::from(value));
             }
+            let mean = |sum: f64| (sum / n_members as f64) as f32;
+            sums.into_iter().map(mean).collect()
+        };
+        let rows = outputs.chunks_exact(width * n_members);
+        rows.flat_map(of_row).collect()
+    }
+
+    /// What [`OutputMeaning::mean_of_members`] gave, as predictions in their own unit.
+    fn predictions(&self, outputs: Vec<f32>) -> Predictions {
+        match *self {
+            OutputMeaning::Classes { n_classes } => Predictions::Probabilities {
+                n_classes,
+                values: outputs,
+            },
             OutputMeaning::Numbers { center, scale } => Predictions::Numbers(
                 outputs
                     .iter()
