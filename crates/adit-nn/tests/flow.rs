@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use adit_nn::{
-    BertLikeConfig, EncoderClassifier, EncoderConfig, MaskedLm, Mode, PackedTokens, Params,
-    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, T5, T5Config, Tape, Tensor, Var,
+    BertLikeConfig, EncoderClassifier, EncoderConfig, MaskedLm, Mode, NumberEmbedding,
+    PackedTokens, Params, RowBatch, RowBody, RowTransformer, RowTransformerConfig, T5, T5Config,
+    Tape, Tensor, Var,
 };
 
 /// Every family with small sizes, in the words of its own `config.json`.

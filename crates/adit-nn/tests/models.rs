@@ -5,8 +5,9 @@ use std::path::Path;
 use adit_nn::optim::{AdamW, AdamWState, clip_global_norm, no_decay};
 use adit_nn::pool::embed;
 use adit_nn::{
-    Encoder, EncoderClassifier, EncoderConfig, Gradients, Mode, PackedTokens, Params, Pooling,
-    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, WeightFile, WeightFiles, Workspace,
+    Encoder, EncoderClassifier, EncoderConfig, Gradients, Mode, NumberEmbedding, PackedTokens,
+    Params, Pooling, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, WeightFile,
+    WeightFiles, Workspace,
 };
 
 fn config(dropout: f32) -> EncoderConfig {

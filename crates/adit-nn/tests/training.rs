@@ -9,8 +9,9 @@ use adit_nn::optim::{
 };
 use adit_nn::random::Init;
 use adit_nn::{
-    EncoderClassifier, EncoderConfig, Gradients, Mode, NnError, PackedTokens, Params, Products,
-    NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, Tensor, Var, WeightFile, Workspace,
+    EncoderClassifier, EncoderConfig, Gradients, Mode, NnError, NumberEmbedding, PackedTokens,
+    Params, Products, RowBatch, RowBody, RowTransformer, RowTransformerConfig, Tape, Tensor, Var,
+    WeightFile, Workspace,
 };
 
 fn config(dropout: f32) -> EncoderConfig {

@@ -172,7 +172,10 @@ mod tests {
             let turns = at as f32 / 1024.0;
             let angle = f64::from(turns) * std::f64::consts::TAU;
             let (sine, cosine) = sin_cos_turns(turns);
-            assert!((f64::from(sine) - angle.sin()).abs() < 3e-7, "{turns}: {sine}");
+            assert!(
+                (f64::from(sine) - angle.sin()).abs() < 3e-7,
+                "{turns}: {sine}"
+            );
             assert!(
                 (f64::from(cosine) - angle.cos()).abs() < 3e-7,
                 "{turns}: {cosine}"

@@ -52,7 +52,10 @@ impl Tape<'_> {
         assert_eq!(input.cols(), by.cols(), "member_relu: columns differ");
         assert_eq!(by.shape, plus.shape, "member_relu: shapes differ");
         let width = by.len();
-        assert!(input.len().is_multiple_of(width.max(1)), "member_relu: members");
+        assert!(
+            input.len().is_multiple_of(width.max(1)),
+            "member_relu: members"
+        );
         let mut out = self.fresh(&input.shape);
         rows_mut(&mut out.data, width, block_rows(width), |first, block| {
             let x = input.data[first * width..].chunks_exact(width);
@@ -72,19 +75,31 @@ impl Tape<'_> {
         let (input, maps, plus) = (self.value(x), self.value(weight), self.value(bias));
         let (cols, n_out) = (input.cols(), plus.cols());
         let width = plus.len();
-        assert_eq!(maps.len(), width * cols, "member_outputs: weight does not fit");
+        assert_eq!(
+            maps.len(),
+            width * cols,
+            "member_outputs: weight does not fit"
+        );
         let count = plus.rows().max(1);
-        assert!(input.rows().is_multiple_of(count), "member_outputs: members");
+        assert!(
+            input.rows().is_multiple_of(count),
+            "member_outputs: members"
+        );
         let mut out = self.fresh(&[input.rows(), n_out]);
-        rows_mut(&mut out.data, width, block_rows(count * cols), |first, block| {
-            for (at, row) in block.chunks_exact_mut(width).enumerate() {
-                for (place, out) in row.iter_mut().enumerate() {
-                    let own = input.row((first + at) * count + place / n_out);
-                    let map = &maps.data[place * cols..][..cols];
-                    *out = dot(own, map) + plus.data[place];
+        rows_mut(
+            &mut out.data,
+            width,
+            block_rows(count * cols),
+            |first, block| {
+                for (at, row) in block.chunks_exact_mut(width).enumerate() {
+                    for (place, out) in row.iter_mut().enumerate() {
+                        let own = input.row((first + at) * count + place / n_out);
+                        let map = &maps.data[place * cols..][..cols];
+                        *out = dot(own, map) + plus.data[place];
+                    }
                 }
-            }
-        });
+            },
+        );
         self.push(out, &[x, weight, bias], || Outputs { x, weight, bias })
     }
 }

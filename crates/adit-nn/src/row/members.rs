@@ -48,7 +48,10 @@ impl Members {
     ) -> Self {
         let (count, width) = (config.count, config.width);
         let name = |part: String| format!("row.members.{part}");
-        let inputs = params.add(name("inputs.factors".into()), first_factors(count, shape, init));
+        let inputs = params.add(
+            name("inputs.factors".into()),
+            first_factors(count, shape, init),
+        );
         let mut n_in = shape.n_tokens * shape.d_token;
         let mut layers = Vec::with_capacity(config.n_layers);
         for at in 0..config.n_layers {
@@ -58,7 +61,10 @@ impl Members {
                     name(format!("{at}.weight")),
                     init.uniform(&[width, n_in], limit),
                 ),
-                factors: params.add(name(format!("{at}.factors")), Tensor::full(&[count, width], 1.0)),
+                factors: params.add(
+                    name(format!("{at}.factors")),
+                    Tensor::full(&[count, width], 1.0),
+                ),
                 biases: params.add(
                     name(format!("{at}.bias")),
                     init.uniform(&[count, width], limit),
@@ -105,7 +111,10 @@ fn first_factors(count: usize, shape: MemberShape, init: &mut Init) -> Tensor {
         n_tokens, d_token, ..
     } = shape;
     let drawn = init.normal(&[count, n_tokens], 1.0);
-    let repeated = drawn.data.iter().flat_map(|&v| std::iter::repeat_n(v, d_token));
+    let repeated = drawn
+        .data
+        .iter()
+        .flat_map(|&v| std::iter::repeat_n(v, d_token));
     Tensor {
         shape: vec![count, n_tokens * d_token],
         data: repeated.collect(),

@@ -122,10 +122,10 @@ impl RowTransformer {
         let mut table = |params: &mut Params, name: &str, shape: &[usize]| {
             params.add(format!("row.{name}"), init.uniform(shape, limit))
         };
-        let cls = config
-            .has_own_token()
-            .then(|| table(params, "cls", &[d]));
-        let n_components: usize = (0..config.n_numbers).map(|at| config.n_components(at)).sum();
+        let cls = config.has_own_token().then(|| table(params, "cls", &[d]));
+        let n_components: usize = (0..config.n_numbers)
+            .map(|at| config.n_components(at))
+            .sum();
         let number_weight = table(params, "numbers.weight", &[n_components, d]);
         if config.numbers.has_itself() {
             flatten(params.get_mut(number_weight), &config);
