@@ -51,7 +51,7 @@ def cell(member, metric):
 
 def row(data, name, result):
     metric = METRIC[kind(result)]
-    more = result["selection_metric"] not in ("rmse", "mae", "log_loss") if "selection_metric" in result else kind(result) != "number"
+    more = kind(result) != "number"
     members = result["scoreboard"]
     for m in members:
         score = m.get("validation_score")

@@ -42,13 +42,7 @@ fn a_column_of_molecules_is_recognised_and_learned_from() {
             .any(|c| c["name"] == "smiles" && c["role"] == "molecule"),
         "{columns:?}"
     );
-    let board = result["scoreboard"].as_array().expect("members");
-    let of = |name: &str| {
-        let member = board.iter().find(|m| m["model"] == name).expect(name);
-        member["metrics"]["rmse"]["value"]
-            .as_f64()
-            .expect("an error")
-    };
+    let of = |model: &str| tool::score(&result, model, "rmse");
     assert!(
         of("linear") < 0.5 * of("mean"),
         "{} {}",

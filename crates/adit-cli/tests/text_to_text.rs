@@ -44,18 +44,6 @@ fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     args
 }
 
-/// The cells of a column of a CSV file without quotes.
-fn cells(bench: &Bench, file: &str, column: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(bench.path(file)).expect(file);
-    let mut lines = text.lines().map(|line| line.split(',').map(String::from));
-    let header: Vec<String> = lines.next().expect("a header").collect();
-    let at = header.iter().position(|name| name == column);
-    let at = at.unwrap_or_else(|| panic!("{file} has no {column}, only {header:?}"));
-    lines
-        .map(|mut line| line.nth(at).expect("a cell"))
-        .collect()
-}
-
 fn generate(bench: &Bench, encoder: &str, input: &str, output: &str, more: &[&str]) -> String {
     let mut args = vec!["generate", input, "--encoder", encoder, "--out", output];
     args.extend(["--text", "sentence1", "--text", "sentence2"]);
@@ -79,7 +67,7 @@ fn a_t5_that_learned_the_classes_writes_their_words_once_it_is_exported() {
         bench
             .adit(&[&args[..], &["--member", "tiny"]].concat())
             .ok();
-        let predicted = cells(&bench, "predicted.csv", "predicted");
+        let predicted = tool::cells(&bench, "predicted.csv", "predicted");
 
         bench
             .adit(&["export", "run", "out", "--member", "tiny"])
@@ -91,7 +79,7 @@ fn a_t5_that_learned_the_classes_writes_their_words_once_it_is_exported() {
         for (beams, file) in [("1", "greedy.csv"), ("3", "beams.csv")] {
             let said = generate(&bench, "out", "pairs.csv", file, &["--beams", beams]);
             assert!(said.starts_with("720 texts for `mrpc sentence1:"), "{said}");
-            let written = cells(&bench, file, "generated");
+            let written = tool::cells(&bench, file, "generated");
             assert_eq!(written.len(), 720);
             let same = written.iter().zip(&predicted).filter(|(written, class)| {
                 let word = ["not_equivalent", "equivalent"][usize::from(*class == "1")];
@@ -99,7 +87,7 @@ fn a_t5_that_learned_the_classes_writes_their_words_once_it_is_exported() {
             });
             let share = same.count() as f64 / 720.0;
             assert!(share > 0.95, "{golden}, {beams} beams: {share}");
-            for score in cells(&bench, file, "score") {
+            for score in tool::cells(&bench, file, "score") {
                 assert!(score.parse::<f64>().expect("a number") <= 0.0, "{score}");
             }
         }
@@ -157,7 +145,7 @@ fn a_row_alone_is_predicted_and_written_as_among_others() {
     let predict = |input: &str, output: &str| {
         let args = ["predict", "run", input, "-o", output, "--member", "tiny"];
         bench.adit(&args).ok();
-        cells(&bench, output, "probability_1")
+        tool::cells(&bench, output, "probability_1")
     };
     assert_eq!(
         predict("one.csv", "a.csv")[0],
@@ -172,7 +160,7 @@ fn a_row_alone_is_predicted_and_written_as_among_others() {
     let bytes = files.map(|file| std::fs::read(bench.path(file)).expect(file));
     assert!(bytes[0] == bytes[1], "threads change what is written");
     for column in ["generated", "score"] {
-        let [all, _, alone] = files.map(|file| cells(&bench, file, column));
+        let [all, _, alone] = files.map(|file| tool::cells(&bench, file, column));
         assert_eq!(alone[0], all[99]);
     }
 }
@@ -225,7 +213,7 @@ fn a_text_has_at_most_the_tokens_that_were_asked_for() {
         "short.csv",
         &["--max-new-tokens", "1"],
     );
-    let words = cells(&bench, "short.csv", "generated");
+    let words = tool::cells(&bench, "short.csv", "generated");
     assert!(words.iter().all(|text| !text.contains(' ')), "{words:?}");
 }
 

@@ -298,10 +298,27 @@ pub fn result(bench: &Bench, run: &str) -> serde_json::Value {
 
 /// The accuracy of a member of the scoreboard.
 pub fn accuracy(result: &serde_json::Value, model: &str) -> f64 {
+    score(result, model, "accuracy")
+}
+
+/// A score of a member of the scoreboard.
+pub fn score(result: &serde_json::Value, model: &str, metric: &str) -> f64 {
     let members = result["scoreboard"].as_array().expect("a list");
     let member = members.iter().find(|m| m["model"] == model);
     let member = member.unwrap_or_else(|| panic!("{model} is not on the scoreboard"));
-    member["metrics"]["accuracy"]["value"]
+    member["metrics"][metric]["value"]
         .as_f64()
         .expect("a number")
+}
+
+/// The cells of a column of a CSV file without quotes.
+pub fn cells(bench: &Bench, file: &str, column: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(bench.path(file)).expect(file);
+    let mut lines = text.lines().map(|line| line.split(',').map(String::from));
+    let header: Vec<String> = lines.next().expect("a header").collect();
+    let at = header.iter().position(|name| name == column);
+    let at = at.unwrap_or_else(|| panic!("{file} has no {column}, only {header:?}"));
+    lines
+        .map(|mut line| line.nth(at).expect("a cell"))
+        .collect()
 }

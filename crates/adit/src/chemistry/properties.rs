@@ -88,13 +88,10 @@ fn accepts(molecule: &Molecule, at: usize) -> bool {
 /// A single bond outside of rings between atoms that go on; not that of an ester, an amide and their like, nor one to
 /// a group that looks the same however it is turned (trifluoromethyl, tert-butyl).
 fn rotates(molecule: &Molecule, bond: usize) -> bool {
-    let Bond2 {
-        ends: [a, b],
-        order,
-    } = Bond2::of(molecule, bond);
-    if order != Order::Single || molecule.in_ring[bond] {
+    if molecule.bonds[bond].order != Order::Single || molecule.in_ring[bond] {
         return false;
     }
+    let [a, b] = molecule.bonds[bond].atoms.map(|atom| atom as usize);
     let element = |atom: usize| molecule.atoms[atom].element;
     let heavy = |atom: usize| {
         orders(molecule, atom)
@@ -117,21 +114,6 @@ fn rotates(molecule: &Molecule, bond: usize) -> bool {
     };
     let stiff = |a: usize, b: usize| matches!(element(a), 7 | 8 | 16) && is_acyl(b);
     goes_on(a) && goes_on(b) && !stiff(a, b) && !stiff(b, a)
-}
-
-struct Bond2 {
-    ends: [usize; 2],
-    order: Order,
-}
-
-impl Bond2 {
-    fn of(molecule: &Molecule, bond: usize) -> Bond2 {
-        let bond = &molecule.bonds[bond];
-        Bond2 {
-            ends: bond.atoms.map(|atom| atom as usize),
-            order: bond.order,
-        }
-    }
 }
 
 /// Polar surface of a nitrogen or oxygen by its bonds and hydrogens.

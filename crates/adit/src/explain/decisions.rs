@@ -92,7 +92,7 @@ pub fn measure_decisions(
     positive: Option<usize>,
 ) -> DecisionFindings {
     let mut found = DecisionFindings {
-        calibrated: decisions.calibrator.words(),
+        calibrated: decisions.calibration_words(),
         conformal: decisions
             .conformal
             .as_ref()

@@ -255,7 +255,7 @@ pub struct Findings {
     pub scoreboard: Vec<Member>,
     /// Metric that members are chosen by, and whether more is better.
     pub selection_metric: String,
-    /// The recommended member, chosen on validation rows.
+    /// The recommended member, chosen on held-out rows.
     pub chosen: String,
     pub paired_test: Option<PairedTest>,
     pub class_scores: Vec<ClassScore>,

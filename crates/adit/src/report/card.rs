@@ -47,7 +47,7 @@ fn head(out: &mut String, findings: &Findings) {
     };
     let _ = write!(
         out,
-        "| | |\n|---|---|\n| Task | {task} of {} |\n| Model | {} |\n| Chosen by | {}, on validation rows |\n",
+        "| | |\n|---|---|\n| Task | {task} of {} |\n| Model | {} |\n| Chosen by | {}, on held-out rows |\n",
         escape::markdown(&findings.data.target),
         escape::markdown(&findings.chosen),
         escape::markdown(&Metric::named(&findings.selection_metric).in_sentence())

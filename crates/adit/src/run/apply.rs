@@ -68,7 +68,7 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
             Some(windows) => {
                 let mut rows = prepare::load(&table, &roles)?;
                 windows.extend(&mut rows)?;
-                Box::new(std::iter::once(Ok(rows)))
+                Box::new(chunks(&rows).into_iter().map(Ok))
             }
             None => Box::new(prepare::stream(&table, &roles)?),
         };

@@ -156,7 +156,7 @@ impl Arena<'_> {
         )?;
         member.held_out.predictions = calibrated;
         member.test = decisions.calibrator.apply(&member.test);
-        if let Some(words) = decisions.calibrator.words() {
+        if let Some(words) = decisions.calibration_words() {
             member.settings.push(("calibrated".into(), words));
         }
         member.decisions = decisions;

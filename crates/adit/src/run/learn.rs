@@ -204,13 +204,7 @@ fn judge(
         seed: arena.job.seed,
         cells: &cells,
     };
-    let mut data = summary::data(arena.job, loaded, arena.target);
-    if let Some(words) = arena.plan.words(arena.job.task) {
-        data.split = format!(
-            "{}; {words}",
-            data.split.split("; ").next().unwrap_or_default()
-        );
-    }
+    let data = summary::data(arena.job, loaded, &arena.plan, arena.target);
     let mut findings = explain::judge(
         &input,
         data,

@@ -136,7 +136,10 @@ pub(super) fn by_round(
         seed,
         epochs: epochs
             .iter()
-            .filter(|e| e.epoch.is_multiple_of(every) || e.epoch == best_epoch || e.epoch == 1)
+            .filter(|e| {
+                let end = e.epoch == 1 || e.epoch == epochs.len();
+                end || e.epoch == best_epoch || e.epoch.is_multiple_of(every)
+            })
             .map(|e| EpochRecord {
                 epoch: e.epoch,
                 train_loss: e.train_loss,

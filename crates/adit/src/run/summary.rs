@@ -4,20 +4,30 @@ use std::path::Path;
 
 use super::Job;
 use super::data::Loaded;
+use super::plan::Plan;
 use crate::explain::{ColumnSummary, DataSummary};
 use crate::prepare::{Rows, Target, Values};
 use crate::source::{ColumnProfile, ColumnType};
 
 /// What the data is.
-pub fn data(job: &Job, loaded: &Loaded, target: &Target) -> DataSummary {
+pub fn data(job: &Job, loaded: &Loaded, plan: &Plan, target: &Target) -> DataSummary {
     let split = &loaded.split;
+    // Where rows are held out in turn, there is no validation part that nothing learns from.
+    let (train, validation, how) = match plan.words(job.task) {
+        Some(words) => (
+            plan.held_out.len(),
+            0,
+            format!("{}; {words}", split.test_how()),
+        ),
+        None => (split.train.len(), split.validation.len(), split.how.clone()),
+    };
     let roles = loaded.roles.iter().zip(&loaded.profile.columns);
     DataSummary {
         rows: loaded.rows.row_ids.len() as u64,
-        train: split.train.len() as u64,
-        validation: split.validation.len() as u64,
+        train: train as u64,
+        validation: validation as u64,
         test: split.test.len() as u64,
-        split: split.how.clone(),
+        split: how,
         sources: loaded
             .origins
             .iter()

@@ -20,6 +20,9 @@ pub struct Wanted {
 #[serde(default)]
 pub struct Decisions {
     pub calibrator: Calibrator,
+    /// Mean log loss on held-out rows before and after calibration, the latter cross-validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<(f64, f64)>,
     /// Of two classes: when the positive one is decided for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
@@ -41,11 +44,13 @@ impl Decisions {
         positive: Option<usize>,
         wanted: &Wanted,
     ) -> Result<(Decisions, Predictions), MineError> {
-        let calibrator = Calibrator::fit(held_out, target)?.calibrator;
+        let fitted = Calibrator::fit(held_out, target)?;
+        let calibrator = fitted.calibrator;
         let calibrated = calibrator.apply(held_out);
         let mut decisions = Decisions {
             conformal: Conformal::fit(&calibrated, target, wanted.level)?,
             calibrator,
+            log_loss: fitted.log_loss,
             rule: None,
             abstain: None,
         };
@@ -64,6 +69,17 @@ impl Decisions {
             decisions.abstain = Some(Abstain::fit(max_error, &confidence, &right)?);
         }
         Ok((decisions, calibrated))
+    }
+
+    /// How probabilities are calibrated, and what that gained, in words.
+    pub fn calibration_words(&self) -> Option<String> {
+        let words = self.calibrator.words()?;
+        Some(match self.log_loss {
+            Some((before, after)) => {
+                format!("{words} (held-out log loss {before:.4} to {after:.4})")
+            }
+            None => words,
+        })
     }
 
     /// The threshold on the probability of the positive class, where one was chosen.

@@ -36,8 +36,25 @@ fn accuracy(found: &Predictions, target: &Target, rows: &[usize]) -> f64 {
     hits as f64 / rows.len() as f64
 }
 
+struct Exclusive {
+    a: Vec<f32>,
+    b: Vec<f32>,
+    c: Vec<u32>,
+    target: Target,
+}
+
+impl Exclusive {
+    fn columns(&self) -> [Column<'_>; 3] {
+        let c = Column::Categories {
+            codes: &self.c,
+            cardinality: 9,
+        };
+        [Column::Numbers(&self.a), Column::Numbers(&self.b), c]
+    }
+}
+
 /// Two numbers and a category, of which the class is an exclusive or, with some cells missing.
-fn exclusive(n: usize) -> (Vec<f32>, Vec<f32>, Vec<u32>, Target) {
+fn exclusive(n: usize) -> Exclusive {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut a: Vec<f32> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
     let b: Vec<f32> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
@@ -48,24 +65,18 @@ fn exclusive(n: usize) -> (Vec<f32>, Vec<f32>, Vec<u32>, Target) {
     for value in a.iter_mut().filter(|v| **v > 0.8) {
         *value = f32::NAN;
     }
-    (a, b, c, classes(codes, 2))
+    let target = classes(codes, 2);
+    Exclusive { a, b, c, target }
 }
 
 #[test]
 fn what_no_single_column_tells_is_learned() {
-    let (a, b, c, target) = exclusive(4_000);
-    let columns = [
-        Column::Numbers(&a),
-        Column::Numbers(&b),
-        Column::Categories {
-            codes: &c,
-            cardinality: 9,
-        },
-    ];
-    let boosted = fit(&TreeSettings::default(), &columns, &target, 3_000);
+    let table = exclusive(4_000);
+    let (columns, target) = (table.columns(), &table.target);
+    let boosted = fit(&TreeSettings::default(), &columns, target, 3_000);
     let held: Vec<usize> = (3_000..4_000).collect();
     let found = boosted.model.predict(&columns, &held).unwrap();
-    let right = accuracy(&found, &target, &held);
+    let right = accuracy(&found, target, &held);
     assert!(right > 0.97, "{right}");
     assert!(boosted.model.importance().iter().all(|share| *share > 0.1));
     let first = boosted.rounds[0].train_loss;
@@ -107,15 +118,8 @@ fn many_classes_and_numbers_are_learned_too() {
 
 #[test]
 fn bytes_do_not_depend_on_threads_and_a_saved_model_predicts_the_same_bits() {
-    let (a, b, c, target) = exclusive(9_000);
-    let columns = [
-        Column::Numbers(&a),
-        Column::Numbers(&b),
-        Column::Categories {
-            codes: &c,
-            cardinality: 9,
-        },
-    ];
+    let table = exclusive(9_000);
+    let (columns, target) = (table.columns(), &table.target);
     let settings = TreeSettings {
         n_rounds: 20,
         column_share: 0.7,
@@ -128,7 +132,7 @@ fn bytes_do_not_depend_on_threads_and_a_saved_model_predicts_the_same_bits() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| fit(&settings, &columns, &target, 8_000).model)
+        pool.install(|| fit(&settings, &columns, target, 8_000).model)
     };
     let (one, three) = (of_threads(1), of_threads(3));
     let text = serde_json::to_string(&one).unwrap();

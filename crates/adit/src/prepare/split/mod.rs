@@ -249,10 +249,20 @@ fn describe(settings: &SplitSettings, order: &Order) -> String {
         }
     };
     if settings.validation_fraction == 0.0 {
-        return format!("{test}; no validation part");
+        return format!("{test}{PARTS}no validation part");
     }
     let share = percent(settings.validation_fraction);
-    format!("{test}; validation: {share} of the training rows, {drawn}{seed}")
+    format!("{test}{PARTS}validation: {share} of the training rows, {drawn}{seed}")
+}
+
+/// Between what is said of the test part and of the validation part.
+const PARTS: &str = "; ";
+
+impl Split {
+    /// How the test part was made, in words.
+    pub fn test_how(&self) -> &str {
+        self.how.split(PARTS).next().unwrap_or(&self.how)
+    }
 }
 
 #[cfg(test)]

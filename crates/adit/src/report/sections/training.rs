@@ -88,7 +88,8 @@ fn row(history: &TrainingHistory, metric: &Metric) -> Value {
         .find(|record| record.epoch == history.best_epoch);
     context! {
         seed => history.seed.to_string(),
-        epochs => history.epochs.len().to_string(),
+        // Of long histories some epochs are left out.
+        epochs => history.epochs.last().map_or(0, |last| last.epoch).to_string(),
         kept => history.best_epoch.to_string(),
         train_loss => kept.map(|record| crate::report::numbers::plain(record.train_loss)),
         validation_loss => kept.map(|record| crate::report::numbers::plain(record.validation_loss)),

@@ -28,7 +28,7 @@ fn facts(findings: &Findings, chosen: Option<&Member>, cost: &Cost) -> Vec<Value
     let mut facts = vec![context! {
         name => "Chosen",
         value => findings.chosen.as_str(),
-        note => chosen.map(|member| format!("{}, chosen on validation rows", super::role_name(member.role))),
+        note => chosen.map(|member| format!("{}, chosen on held-out rows", super::role_name(member.role))),
     }];
     if let Some(estimate) = chosen.and_then(|member| member.metrics.get(&findings.selection_metric))
     {
