@@ -78,6 +78,22 @@ pub(super) fn symbol(text: &[u8]) -> Option<(u8, usize, bool)> {
     number(&[first]).map(|n| (n, 1, false))
 }
 
+/// How an element is written, and whether it can be written without brackets; lower case where it is aromatic.
+pub(super) fn written(element: u8, aromatic: bool) -> (String, bool) {
+    let symbol = match element {
+        0 => "*",
+        number => SYMBOLS.get(usize::from(number) - 1).copied().unwrap_or("*"),
+    };
+    let bare = element == 0 || !valences(element).is_empty();
+    if aromatic {
+        // Of the halogens no aromatic way of writing is read.
+        let lower = matches!(element, 5..=8 | 15 | 16);
+        (symbol.to_lowercase(), lower)
+    } else {
+        (symbol.to_string(), bare)
+    }
+}
+
 /// Normal valences of the elements that are written without brackets.
 pub(super) fn valences(element: u8) -> &'static [u32] {
     match element {

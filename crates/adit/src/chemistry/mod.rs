@@ -1,7 +1,7 @@
 //! Molecules: what SMILES say, as numbers.
 //!
-//! Enters: a SMILES. Leaves: a graph of atoms and bonds, a few well-known properties, a circular fingerprint, and the
-//! key of its scaffold. A floor: it knows no room. Not here: stereo, three dimensions, anything learned.
+//! Enters: a SMILES. Leaves: a graph of atoms and bonds, a few well-known properties, a circular fingerprint, the key
+//! of its scaffold, and other SMILES of the same molecule. A floor: it knows no room. Not here: stereo, three dimensions, anything learned.
 
 mod aromatic;
 mod elements;
@@ -12,11 +12,15 @@ mod reference;
 mod rings;
 mod scaffold;
 mod smiles;
+mod tokens;
+mod writer;
 
 pub use fingerprint::{FINGERPRINT_BITS, fingerprint};
 pub use properties::{N_PROPERTIES, PROPERTY_NAMES, describe};
 pub use scaffold::scaffold_key;
 pub use smiles::{Atom, Bond, Order, SmilesError, parse};
+pub use tokens::tokens;
+pub use writer::write;
 
 /// Distinct values of a column that must read as molecules.
 const READABLE: f64 = 0.9;

@@ -341,34 +341,43 @@ impl Reader<'_> {
 
     /// Atoms outside of brackets get the hydrogens that their normal valence leaves free.
     fn add_hydrogens(&mut self) {
-        // Bonds between two atoms, an aromatic one counted as one.
-        let mut used = vec![0u32; self.atoms.len()];
-        for bond in &self.bonds {
-            let pairs = match bond.order {
-                Order::Aromatic => 1,
-                other => other.halves() / 2,
-            };
-            bond.atoms
-                .iter()
-                .for_each(|&atom| used[atom as usize] += pairs);
-        }
+        let used = pairs_used(self.atoms.len(), &self.bonds);
         for (at, atom) in self.atoms.iter_mut().enumerate() {
-            if self.in_brackets[at] {
-                continue;
+            if !self.in_brackets[at] {
+                atom.hydrogens = free_valence(atom, used[at]);
             }
-            let valences = elements::valences(atom.element);
-            let free = if atom.aromatic {
-                // One more electron goes to the ring; where there is none to spare, a pair does, as in furan.
-                valences
-                    .first()
-                    .map(|valence| valence.saturating_sub(used[at] + 1))
-            } else {
-                let valence = valences.iter().find(|v| **v >= used[at]);
-                valence.map(|valence| valence - used[at])
-            };
-            atom.hydrogens = free.unwrap_or(0) as u8;
         }
     }
+}
+
+/// Pairs of electrons that each atom shares with others, an aromatic bond counted as one.
+pub(super) fn pairs_used(n_atoms: usize, bonds: &[Bond]) -> Vec<u32> {
+    let mut used = vec![0u32; n_atoms];
+    for bond in bonds {
+        let pairs = match bond.order {
+            Order::Aromatic => 1,
+            other => other.halves() / 2,
+        };
+        bond.atoms
+            .iter()
+            .for_each(|&atom| used[atom as usize] += pairs);
+    }
+    used
+}
+
+/// Hydrogens of an atom that is written without brackets.
+pub(super) fn free_valence(atom: &Atom, used: u32) -> u8 {
+    let valences = elements::valences(atom.element);
+    let free = if atom.aromatic {
+        // One more electron goes to the ring; where there is none to spare, a pair does, as in furan.
+        valences
+            .first()
+            .map(|valence| valence.saturating_sub(used + 1))
+    } else {
+        let valence = valences.iter().find(|v| **v >= used);
+        valence.map(|valence| valence - used)
+    };
+    free.unwrap_or(0) as u8
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum MemberRole {
     Linear,
     /// Gradient-boosted trees.
     Trees,
+    /// Perceptrons over column tokens.
+    Perceptrons,
     Transformer,
     /// A weighted mean of other members.
     Blend,
@@ -31,7 +33,7 @@ pub enum MemberRole {
 /// One line of the scoreboard, judged on the test rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// `majority`, `mean`, `linear`, `boosted trees`, `row transformer`, the encoder's name, or `blend`.
+    /// `majority`, `mean`, `linear`, `boosted trees`, `perceptron ensemble`, `row transformer`, the encoder's name, or `blend`.
     pub model: String,
     pub role: MemberRole,
     /// By name: `accuracy`, `balanced_accuracy`, `precision_macro`, `recall_macro`, `f1_macro`,

@@ -62,8 +62,9 @@ fn simplicity(role: MemberRole) -> u8 {
         MemberRole::Baseline => 0,
         MemberRole::Linear => 1,
         MemberRole::Trees => 2,
-        MemberRole::Transformer => 3,
-        MemberRole::Blend => 4,
+        MemberRole::Perceptrons => 3,
+        MemberRole::Transformer => 4,
+        MemberRole::Blend => 5,
     }
 }
 

@@ -228,6 +228,7 @@ impl Contestant {
             (_, Some(answer)) => format!("always answering {answer}"),
             (MemberRole::Linear, _) => "the linear model".to_string(),
             (MemberRole::Trees, _) => "the boosted trees".to_string(),
+            (MemberRole::Perceptrons, _) => "the perceptron ensemble".to_string(),
             (MemberRole::Blend, _) => "the blend".to_string(),
             (MemberRole::Transformer, _) if self.name.contains("transformer") => {
                 format!("the {}", self.name)

@@ -7,6 +7,7 @@ pub mod fine_tuned;
 mod lbfgs;
 pub mod linear;
 pub mod method;
+pub mod molecule_transformer;
 mod predictions;
 pub mod pretraining;
 pub mod row_transformer;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fit::{Encoding, VERSION, days, names, numbers, times};
 use super::text::normalise_text;
 use super::{
-    CategoryColumn, Dataset, FingerprintColumn, NumberColumn, Preparation, PrepareError, RowColumn,
+    CategoryColumn, Dataset, MoleculeColumn, NumberColumn, Preparation, PrepareError, RowColumn,
     Rows, TextColumn, molecule,
 };
 use crate::chemistry;
@@ -51,7 +51,7 @@ impl Preparation {
             numbers: Vec::new(),
             categories: Vec::new(),
             texts: Vec::new(),
-            fingerprints: Vec::new(),
+            molecules: Vec::new(),
             target: None,
         };
         for plan in &self.columns {
@@ -108,7 +108,8 @@ fn encode(
         }
         Encoding::Molecule { scalings } => {
             let cells = names(column, &all)?;
-            let found = molecule::properties(&cells);
+            let molecules = molecule::read(&cells);
+            let found = molecule::properties(&molecules);
             for (at, scaling) in scalings.iter().enumerate().take(chemistry::N_PROPERTIES) {
                 dataset.numbers.push(NumberColumn {
                     name: format!("{name}: {}", chemistry::PROPERTY_NAMES[at]),
@@ -116,8 +117,9 @@ fn encode(
                     missing: found.iter().map(|p| p[at].is_nan()).collect(),
                 });
             }
-            dataset.fingerprints.push(FingerprintColumn {
-                values: molecule::fingerprints(&cells),
+            dataset.molecules.push(MoleculeColumn {
+                fingerprints: molecule::fingerprints(&molecules),
+                molecules,
                 name,
             });
         }

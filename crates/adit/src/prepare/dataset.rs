@@ -1,5 +1,7 @@
 //! The dataset that leaves the room.
 
+use crate::chemistry::Molecule;
+
 /// What is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,12 +75,14 @@ pub struct TextColumn {
     pub values: Vec<String>,
 }
 
-/// A column of molecules as circular fingerprints.
+/// A column of molecules: graphs, and circular fingerprints.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FingerprintColumn {
+pub struct MoleculeColumn {
     pub name: String,
+    /// `None` for what cannot be read. `[n_rows]`
+    pub molecules: Vec<Option<Molecule>>,
     /// `(place, count)` by place; empty for what cannot be read. `[n_rows]`
-    pub values: Vec<Vec<(u16, u16)>>,
+    pub fingerprints: Vec<Vec<(u16, u16)>>,
 }
 
 /// The target of every row.
@@ -98,7 +102,7 @@ pub struct Dataset {
     pub numbers: Vec<NumberColumn>,
     pub categories: Vec<CategoryColumn>,
     pub texts: Vec<TextColumn>,
-    pub fingerprints: Vec<FingerprintColumn>,
+    pub molecules: Vec<MoleculeColumn>,
     /// Absent when rows to be predicted bring none.
     pub target: Option<Target>,
 }

@@ -242,7 +242,7 @@ fn fit_column(
         }
         Role::Molecule => {
             let cells = names(column, train)?;
-            let found = molecule::properties(&cells);
+            let found = molecule::properties(&molecule::read(&cells));
             let scaling = |at: usize| Scaling::fit(found.iter().map(|p| p[at]));
             let scalings = (0..chemistry::N_PROPERTIES).map(scaling).collect();
             Ok(Encoding::Molecule { scalings })

@@ -2,26 +2,29 @@
 
 use rayon::prelude::*;
 
-use crate::chemistry::{self, N_PROPERTIES};
+use crate::chemistry::{self, Molecule, N_PROPERTIES};
 
-/// Properties of each cell; NaN where it cannot be read.
-pub(super) fn properties(cells: &[Option<String>]) -> Vec<[f64; N_PROPERTIES]> {
-    let of = |cell: &Option<String>| {
-        let molecule = cell.as_deref().and_then(|text| chemistry::parse(text).ok());
-        molecule.map_or([f64::NAN; N_PROPERTIES], |molecule| {
-            chemistry::describe(&molecule)
-        })
-    };
+/// The molecule of each cell; `None` where it cannot be read.
+pub(super) fn read(cells: &[Option<String>]) -> Vec<Option<Molecule>> {
+    let of = |cell: &Option<String>| chemistry::parse(cell.as_deref()?).ok();
     cells.par_iter().map(of).collect()
 }
 
-/// The fingerprint of each cell; empty where it cannot be read.
-pub(super) fn fingerprints(cells: &[Option<String>]) -> Vec<Vec<(u16, u16)>> {
-    let of = |cell: &Option<String>| {
-        let molecule = cell.as_deref().and_then(|text| chemistry::parse(text).ok());
-        molecule.map_or(Vec::new(), |molecule| chemistry::fingerprint(&molecule))
+/// Properties of each molecule; NaN where there is none.
+pub(super) fn properties(molecules: &[Option<Molecule>]) -> Vec<[f64; N_PROPERTIES]> {
+    let of = |molecule: &Option<Molecule>| {
+        molecule
+            .as_ref()
+            .map_or([f64::NAN; N_PROPERTIES], chemistry::describe)
     };
-    cells.par_iter().map(of).collect()
+    molecules.par_iter().map(of).collect()
+}
+
+/// The fingerprint of each molecule; empty where there is none.
+pub(super) fn fingerprints(molecules: &[Option<Molecule>]) -> Vec<Vec<(u16, u16)>> {
+    let of =
+        |molecule: &Option<Molecule>| molecule.as_ref().map_or(Vec::new(), chemistry::fingerprint);
+    molecules.par_iter().map(of).collect()
 }
 
 /// What tells the scaffold of a cell: molecules of one are kept together where rows are grouped by the column.

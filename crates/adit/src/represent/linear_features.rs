@@ -174,11 +174,7 @@ impl LinearFeatures {
             numbers,
             categories,
             texts: FittedTexts::fit(dataset, train, settings),
-            molecules: dataset
-                .fingerprints
-                .iter()
-                .map(|c| c.name.clone())
-                .collect(),
+            molecules: dataset.molecules.iter().map(|c| c.name.clone()).collect(),
         })
     }
 
@@ -321,7 +317,7 @@ impl LinearFeatures {
         same_names(
             "molecule",
             self.molecules.clone(),
-            names(&mut dataset.fingerprints.iter().map(|n| &n.name)),
+            names(&mut dataset.molecules.iter().map(|n| &n.name)),
         )
     }
 }
@@ -329,20 +325,17 @@ impl LinearFeatures {
 /// Logarithms of one plus the counts of fingerprints, column after column.
 fn molecules(dataset: &Dataset) -> Result<SparseMatrix, RepresentError> {
     let rows = (0..dataset.n_rows()).map(|row| {
-        let columns = dataset.fingerprints.iter().enumerate();
+        let columns = dataset.molecules.iter().enumerate();
         let entries = columns.flat_map(|(at, column)| {
             let first = (at * FINGERPRINT_BITS) as u32;
             let entry = move |(place, count): &(u16, u16)| {
                 (first + u32::from(*place), f32::from(*count).ln_1p())
             };
-            column.values[row].iter().map(entry)
+            column.fingerprints[row].iter().map(entry)
         });
         entries.collect()
     });
-    SparseMatrix::from_rows(
-        dataset.fingerprints.len() * FINGERPRINT_BITS,
-        rows.collect(),
-    )
+    SparseMatrix::from_rows(dataset.molecules.len() * FINGERPRINT_BITS, rows.collect())
 }
 
 impl FittedTexts {
@@ -549,7 +542,7 @@ mod tests {
                 cardinality: 4,
             }],
             texts: Vec::new(),
-            fingerprints: Vec::new(),
+            molecules: Vec::new(),
             target: None,
         }
     }
@@ -566,7 +559,7 @@ mod tests {
             numbers,
             categories,
             texts: texts.collect(),
-            fingerprints: Vec::new(),
+            molecules: Vec::new(),
             target: None,
         }
     }

@@ -3,7 +3,7 @@
 //! Numbers are split at training quantiles for the piecewise-linear encoding of Gorishniy et al.
 //! 2022, "On Embeddings for Numerical Features in Tabular Deep Learning", section 3.2.1.
 
-use adit_nn::{NumberEmbedding, RowBatch, RowBody, RowTransformerConfig};
+use adit_nn::{MemberConfig, NumberEmbedding, RowBatch, RowBody, RowTransformerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::prepare::Dataset;
@@ -31,6 +31,15 @@ pub struct RowTransformerShape {
     pub ffn_hidden: usize,
     pub attention_dropout: f32,
     pub ffn_dropout: f32,
+    /// What a number's token is made of.
+    #[serde(default)]
+    pub numbers: NumberEmbedding,
+    /// What reads the tokens.
+    #[serde(default)]
+    pub body: RowBody,
+    /// Members that share most weights and whose answers are averaged.
+    #[serde(default)]
+    pub members: Option<MemberConfig>,
 }
 
 impl RowFeatures {
@@ -72,11 +81,12 @@ impl RowFeatures {
             attention_dropout: shape.attention_dropout,
             ffn_dropout: shape.ffn_dropout,
             residual_dropout: 0.0,
-            number_relu: true,
+            // What begins linear must be able to fall below zero.
+            number_relu: !shape.numbers.has_itself(),
             n_outputs,
-            numbers: NumberEmbedding::PiecewiseLinear,
-            body: RowBody::Attention,
-            members: None,
+            numbers: shape.numbers,
+            body: shape.body,
+            members: shape.members,
         }
     }
 

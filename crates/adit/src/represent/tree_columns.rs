@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RepresentError;
 use crate::chemistry::FINGERPRINT_BITS;
-use crate::prepare::{Dataset, FingerprintColumn};
+use crate::prepare::{Dataset, MoleculeColumn};
 
 /// A place of a fingerprint that fewer rows have parts nothing.
 const MIN_ROWS_PER_PLACE: usize = 5;
@@ -39,7 +39,7 @@ impl TreeFeatures {
         TreeFeatures {
             numbers: dataset.numbers.iter().map(|c| c.name.clone()).collect(),
             categories: dataset.categories.iter().map(codes).collect(),
-            fingerprints: dataset.fingerprints.iter().map(places).collect(),
+            fingerprints: dataset.molecules.iter().map(places).collect(),
         }
     }
 
@@ -98,10 +98,7 @@ impl TreeFeatures {
             });
         }
         for (name, places) in &self.fingerprints {
-            let found = dataset
-                .fingerprints
-                .iter()
-                .find(|column| column.name == *name);
+            let found = dataset.molecules.iter().find(|column| column.name == *name);
             let column = found.ok_or_else(|| absent(name))?;
             let first = columns.len();
             columns.extend(
@@ -109,7 +106,7 @@ impl TreeFeatures {
                     .iter()
                     .map(|_| TreeColumn::Numbers(vec![0.0; dataset.n_rows()])),
             );
-            for (row, counts) in column.values.iter().enumerate() {
+            for (row, counts) in column.fingerprints.iter().enumerate() {
                 for (place, count) in counts {
                     let Ok(at) = places.binary_search(place) else {
                         continue;
@@ -125,9 +122,9 @@ impl TreeFeatures {
 }
 
 /// Places that occur in enough rows to be split by, sorted.
-fn places(column: &FingerprintColumn) -> (String, Vec<u16>) {
+fn places(column: &MoleculeColumn) -> (String, Vec<u16>) {
     let mut counts = vec![0usize; FINGERPRINT_BITS];
-    for (place, _) in column.values.iter().flatten() {
+    for (place, _) in column.fingerprints.iter().flatten() {
         counts[usize::from(*place) % FINGERPRINT_BITS] += 1;
     }
     let enough = (0u16..)
@@ -160,7 +157,7 @@ mod tests {
                 cardinality: 3,
             }],
             texts: Vec::new(),
-            fingerprints: Vec::new(),
+            molecules: Vec::new(),
             target: None,
         };
         let features = TreeFeatures::of(&dataset);

@@ -160,7 +160,9 @@ fn train_all(
     let (linear, saved) = metered(|| arena.linear(), |(m, _)| Some(m))?;
     members.push(linear);
     members.extend(metered(|| arena.trees(), Option::as_mut)?);
+    members.extend(metered(|| arena.perceptrons(), Option::as_mut)?);
     members.extend(metered(|| arena.row_transformer(), Option::as_mut)?);
+    members.extend(metered(|| arena.molecule_transformer(), Option::as_mut)?);
     if let (Some(encoder), Some(model)) = (encoder, text_model) {
         members.push(metered(|| arena.frozen_encoder(encoder), |m| Some(m))?);
         let fine_tuned = || arena.text_transformer(encoder, model);
@@ -254,6 +256,8 @@ fn save(
         }
         let prefix = match member.kind {
             MemberKind::Text(_) | MemberKind::TextToText(_) => "text",
+            MemberKind::Molecule(_) => "molecules",
+            _ if member.role == explain::MemberRole::Perceptrons => "perceptrons",
             _ => "row",
         };
         let mut weights = Vec::new();

@@ -1,6 +1,6 @@
 //! Learning rates tried, seeds trained, and how both are told.
 
-use adit_nn::Products;
+use adit_nn::{NumberEmbedding, Products, RowBody};
 
 use crate::explain::{EpochRecord, TrainingHistory};
 use crate::mine::MineError;
@@ -12,41 +12,50 @@ type Train<'a> = dyn Fn(&TrainingSettings, &str) -> Result<Trained, MineError> +
 /// Most epochs or rounds of a history that are kept.
 const MOST_POINTS: usize = 200;
 
-/// Trains the first seed with every learning rate; gives the one that was best on validation rows.
-pub(super) fn best_rate(
-    base: &TrainingSettings,
-    rates: &[f64],
-    name: &str,
-    train: &Train,
-) -> Result<(f64, Trained), MineError> {
-    let mut best: Option<(f64, Trained)> = None;
-    for (k, &rate) in rates.iter().enumerate() {
-        let settings = TrainingSettings {
-            learning_rate: rate as f32,
-            ..*base
-        };
-        let stage = if rates.len() > 1 {
-            format!(
-                "{name}: learning rate {rate:e} ({} of {})",
-                k + 1,
-                rates.len()
-            )
+/// Trains the first seed of every candidate; gives the one that was best on validation rows.
+pub(super) fn best_of<C: Copy>(
+    candidates: &[C],
+    (name, seed): (&str, u64),
+    train: &dyn Fn(&C, &str) -> Result<Trained, MineError>,
+) -> Result<(C, Trained), MineError> {
+    let mut best: Option<(C, Trained)> = None;
+    for (k, candidate) in candidates.iter().enumerate() {
+        let stage = if candidates.len() > 1 {
+            format!("{name}: candidate {} of {}", k + 1, candidates.len())
         } else {
-            format!("{name}: seed {}", base.seed)
+            format!("{name}: seed {seed}")
         };
-        let trained = match train(&settings, &stage) {
-            // A rate that diverges is not a candidate, unless it is the last one.
-            Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < rates.len() => continue,
+        let trained = match train(candidate, &stage) {
+            // What diverges is not a candidate, unless it is the last one.
+            Err(MineError::Diverged { .. }) if best.is_some() || k + 1 < candidates.len() => {
+                continue;
+            }
             other => other?,
         };
         if best
             .as_ref()
             .is_none_or(|(_, b)| trained.best_criterion > b.best_criterion)
         {
-            best = Some((rate, trained));
+            best = Some((*candidate, trained));
         }
     }
     best.ok_or(MineError::NoFeatures)
+}
+
+/// As [`best_of`], of learning rates.
+pub(super) fn best_rate(
+    base: &TrainingSettings,
+    rates: &[f64],
+    name: &str,
+    train: &Train,
+) -> Result<(f64, Trained), MineError> {
+    best_of(rates, (name, base.seed), &|&rate, stage| {
+        let settings = TrainingSettings {
+            learning_rate: rate as f32,
+            ..*base
+        };
+        train(&settings, stage)
+    })
 }
 
 pub(super) fn candidates(given: &[f64], default: &[f64]) -> Vec<f64> {
@@ -63,8 +72,8 @@ pub(super) struct RowBudget {
 }
 
 impl RowBudget {
-    /// The budget for a training part of so many rows and columns.
-    pub fn of(n_train: usize, n_columns: usize) -> RowBudget {
+    /// The budget of attention for a training part of so many rows and columns.
+    pub fn of_attention(n_train: usize, n_columns: usize) -> RowBudget {
         let cells = n_train * n_columns;
         let (rates, seeds): (&[f64], usize) = match cells {
             0..=150_000 => (&[3e-4, 1e-3], 3),
@@ -77,13 +86,35 @@ impl RowBudget {
             rates,
             seeds,
             epochs: by_rows.min(by_cells).clamp(6, 200),
-            patience: match n_train {
-                0..2_000 => 16,
-                2_000..10_000 => 8,
-                10_000..40_000 => 5,
-                _ => 3,
-            },
+            patience: patience(n_train),
         }
+    }
+
+    /// The same of perceptrons, which cost a fraction of it.
+    pub fn of_perceptrons(n_train: usize, n_columns: usize) -> RowBudget {
+        let cells = n_train * n_columns;
+        let (rates, seeds): (&[f64], usize) = match cells {
+            0..=150_000 => (&[1e-3, 3e-3], 2),
+            _ => (&[1e-3], 1),
+        };
+        let by_rows = 1_000_000 / n_train.max(1);
+        let by_cells = 80_000_000 / cells.max(1);
+        RowBudget {
+            rates,
+            seeds,
+            epochs: by_rows.min(by_cells).clamp(8, 250),
+            patience: patience(n_train),
+        }
+    }
+}
+
+/// Epochs without gain: the more steps an epoch has, the fewer.
+fn patience(n_train: usize) -> usize {
+    match n_train {
+        0..2_000 => 16,
+        2_000..10_000 => 8,
+        10_000..40_000 => 5,
+        _ => 3,
     }
 }
 
@@ -103,11 +134,27 @@ pub(super) fn describe(base: &TrainingSettings, rate: f64) -> Vec<(String, Strin
 }
 
 pub(super) fn describe_shape(shape: &RowTransformerShape) -> Vec<(String, String)> {
-    vec![
-        ("layers".into(), shape.n_layers.to_string()),
-        ("token width".into(), shape.d_token.to_string()),
-        ("heads".into(), shape.n_heads.to_string()),
-    ]
+    let numbers = match shape.numbers {
+        NumberEmbedding::PiecewiseLinear => "piecewise-linear",
+        NumberEmbedding::Residual => "linear, bent piecewise",
+        NumberEmbedding::Periodic { .. } => "periodic",
+        NumberEmbedding::Both { .. } => "piecewise-linear and periodic",
+    };
+    let mut told: Vec<(String, String)> = Vec::new();
+    if shape.body == RowBody::Attention {
+        told.push(("layers".into(), shape.n_layers.to_string()));
+        told.push(("heads".into(), shape.n_heads.to_string()));
+    }
+    told.push(("token width".into(), shape.d_token.to_string()));
+    told.push(("numbers".into(), numbers.into()));
+    if let Some(members) = shape.members {
+        let words = format!(
+            "{} perceptrons that share weights, {} x {}",
+            members.count, members.n_layers, members.width
+        );
+        told.push(("members".into(), words));
+    }
+    told
 }
 
 pub(super) fn histories(model: &str, seed: u64, trained: &[Trained]) -> Vec<TrainingHistory> {

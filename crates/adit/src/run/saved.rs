@@ -15,6 +15,7 @@ use crate::mine::decide::Decisions;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
 use crate::mine::method::TrainingMethod;
+use crate::mine::molecule_transformer::MoleculeTransformerModel;
 use crate::mine::row_transformer::RowTransformerModel;
 use crate::mine::text_to_text::TextToTextModel;
 use crate::mine::text_transformer::TextTransformerModel;
@@ -61,6 +62,7 @@ pub enum MemberKind {
     Linear,
     Trees(TreeFeatures),
     Row(Box<RowTransformerModel>),
+    Molecule(Box<MoleculeTransformerModel>),
     Text(Box<TextTransformerModel>),
     TextToText(Box<TextToTextModel>),
     /// A weighted mean of other members, by name.
@@ -156,6 +158,7 @@ enum LoadedMember {
     Linear(Box<SavedLinear>),
     Trees(TreeFeatures, Vec<TreesModel>),
     Row(RowTransformerModel, Vec<Params>),
+    Molecule(MoleculeTransformerModel, Vec<Params>),
     Text(TextModel, Box<EncoderDirectory>, Vec<Params>),
     Frozen(Box<SentenceEncoder>, Box<LinearModel>),
     Blend(Vec<(LoadedMember, f64)>),
@@ -266,6 +269,10 @@ impl Predictor {
                 .iter()
                 .map(|params| model.predict(dataset, params, watch))
                 .collect::<Result<_, _>>()?,
+            LoadedMember::Molecule(model, weights) => weights
+                .iter()
+                .map(|params| model.predict(dataset, params, watch))
+                .collect::<Result<_, _>>()?,
             LoadedMember::Blend(parts) => {
                 let found = parts
                     .iter()
@@ -341,6 +348,10 @@ fn load_member(folder: &Path, manifest: &Manifest, name: &str) -> Result<LoadedM
         MemberKind::Row(model) => {
             let params = weights(&|_| Ok(model.network(0)?.1))?;
             LoadedMember::Row(*model.clone(), params)
+        }
+        MemberKind::Molecule(model) => {
+            let params = weights(&|_| Ok(model.blank_params()?))?;
+            LoadedMember::Molecule(*model.clone(), params)
         }
         MemberKind::Blend { parts } => {
             if parts.iter().any(|(part, _)| part == name) {

@@ -51,7 +51,7 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
 pub(super) struct Colours(BTreeMap<String, &'static str>);
 
 impl Colours {
-    /// Transformers are blue, then purple, …; linear models vermilion, trees green; baselines grey.
+    /// Transformers are blue, then purple, …; linear models vermilion, trees green, perceptrons brown; baselines grey.
     pub fn of(members: &[Member]) -> Self {
         const TRANSFORMERS: [&str; 3] = ["s0", "s4", "s5"];
         let mut map = BTreeMap::new();
@@ -61,6 +61,7 @@ impl Colours {
                 MemberRole::Baseline => "s2",
                 MemberRole::Linear => "s1",
                 MemberRole::Trees => "s3",
+                MemberRole::Perceptrons => "s7",
                 MemberRole::Blend => "s6",
                 MemberRole::Transformer => {
                     transformers += 1;
@@ -121,6 +122,7 @@ fn role_name(role: MemberRole) -> &'static str {
         MemberRole::Baseline => "baseline",
         MemberRole::Linear => "linear",
         MemberRole::Trees => "boosted trees",
+        MemberRole::Perceptrons => "perceptrons",
         MemberRole::Transformer => "transformer",
         MemberRole::Blend => "blend",
     }

@@ -69,6 +69,7 @@ pub(super) fn member(
             ("penalty", "L2"),
             ("features", "scaled numbers, one-hot categories"),
         ],
+        MemberRole::Perceptrons => &[("members", "16 perceptrons")],
         MemberRole::Trees => &[("leaves", "31"), ("rounds", "212")],
         MemberRole::Blend => &[("linear", "40%"), ("row transformer", "60%")],
         MemberRole::Transformer => &[
