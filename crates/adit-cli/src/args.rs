@@ -101,6 +101,7 @@ A job file:
   task = \"classify\"              # or \"regress\"
   title = \"Churn\"
   seed = 1
+  # class_weights = \"balanced\"   # rare classes count as much as common ones
 
   [data]
   inputs = [\"train.csv\"]         # files, globs, folders; relative to this file
@@ -211,12 +212,23 @@ pub struct ProfileArgs {
     pub source: SourceArgs,
 }
 
+/// How much a training row counts, by its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClassWeightsArg {
+    Equal,
+    Balanced,
+}
+
 /// How predictions become decisions.
 #[derive(Debug, Args)]
 pub struct DecisionArgs {
     /// Share of cases in which sets and intervals are to hold the truth
     #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share)]
     pub coverage: f64,
+    /// How much a training row counts, by its class: equal, or balanced, where rare classes count as much as
+    /// common ones; probabilities are told as of rows as they come
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ClassWeightsArg::Equal, hide_possible_values = true)]
+    pub class_weights: ClassWeightsArg,
     /// Threshold of least cost: of a false alarm, and of a miss
     #[arg(long, value_name = "FP,FN", value_parser = costs)]
     pub costs: Option<(f64, f64)>,

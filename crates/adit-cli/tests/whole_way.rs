@@ -295,3 +295,53 @@ fn require_ends_with_1_when_the_transformer_is_not_better() {
         ended.stderr
     );
 }
+
+#[test]
+fn probabilities_are_of_rows_as_they_come_whatever_the_classes_weigh() {
+    // One row of twelve is `yes`, and nothing tells which.
+    let mut table = String::from("x,colour,y\n");
+    for i in 0..600u64 {
+        let x = i * 7919 % 1009;
+        let colour = ["red", "green", "blue"][(i * 31 % 3) as usize];
+        let y = if i % 12 == 5 { "yes" } else { "no" };
+        table.push_str(&format!("{x},{colour},{y}\n"));
+    }
+    let bench = Bench::new();
+    bench.write("data.csv", &table);
+    let mut args = vec!["classify", "data.csv", "--target", "y", "--out", "run"];
+    args.extend(["--class-weights", "balanced", "--folds", "1"]);
+    args.extend(QUICK);
+    bench.adit(&args).ok();
+    for member in [
+        "linear",
+        "boosted trees",
+        "perceptron ensemble",
+        "row transformer",
+    ] {
+        let file = format!("{member}.csv");
+        let args = [
+            "predict", "run", "data.csv", "-o", &file, "--member", member,
+        ];
+        bench.adit(&args).ok();
+        let found = tool::cells(&bench, &file, "probability_yes");
+        let sum: f64 = found
+            .iter()
+            .map(|p| p.parse::<f64>().expect("a number"))
+            .sum();
+        let mean = sum / found.len() as f64;
+        assert!((0.03..0.2).contains(&mean), "{member}: {mean}");
+    }
+    let error = bench
+        .adit(&[
+            "regress",
+            "data.csv",
+            "--target",
+            "x",
+            "--class-weights",
+            "balanced",
+            "--out",
+            "r",
+        ])
+        .error();
+    assert!(error.contains("`class_weights` are for classes"), "{error}");
+}

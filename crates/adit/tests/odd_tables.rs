@@ -118,6 +118,7 @@ fn odd_tables_are_learned_from_or_refused() {
             },
             windows: None,
             decision: Default::default(),
+            class_weights: Default::default(),
             transformer: TransformerSection {
                 epochs: Some(1),
                 seeds: Some(1),

@@ -7,14 +7,15 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, Costs, DataSection, DecisionSection, Job, Outcome, SplitSection, TransformerSection,
+    self, ClassWeights, Costs, DataSection, DecisionSection, Job, Outcome, SplitSection,
+    TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
 
 use super::{
     CliError, Session, bad_row_limit, format_of, label_texts, role_map, ruled_table, usage,
 };
-use crate::args::{LearnArgs, OutputArgs, RunArgs};
+use crate::args::{ClassWeightsArg, LearnArgs, OutputArgs, RunArgs};
 use crate::progress::duration;
 
 pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> {
@@ -94,6 +95,10 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             recall: args.decision.want_recall,
             alerts: args.decision.alerts,
             max_error: args.decision.max_error,
+        },
+        class_weights: match args.decision.class_weights {
+            ClassWeightsArg::Equal => ClassWeights::Equal,
+            ClassWeightsArg::Balanced => ClassWeights::Balanced,
         },
         transformer: TransformerSection {
             encoder: args.encoder,

@@ -262,7 +262,9 @@ mod tests {
                 assert_eq!(write(&molecule, key).unwrap(), text);
                 ways.insert(text);
             }
-            assert!(ways.len() > 1 || molecule.atoms.len() < 2, "{smiles}");
+            // Of benzene there is one way only, of water too.
+            let few = molecule.atoms.len() < 10;
+            assert!(few || ways.len() > 5, "{smiles}: {ways:?}");
         }
     }
 

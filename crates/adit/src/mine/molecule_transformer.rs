@@ -14,9 +14,8 @@ use super::training::{
     self, Goal, Monitor, Network, OutputMeaning, Parts, Trained, TrainingSettings,
 };
 use super::{MineError, Predictions};
-use crate::chemistry::Molecule;
 use crate::prepare::Dataset;
-use crate::represent::molecule_tokens::MoleculeTokens;
+use crate::represent::molecule_tokens::{MoleculeRows, MoleculeTokens};
 
 /// Ways of writing a molecule that a prediction is the mean of.
 const WAYS: usize = 8;
@@ -39,8 +38,7 @@ pub struct MoleculeTransformerModel {
 }
 
 struct MoleculeNetwork<'a> {
-    tokens: &'a MoleculeTokens,
-    columns: Vec<&'a [Option<Molecule>]>,
+    rows: MoleculeRows<'a>,
     n_rows: usize,
     ways: usize,
     built: Built,
@@ -67,7 +65,7 @@ impl Network for MoleculeNetwork<'_> {
                     Mode::Train { .. } => mix(key, row as u64),
                     Mode::Inference => mix(key, way as u64),
                 };
-                ids.extend(self.tokens.ids(&self.columns, row, own));
+                ids.extend(self.rows.ids(row, own));
                 offsets.push(ids.len());
             }
         }
@@ -90,13 +88,7 @@ impl Network for MoleculeNetwork<'_> {
 
     fn inference_batches(&self, rows: &[usize]) -> Vec<Vec<usize>> {
         // About as long as written; the exact number differs from way to way.
-        let length = |&row: &usize| {
-            let atoms = self
-                .columns
-                .iter()
-                .filter_map(|column| column[row].as_ref());
-            self.ways * (2 + 2 * atoms.map(|molecule| molecule.atoms.len()).sum::<usize>())
-        };
+        let length = |&row: &usize| self.ways * (2 + 2 * self.rows.n_atoms(row));
         let lengths: Vec<usize> = rows.iter().map(length).collect();
         crate::represent::text::batches_by_length(&lengths, INFERENCE_TOKENS)
             .into_iter()
@@ -129,8 +121,8 @@ impl MoleculeTransformerModel {
     /// # Errors
     /// `MissingColumn`.
     pub fn n_tokens(&self, dataset: &Dataset, rows: &[usize]) -> Result<usize, MineError> {
-        let columns = self.tokens.columns(dataset)?;
-        let length = |&row: &usize| self.tokens.ids(&columns, row, INFERENCE).len();
+        let molecules = self.tokens.rows(dataset)?;
+        let length = |&row: &usize| molecules.ids(row, INFERENCE).len();
         Ok(rows.iter().map(length).sum())
     }
 
@@ -146,7 +138,7 @@ impl MoleculeTransformerModel {
     pub fn train(
         &self,
         dataset: &Dataset,
-        parts: Parts,
+        (parts, class_weights): (Parts, Option<&[f32]>),
         settings: &TrainingSettings,
         monitor: &Monitor,
     ) -> Result<Trained, MineError> {
@@ -156,6 +148,7 @@ impl MoleculeTransformerModel {
         let goal = Goal {
             meaning: self.meaning,
             target,
+            class_weights,
         };
         training::train(&network, params, goal, parts, settings, monitor)
     }
@@ -191,8 +184,7 @@ impl MoleculeTransformerModel {
         ways: usize,
     ) -> Result<MoleculeNetwork<'a>, MineError> {
         Ok(MoleculeNetwork {
-            tokens: &self.tokens,
-            columns: self.tokens.columns(dataset)?,
+            rows: self.tokens.rows(dataset)?,
             n_rows: dataset.n_rows(),
             ways,
             built,

@@ -110,6 +110,27 @@ impl Predictions {
         }
     }
 
+    /// Probabilities of rows as they come, from those of a model that learned from rows weighted by class:
+    /// divided by the weights, and scaled to a sum of 1 (Elkan 2001, "The Foundations of Cost-Sensitive Learning").
+    pub fn unweighted(self, class_weights: &[f32]) -> Self {
+        let Self::Probabilities {
+            n_classes,
+            mut values,
+        } = self
+        else {
+            return self;
+        };
+        for row in values.chunks_exact_mut(n_classes) {
+            let parts = row.iter().zip(class_weights);
+            let parts: Vec<f64> = parts.map(|(&p, &w)| f64::from(p) / f64::from(w)).collect();
+            let sum: f64 = parts.iter().sum();
+            if sum > 0.0 {
+                (row.iter_mut().zip(&parts)).for_each(|(p, part)| *p = (part / sum) as f32);
+            }
+        }
+        Self::Probabilities { n_classes, values }
+    }
+
     /// The mean of several models' predictions of the same rows, summed in f64 in the given order.
     ///
     /// `None` when there is no model or their shapes differ.
@@ -299,6 +320,15 @@ mod tests {
             n_classes: 2,
             values: values.to_vec(),
         }
+    }
+
+    #[test]
+    fn weights_of_classes_are_taken_back() {
+        // Odds of 4 to 1 among rows of which the second class counts four times are even odds.
+        let found = two(&[0.2, 0.8, 1.0, 0.0]).unweighted(&[1.0, 4.0]);
+        assert_eq!(found, two(&[0.5, 0.5, 1.0, 0.0]));
+        let numbers = Predictions::Numbers(vec![3.0]);
+        assert_eq!(numbers.clone().unweighted(&[1.0, 4.0]), numbers);
     }
 
     #[test]

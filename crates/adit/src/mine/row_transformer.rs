@@ -162,7 +162,7 @@ impl RowTransformerModel {
     pub fn train(
         &self,
         learned: &Dataset,
-        parts: Parts,
+        (parts, class_weights): (Parts, Option<&[f32]>),
         settings: &TrainingSettings,
         monitor: &Monitor,
     ) -> Result<Trained, MineError> {
@@ -176,6 +176,7 @@ impl RowTransformerModel {
         let goal = Goal {
             meaning: self.meaning,
             target,
+            class_weights,
         };
         training::train(&network, params, goal, parts, settings, monitor)
     }

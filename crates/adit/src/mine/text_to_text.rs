@@ -192,6 +192,7 @@ impl TextToTextModel {
         Goal {
             meaning: self.meaning(),
             target,
+            class_weights: None,
         }
     }
 }

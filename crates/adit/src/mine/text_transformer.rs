@@ -253,6 +253,7 @@ impl TextTransformerModel {
         Goal {
             meaning: self.meaning,
             target,
+            class_weights: None,
         }
     }
 

@@ -29,13 +29,13 @@ pub trait Network: Sync {
         let outputs = self.outputs(tape, rows)?;
         let n_members = self.n_members();
         if n_members == 1 {
-            return goal.meaning.loss(tape, outputs, goal.target, rows);
+            return goal.loss(tape, outputs, rows);
         }
         let repeated: Vec<usize> = rows
             .iter()
             .flat_map(|&row| std::iter::repeat_n(row, n_members))
             .collect();
-        goal.meaning.loss(tape, outputs, goal.target, &repeated)
+        goal.loss(tape, outputs, &repeated)
     }
 
     /// Number of rows that can be asked for.
@@ -114,6 +114,8 @@ pub struct Goal<'a> {
     pub meaning: OutputMeaning,
     /// One entry a row of the network's data.
     pub target: &'a Target,
+    /// How much a row counts, by its class; each counts 1 where there are none.
+    pub class_weights: Option<&'a [f32]>,
 }
 
 /// Rows to learn from and rows to stop by.
@@ -273,9 +275,7 @@ pub fn train(
         let record = Epoch {
             epoch,
             train_loss,
-            validation_loss: goal
-                .meaning
-                .loss_of(&predictions, goal.target, parts.validation),
+            validation_loss: goal.loss_of(&predictions, parts.validation),
             validation_score: (monitor.score)(&predictions),
         };
         epochs.push(record);
@@ -448,15 +448,11 @@ impl OutputMeaning {
             ),
         }
     }
+}
 
-    fn loss(
-        &self,
-        tape: &mut Tape,
-        outputs: Var,
-        target: &Target,
-        rows: &[usize],
-    ) -> Result<Var, MineError> {
-        Ok(match (self, target) {
+impl Goal<'_> {
+    fn loss(&self, tape: &mut Tape, outputs: Var, rows: &[usize]) -> Result<Var, MineError> {
+        Ok(match (&self.meaning, self.target) {
             (OutputMeaning::Numbers { center, scale }, Target::Numbers(values)) => {
                 let wanted: Vec<f32> = rows
                     .iter()
@@ -466,27 +462,35 @@ impl OutputMeaning {
             }
             (OutputMeaning::Classes { .. }, Target::Classes { codes, .. }) => {
                 let labels: Vec<u32> = rows.iter().map(|&i| codes[i]).collect();
-                tape.cross_entropy(outputs, &labels, None)
+                tape.cross_entropy(outputs, &labels, self.class_weights)
             }
             _ => return Err(MineError::WrongTarget),
         })
     }
 
-    /// Mean log loss, or mean squared error in units of the scale, of predictions for `rows`.
-    pub fn loss_of(&self, predictions: &Predictions, target: &Target, rows: &[usize]) -> f64 {
-        let sum: f64 = match (self, predictions, target) {
+    /// Mean log loss, weighted by class, or mean squared error in units of the scale, of predictions for `rows`.
+    pub fn loss_of(&self, predictions: &Predictions, rows: &[usize]) -> f64 {
+        let mut total = rows.len().max(1) as f64;
+        let sum: f64 = match (&self.meaning, predictions, self.target) {
             (
                 OutputMeaning::Classes { n_classes },
                 Predictions::Probabilities { values, .. },
                 Target::Classes { codes, .. },
-            ) => rows
-                .iter()
-                .enumerate()
-                .map(|(k, &i)| {
-                    let p = values[k * n_classes + codes[i] as usize];
-                    -f64::from(p).max(1e-15).ln()
-                })
-                .sum(),
+            ) => {
+                let weight = |row: usize| {
+                    let weights = self.class_weights;
+                    weights.map_or(1.0, |w| f64::from(w[codes[row] as usize]))
+                };
+                if self.class_weights.is_some() {
+                    total = rows.iter().map(|&row| weight(row)).sum();
+                }
+                let places = rows.iter().enumerate();
+                let loss = places.map(|(k, &row)| {
+                    let p = values[k * n_classes + codes[row] as usize];
+                    -f64::from(p).max(1e-15).ln() * weight(row)
+                });
+                loss.sum()
+            }
             (
                 OutputMeaning::Numbers { scale, .. },
                 Predictions::Numbers(found),
@@ -498,7 +502,7 @@ impl OutputMeaning {
                 .sum(),
             _ => f64::NAN,
         };
-        sum / rows.len().max(1) as f64
+        sum / total
     }
 }
 

@@ -36,6 +36,13 @@ pub struct MoleculeTokens {
     vocabulary: Vec<String>,
 }
 
+/// The molecules of rows.
+pub struct MoleculeRows<'a> {
+    tokens: &'a MoleculeTokens,
+    /// `[n_columns][n_rows]`
+    columns: Vec<&'a [Option<Molecule>]>,
+}
+
 impl MoleculeTokens {
     /// The vocabulary of the molecules of training rows.
     pub fn fit(dataset: &Dataset, train: &[usize]) -> Self {
@@ -73,33 +80,19 @@ impl MoleculeTokens {
     ///
     /// # Errors
     /// `MissingColumn`.
-    pub fn columns<'a>(
-        &self,
-        dataset: &'a Dataset,
-    ) -> Result<Vec<&'a [Option<Molecule>]>, RepresentError> {
+    pub fn rows<'a>(&'a self, dataset: &'a Dataset) -> Result<MoleculeRows<'a>, RepresentError> {
         let of = |name: &String| {
             let found = dataset.molecules.iter().find(|column| column.name == *name);
             let column = found.ok_or_else(|| RepresentError::MissingColumn {
                 column: name.clone(),
             })?;
-            Ok(&column.molecules[..])
+            Ok::<_, RepresentError>(&column.molecules[..])
         };
-        self.columns.iter().map(of).collect()
-    }
-
-    /// The token ids of a row, its molecules written by `key`.
-    pub fn ids(&self, columns: &[&[Option<Molecule>]], row: usize, key: u64) -> Vec<u32> {
-        let mut ids = vec![START];
-        for (at, column) in columns.iter().enumerate() {
-            ids.push(NEXT);
-            let molecule = column[row].as_ref();
-            match molecule.and_then(|molecule| chemistry::write(molecule, mix(key, at as u64))) {
-                Some(text) => ids.extend(chemistry::tokens(&text).into_iter().map(|t| self.id(t))),
-                None => ids.push(UNKNOWN),
-            }
-        }
-        ids.truncate(MOST_TOKENS);
-        ids
+        let columns = self.columns.iter().map(of).collect::<Result<_, _>>()?;
+        Ok(MoleculeRows {
+            tokens: self,
+            columns,
+        })
     }
 
     fn id(&self, token: &str) -> u32 {
@@ -107,6 +100,35 @@ impl MoleculeTokens {
             .vocabulary
             .binary_search_by(|known| known.as_str().cmp(token));
         place.map_or(UNKNOWN, |place| (SPECIAL + place) as u32)
+    }
+}
+
+impl MoleculeRows<'_> {
+    /// The token ids of a row, its molecules written by `key`.
+    pub fn ids(&self, row: usize, key: u64) -> Vec<u32> {
+        let mut ids = vec![START];
+        for (at, column) in self.columns.iter().enumerate() {
+            ids.push(NEXT);
+            let molecule = column[row].as_ref();
+            match molecule.and_then(|molecule| chemistry::write(molecule, mix(key, at as u64))) {
+                Some(text) => {
+                    let tokens = chemistry::tokens(&text).into_iter();
+                    ids.extend(tokens.map(|token| self.tokens.id(token)));
+                }
+                None => ids.push(UNKNOWN),
+            }
+        }
+        ids.truncate(MOST_TOKENS);
+        ids
+    }
+
+    /// Atoms of a row's molecules.
+    pub fn n_atoms(&self, row: usize) -> usize {
+        let molecules = self
+            .columns
+            .iter()
+            .filter_map(|column| column[row].as_ref());
+        molecules.map(|molecule| molecule.atoms.len()).sum()
     }
 }
 
@@ -135,19 +157,19 @@ mod tests {
     fn a_row_is_written_in_many_ways_with_the_tokens_of_training() {
         let data = dataset(&["CC(=O)Oc1ccccc1C(=O)O", "not a molecule", "[Se]CC"]);
         let tokens = MoleculeTokens::fit(&data, &[0, 1]);
-        let columns = tokens.columns(&data).unwrap();
-        let first = tokens.ids(&columns, 0, 1);
-        assert_eq!(first, tokens.ids(&columns, 0, 1));
+        let rows = tokens.rows(&data).unwrap();
+        let first = rows.ids(0, 1);
+        assert_eq!(first, rows.ids(0, 1));
         assert!(!first.contains(&UNKNOWN), "{first:?}");
-        assert!((2..9).any(|key| tokens.ids(&columns, 0, key) != first));
-        assert_eq!(tokens.ids(&columns, 1, 1), [START, NEXT, UNKNOWN]);
-        assert!(tokens.ids(&columns, 2, 1).contains(&UNKNOWN));
+        assert!((2..9).any(|key| rows.ids(0, key) != first));
+        assert_eq!(rows.ids(1, 1), [START, NEXT, UNKNOWN]);
+        assert!(rows.ids(2, 1).contains(&UNKNOWN));
         assert!(first.iter().all(|&id| (id as usize) < tokens.n_ids()));
         let without = Dataset {
             molecules: Vec::new(),
             ..data.clone()
         };
-        let error = tokens.columns(&without);
-        assert!(error.unwrap_err().to_string().contains('m'));
+        let error = tokens.rows(&without).err().unwrap();
+        assert!(error.to_string().contains('m'));
     }
 }

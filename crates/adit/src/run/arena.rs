@@ -12,7 +12,7 @@ use crate::Watch;
 use crate::explain::{self, MemberRole, MetricSettings, TrainingHistory};
 use crate::mine::Predictions;
 use crate::mine::decide::Decisions;
-use crate::mine::training::{OutputMeaning, Parts};
+use crate::mine::training::{Goal, OutputMeaning, Parts};
 use crate::mine::trees::{TreeSettings, TreesModel};
 use crate::prepare::{Fold, Target};
 
@@ -52,6 +52,8 @@ pub struct Arena<'a> {
     /// Metric by which the recommended member is chosen, on held-out rows.
     pub metric: &'static str,
     pub positive: Option<usize>,
+    /// How much a row counts in training, by its class.
+    pub class_weights: Option<Vec<f32>>,
     pub watch: &'a dyn Watch,
 }
 
@@ -97,7 +99,34 @@ impl Arena<'_> {
         predictions: &Predictions,
         rows: &[usize],
     ) -> f64 {
-        meaning.loss_of(predictions, self.target, rows)
+        self.goal(meaning, None).loss_of(predictions, rows)
+    }
+
+    /// The same, rows counting as they do in training.
+    pub(super) fn weighted_loss(
+        &self,
+        meaning: &OutputMeaning,
+        predictions: &Predictions,
+        rows: &[usize],
+    ) -> f64 {
+        let weights = self.class_weights.as_deref();
+        self.goal(meaning, weights).loss_of(predictions, rows)
+    }
+
+    fn goal<'a>(&'a self, meaning: &OutputMeaning, weights: Option<&'a [f32]>) -> Goal<'a> {
+        Goal {
+            meaning: *meaning,
+            target: self.target,
+            class_weights: weights,
+        }
+    }
+
+    /// What a model that learned from weighted rows says of unweighted ones.
+    pub(super) fn unweighted(&self, predictions: Predictions) -> Predictions {
+        match &self.class_weights {
+            Some(weights) => predictions.unweighted(weights),
+            None => predictions,
+        }
     }
 
     /// Lets `fit` learn from every fold and collects what it predicts of the rows held out, with the mean

@@ -41,8 +41,28 @@ pub struct Job {
     pub windows: Option<WindowsSection>,
     #[serde(default, skip_serializing_if = "DecisionSection::is_default")]
     pub decision: DecisionSection,
+    /// How much a training row counts, by its class.
+    #[serde(default, skip_serializing_if = "ClassWeights::is_default")]
+    pub class_weights: ClassWeights,
     #[serde(default)]
     pub transformer: TransformerSection,
+}
+
+/// How much a training row counts, by its class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeights {
+    /// Every row counts the same.
+    #[default]
+    Equal,
+    /// Every class counts the same in all.
+    Balanced,
+}
+
+impl ClassWeights {
+    fn is_default(&self) -> bool {
+        *self == ClassWeights::default()
+    }
 }
 
 /// Which rows and columns.
@@ -490,6 +510,9 @@ impl Job {
             return fail(
                 "`windows.length` must be at least 2, and `windows.remaining` at least 1".into(),
             );
+        }
+        if self.task == Task::Regress && !self.class_weights.is_default() {
+            return fail("`class_weights` are for classes, but a number is predicted".into());
         }
         if let Some(fault) = self.decision.fault(self.task) {
             return fail(fault);

@@ -7,9 +7,10 @@ use super::arena::{Arena, TrainedMember, metered};
 use super::data::{self, Loaded};
 use super::plan::Plan;
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
-use super::{Context, Job, RunError, apply, limits, summary};
+use super::{ClassWeights, Context, Job, RunError, apply, limits, summary};
 use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember, Warning};
 use crate::mine::Predictions;
+use crate::prepare::Target;
 use crate::report;
 use crate::represent::encoder::EncoderDirectory;
 use crate::store::{ModelStore, RunFolder};
@@ -100,6 +101,7 @@ fn train_and_judge(
         plan: Plan::of(job, &loaded, reads_texts)?,
         metric: explain::selection_metric(&target),
         positive,
+        class_weights: class_weights(job, &target, &loaded.fit_rows()),
         watch: context.watch,
     };
     let leaks = arena.leaks()?;
@@ -114,16 +116,28 @@ fn train_and_judge(
         findings.leaks.extend(arena.shared_rows(&chosen.test));
     }
     findings.row_curve = arena.row_curve(&members)?;
-    save(
-        folder,
-        &loaded,
-        &members,
-        &linear,
-        encoder,
-        &findings.chosen,
-    )?;
+    save(folder, &arena, &members, &linear, encoder, &findings.chosen)?;
     predict_test_rows(folder, &arena, &members, &findings.chosen)?;
     Ok((findings, loaded))
+}
+
+/// Each class counting the same in all: rows / (classes * rows of the class).
+fn class_weights(job: &Job, target: &Target, rows: &[usize]) -> Option<Vec<f32>> {
+    let Target::Classes { codes, names } = target else {
+        return None;
+    };
+    if job.class_weights != ClassWeights::Balanced {
+        return None;
+    }
+    let mut counts = vec![0usize; names.len()];
+    rows.iter()
+        .for_each(|&row| counts[codes[row] as usize] += 1);
+    let present = counts.iter().filter(|n| **n > 0).count();
+    let weight = |&n: &usize| match n {
+        0 => 1.0,
+        n => (rows.len() as f64 / (present * n) as f64) as f32,
+    };
+    Some(counts.iter().map(weight).collect())
 }
 
 /// Texts that were asked for need an encoder; those that were found beside other columns go to the
@@ -239,7 +253,7 @@ fn judged(member: &TrainedMember) -> JudgedMember<'_> {
 
 fn save(
     folder: &RunFolder,
-    loaded: &Loaded,
+    arena: &Arena,
     members: &[TrainedMember],
     linear: &SavedLinear,
     encoder: Option<&EncoderDirectory>,
@@ -290,8 +304,9 @@ fn save(
             folder.write(&format!("model/encoder/{name}"), text.as_bytes())?;
         }
     }
-    let manifest = Manifest::new(chosen.to_string(), saved_members);
-    saved::write(folder, &loaded.preparation, linear, &manifest)
+    let weights = arena.class_weights.clone();
+    let manifest = Manifest::new(chosen.to_string(), saved_members, weights);
+    saved::write(folder, &arena.loaded.preparation, linear, &manifest)
 }
 
 /// The chosen member, and those that it is a blend of.

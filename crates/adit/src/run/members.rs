@@ -7,7 +7,7 @@ use super::saved::{MemberKind, SavedLinear};
 use crate::explain::MemberRole;
 use crate::mine::Predictions;
 use crate::mine::decide::Decisions;
-use crate::mine::linear::{LinearModel, LinearSettings};
+use crate::mine::linear::{ClassWeights, LinearModel, LinearSettings};
 use crate::mine::trivial::TrivialModel;
 use crate::prepare::Task;
 use crate::represent::sparse::SparseMatrix;
@@ -106,6 +106,13 @@ impl Arena<'_> {
         Ok((member, SavedLinear { features, model }))
     }
 
+    fn linear_weights(&self) -> ClassWeights {
+        match &self.class_weights {
+            Some(weights) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
+            None => ClassWeights::Equal,
+        }
+    }
+
     /// A linear model over `matrix`, its penalty chosen by cross-validation within the rows that it learns from.
     pub(super) fn linear_over(
         &self,
@@ -114,6 +121,7 @@ impl Arena<'_> {
     ) -> Result<OverFeatures, RunError> {
         let settings = LinearSettings {
             seed: self.job.seed,
+            class_weights: self.linear_weights(),
             ..LinearSettings::default()
         };
         let n_fits = self.plan.folds.len() as u64 + 1;
@@ -123,7 +131,7 @@ impl Arena<'_> {
             done += 1;
             self.watch.progress(name, done, n_fits, "");
             let of = |rows: &[usize]| -> Result<Predictions, RunError> {
-                Ok(model.predict(&matrix.select(rows)?)?)
+                Ok(self.unweighted(model.predict(&matrix.select(rows)?)?))
             };
             Ok(OfFold {
                 train: of(&fold.train)?,
@@ -134,6 +142,7 @@ impl Arena<'_> {
         let model = settings.fit(matrix, self.target, &self.loaded.fit_rows(), self.watch)?;
         self.watch.progress(name, n_fits, n_fits, "");
         let test = model.predict(&matrix.select(&self.loaded.split.test)?)?;
+        let test = self.unweighted(test);
         Ok(OverFeatures {
             model,
             held_out,

@@ -44,7 +44,8 @@ pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
 pub use job::{
-    Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection, WindowsSection,
+    ClassWeights, Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection,
+    WindowsSection,
 };
 pub use learn::{Outcome, learn};
 pub use limits::Limits;

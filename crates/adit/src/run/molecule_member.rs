@@ -41,7 +41,8 @@ impl Arena<'_> {
         };
         let rates = super::rates::candidates(&t.learning_rates, &[5e-4]);
         let train = |fold: &Fold, settings: &TrainingSettings, stage: &str| {
-            let criterion = |p: &Predictions| -self.loss(&model.meaning, p, &fold.validation);
+            let criterion =
+                |p: &Predictions| -self.weighted_loss(&model.meaning, p, &fold.validation);
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
@@ -52,6 +53,7 @@ impl Arena<'_> {
                 train: &fold.train,
                 validation: &fold.validation,
             };
+            let parts = (parts, self.class_weights.as_deref());
             model.train(dataset, parts, settings, &monitor)
         };
         let first = &self.plan.folds[0];
@@ -69,8 +71,8 @@ impl Arena<'_> {
         let histories = histories(NAME, self.job.seed, &trained);
         let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
         let by_model = (weights.iter())
-            .map(|w| model.predict(dataset, w, self.watch))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|w| Ok(self.unweighted(model.predict(dataset, w, self.watch)?)))
+            .collect::<Result<Vec<_>, MineError>>()?;
         let mut settings = describe(&base, rate);
         settings.push(("layers".into(), model.n_layers.to_string()));
         settings.push(("token width".into(), model.width.to_string()));

@@ -35,8 +35,11 @@ impl Arena<'_> {
         let of = |shape| move |&rate: &f64| Candidate { shape, rate };
         let mut candidates: Vec<Candidate> =
             self.rates(budget.rates).iter().map(of(plain)).collect();
-        let last = self.rates(budget.rates).last().copied();
-        candidates.extend(last.iter().map(of(plain.with_members())));
+        // On large tables one training takes long enough.
+        if budget.rates.len() > 1 {
+            let last = self.rates(budget.rates).last().copied();
+            candidates.extend(last.iter().map(of(plain.with_members())));
+        }
         self.network((TRANSFORMER, MemberRole::Transformer), &budget, &candidates)
     }
 
@@ -103,7 +106,8 @@ impl Arena<'_> {
         let base = self.row_settings(budget);
         let train = |fold: &Fold, candidate: &Candidate, seed: u64, stage: &str| {
             // The loss is smoother than a score on few rows.
-            let criterion = |p: &Predictions| -self.loss(&model.meaning, p, &fold.validation);
+            let criterion =
+                |p: &Predictions| -self.weighted_loss(&model.meaning, p, &fold.validation);
             let monitor = Monitor {
                 name: stage,
                 watch: self.watch,
@@ -114,6 +118,7 @@ impl Arena<'_> {
                 train: &fold.train,
                 validation: &fold.validation,
             };
+            let parts = (parts, self.class_weights.as_deref());
             let settings = TrainingSettings {
                 learning_rate: candidate.rate as f32,
                 seed,
@@ -139,8 +144,8 @@ impl Arena<'_> {
         let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
         let by_model = weights
             .iter()
-            .map(|w| model.predict(dataset, w, self.watch))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|w| Ok(self.unweighted(model.predict(dataset, w, self.watch)?)))
+            .collect::<Result<Vec<_>, MineError>>()?;
         let mut settings = describe(&base, chosen.rate);
         settings.extend(describe_shape(&model.shape));
         let kind = MemberKind::Row(Box::new(model));

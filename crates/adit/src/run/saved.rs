@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use crate::mine::Predictions;
 use crate::mine::blend::weighted_mean;
 use crate::mine::decide::Decisions;
 use crate::mine::fine_tuned::FineTuned;
@@ -21,6 +20,7 @@ use crate::mine::text_to_text::TextToTextModel;
 use crate::mine::text_transformer::TextTransformerModel;
 use crate::mine::trees::TreesModel;
 use crate::mine::trivial::TrivialModel;
+use crate::mine::{MineError, Predictions};
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
 use crate::represent::embedding::SentenceEncoder;
@@ -39,6 +39,9 @@ pub struct Manifest {
     pub adit: String,
     pub chosen: String,
     pub members: Vec<SavedMember>,
+    /// Of the rows that members over rows learned from, by class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f32>>,
 }
 
 /// One member and the files that hold it.
@@ -165,12 +168,17 @@ enum LoadedMember {
 }
 
 impl Manifest {
-    pub fn new(chosen: String, members: Vec<SavedMember>) -> Manifest {
+    pub fn new(
+        chosen: String,
+        members: Vec<SavedMember>,
+        class_weights: Option<Vec<f32>>,
+    ) -> Manifest {
         Manifest {
             version: VERSION,
             adit: env!("CARGO_PKG_VERSION").to_string(),
             chosen,
             members,
+            class_weights,
         }
     }
 }
@@ -245,6 +253,13 @@ impl Predictor {
         Ok(self.decisions.calibrator.apply(&raw))
     }
 
+    fn unweighted(&self, predictions: Predictions) -> Predictions {
+        match &self.manifest.class_weights {
+            Some(weights) => predictions.unweighted(weights),
+            None => predictions,
+        }
+    }
+
     fn predict_dataset(
         &self,
         member: &LoadedMember,
@@ -254,7 +269,8 @@ impl Predictor {
         let by_seed = match member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
-                vec![linear.model.predict(&linear.features.transform(dataset)?)?]
+                let found = linear.model.predict(&linear.features.transform(dataset)?)?;
+                vec![self.unweighted(found)]
             }
             LoadedMember::Trees(features, models) => {
                 let owned = features.columns(dataset)?;
@@ -262,17 +278,17 @@ impl Predictor {
                 let rows: Vec<usize> = (0..dataset.n_rows()).collect();
                 models
                     .iter()
-                    .map(|model| model.predict(&columns, &rows))
-                    .collect::<Result<_, _>>()?
+                    .map(|model| Ok(self.unweighted(model.predict(&columns, &rows)?)))
+                    .collect::<Result<_, MineError>>()?
             }
             LoadedMember::Row(model, weights) => weights
                 .iter()
-                .map(|params| model.predict(dataset, params, watch))
-                .collect::<Result<_, _>>()?,
+                .map(|params| Ok(self.unweighted(model.predict(dataset, params, watch)?)))
+                .collect::<Result<_, MineError>>()?,
             LoadedMember::Molecule(model, weights) => weights
                 .iter()
-                .map(|params| model.predict(dataset, params, watch))
-                .collect::<Result<_, _>>()?,
+                .map(|params| Ok(self.unweighted(model.predict(dataset, params, watch)?)))
+                .collect::<Result<_, MineError>>()?,
             LoadedMember::Blend(parts) => {
                 let found = parts
                     .iter()
@@ -283,7 +299,8 @@ impl Predictor {
                 vec![weighted_mean(&found, &weights)?]
             }
             LoadedMember::Frozen(encoder, model) => {
-                vec![model.predict(&encoder.features(&dataset.texts, watch)?)?]
+                let found = model.predict(&encoder.features(&dataset.texts, watch)?)?;
+                vec![self.unweighted(found)]
             }
             LoadedMember::Text(model, encoder, weights) => {
                 let tokenizer = encoder.tokenizer(model.max_tokens())?;

@@ -61,8 +61,8 @@ impl Arena<'_> {
         let models = self.final_trees(&columns, &best, &fit_rows)?;
         let singles = models
             .iter()
-            .map(|model| model.predict(&columns, &self.loaded.split.test))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|model| Ok(self.unweighted(model.predict(&columns, &self.loaded.split.test)?)))
+            .collect::<Result<Vec<_>, MineError>>()?;
         let test = Predictions::mean(&singles).ok_or(MineError::NoFeatures)?;
         let folds = self.plan.folds.iter().zip(&best.by_fold);
         let scores = folds.filter_map(|(fold, found)| self.score(&fold.train, &found.train));
@@ -117,14 +117,15 @@ impl Arena<'_> {
                 !self.watch.cancelled()
             };
             let parts = (&fold.train[..], &fold.validation[..]);
-            let boosted = settings.fit(columns, self.target, parts, &watching)?;
+            let goal = (self.target, self.class_weights.as_deref());
+            let boosted = settings.fit_weighted(columns, goal, parts, &watching)?;
             let model = boosted.model;
             rounds.push(model.n_rounds());
             let least = boosted.rounds.iter().map(|r| r.validation_loss);
             losses.push(least.fold(f64::INFINITY, f64::min));
             by_fold.push(OfFold {
-                train: model.predict(columns, &fold.train)?,
-                validation: model.predict(columns, &fold.validation)?,
+                train: self.unweighted(model.predict(columns, &fold.train)?),
+                validation: self.unweighted(model.predict(columns, &fold.validation)?),
             });
             history.get_or_insert_with(|| {
                 by_round(
@@ -181,7 +182,12 @@ impl Arena<'_> {
             };
             models.push(
                 settings
-                    .fit(columns, self.target, (fit_rows, &[]), &watching)?
+                    .fit_weighted(
+                        columns,
+                        (self.target, self.class_weights.as_deref()),
+                        (fit_rows, &[]),
+                        &watching,
+                    )?
                     .model,
             );
         }

@@ -40,12 +40,27 @@ impl TreeSettings {
         &self,
         columns: &[Column],
         target: &Target,
+        parts: (&[usize], &[usize]),
+        watching: &Watching,
+    ) -> Result<Boosted, MineError> {
+        self.fit_weighted(columns, (target, None), parts, watching)
+    }
+
+    /// As [`TreeSettings::fit`], rows counting as much as their class says.
+    ///
+    /// # Errors
+    /// As [`TreeSettings::fit`].
+    pub fn fit_weighted(
+        &self,
+        columns: &[Column],
+        (target, class_weights): (&Target, Option<&[f32]>),
         (train, validation): (&[usize], &[usize]),
         watching: &Watching,
     ) -> Result<Boosted, MineError> {
         self.check()?;
         check_rows(columns, target, train, validation)?;
-        let mut course = Course::new(self, columns, target, train, validation)?;
+        let goal = (target, class_weights);
+        let mut course = Course::new(self, columns, goal, train, validation)?;
         let mut rounds: Vec<Epoch> = Vec::new();
         let mut best = (f64::INFINITY, 0);
         for round in 1..=self.n_rounds {
@@ -140,6 +155,8 @@ struct Course<'a> {
     settings: &'a TreeSettings,
     columns: &'a [Column<'a>],
     truth: Truth,
+    /// Of every row of the table; all 1 where there are none.
+    weights: Option<Vec<f32>>,
     train: Vec<u32>,
     validation: &'a [usize],
     binned: Vec<super::bins::Binned>,
@@ -153,16 +170,23 @@ impl<'a> Course<'a> {
     fn new(
         settings: &'a TreeSettings,
         columns: &'a [Column<'a>],
-        target: &Target,
+        (target, class_weights): (&Target, Option<&[f32]>),
         train: &'a [usize],
         validation: &'a [usize],
     ) -> Result<Course<'a>, MineError> {
-        let (meaning, begin, truth) = begin(target, train);
+        let (meaning, begin, truth) = begin(target, class_weights, train);
+        let weights = match (class_weights, target) {
+            (Some(weights), Target::Classes { codes, .. }) => {
+                Some(codes.iter().map(|&code| weights[code as usize]).collect())
+            }
+            _ => None,
+        };
         let n_rows = columns.first().map_or(0, Column::len);
         Ok(Course {
             settings,
             columns,
             truth,
+            weights,
             train: train.iter().map(|&row| row as u32).collect(),
             validation,
             binned: bin_columns(columns, train, settings.max_bins),
@@ -270,6 +294,9 @@ impl<'a> Course<'a> {
                             [(p - hit) as f32, (factor * p * (1.0 - p)) as f32]
                         }
                     };
+                    if let Some(weights) = &self.weights {
+                        slope.iter_mut().for_each(|part| *part *= weights[row]);
+                    }
                 }
             });
         out
@@ -299,8 +326,12 @@ impl<'a> Course<'a> {
 
     fn record(&self, round: usize) -> Epoch {
         let mean = |rows: &mut dyn Iterator<Item = usize>| {
-            let (sum, n) = rows.fold((0.0, 0u64), |(sum, n), row| (sum + self.loss(row), n + 1));
-            if n == 0 { f64::NAN } else { sum / n as f64 }
+            let weight = |row: usize| (self.weights.as_ref()).map_or(1.0, |w| f64::from(w[row]));
+            let (sum, n) = rows.fold((0.0, 0.0), |(sum, n), row| {
+                let weight = weight(row);
+                (sum + weight * self.loss(row), n + weight)
+            });
+            if n == 0.0 { f64::NAN } else { sum / n }
         };
         Epoch {
             epoch: round,
@@ -318,7 +349,11 @@ fn add(tree: &Tree, columns: &[Column], sums: &mut [f64], rows: impl Iterator<It
 }
 
 /// Shares of the classes as logits, or the mean; and the target as the losses need it.
-fn begin(target: &Target, train: &[usize]) -> (Meaning, Vec<f64>, Truth) {
+fn begin(
+    target: &Target,
+    class_weights: Option<&[f32]>,
+    train: &[usize],
+) -> (Meaning, Vec<f64>, Truth) {
     match target {
         Target::Numbers(values) => {
             let n = train.len() as f64;
@@ -340,9 +375,10 @@ fn begin(target: &Target, train: &[usize]) -> (Meaning, Vec<f64>, Truth) {
                 .iter()
                 .for_each(|&row| counts[codes[row] as usize] += 1.0);
             // A class that is absent is improbable rather than impossible.
-            let shares: Vec<f64> = counts
-                .iter()
-                .map(|n| n.max(0.5) / train.len() as f64)
+            let weight = |class: usize| class_weights.map_or(1.0, |w| f64::from(w[class]));
+            let shares = counts.iter().enumerate();
+            let shares: Vec<f64> = shares
+                .map(|(class, n)| n.max(0.5) * weight(class) / train.len() as f64)
                 .collect();
             let meaning = Meaning::Classes {
                 n_classes: names.len(),
