@@ -1,6 +1,6 @@
-"""Runs one command a data set, from the CSV files to a report, and prints one table: our linear model, trees, best
-transformer and recommended member, with intervals, beside the scores that each data set's README has for a linear
-model, LightGBM and CatBoost on the same rows.
+"""Runs one command a data set, from the CSV files to a report, and prints one table: our linear model, trees, perceptron
+ensemble, best transformer and recommended member, with intervals, beside the scores that each data set's README has for
+a linear model, LightGBM and CatBoost (of molecules: for a random forest on circular fingerprints) on the same rows.
 
 usage: scoreboards.py DATA_FOLDER [--adit BIN] [--out DIR] [--old] [NAME ...]
 
@@ -38,6 +38,15 @@ def reference(data, name, metric):
             if isinstance(found.get(model), dict)}
 
 
+def forest(data, name, chosen):
+    """A line beside the README's random forest on circular fingerprints, where it has one."""
+    found = re.search(r'"rf_ecfp4_(auc|rmse)": ([0-9.]+)', (data / name / "README.md").read_text())
+    if not found:
+        return None
+    metric = {"auc": "roc_auc", "rmse": "rmse"}[found[1]]
+    return f"| {name} | {found[1].upper()} | {cell(chosen, metric)} {chosen['model']} | {found[2]} |"
+
+
 def best(members, role):
     """The member of a role that held-out rows speak for."""
     of_role = [m for m in members if m["role"] == role]
@@ -59,21 +68,22 @@ def row(data, name, result):
     chosen = next(m for m in members if m["model"] == result["chosen"])
     others = reference(data, name, metric)
     decisions = result.get("decisions") or {}
-    calibration = (result.get("calibration") or {}).get("expected_calibration_error", {}).get("value")
+    calibration = (result.get("calibration") or {}).get("expected_calibration_error") or {}
     coverage = (decisions.get("conformal") or {}).get("coverage", {}).get("value")
     shown = lambda x, digits=3: "–" if x is None else f"{x:.{digits}f}"
-    cells = [name, metric.replace("roc_auc", "AUC"), *(cell(best(members, r), metric) for r in ("linear", "trees", "transformer")),
+    error = f"{calibration['value']:.3f} [{calibration['low']:.3f}, {calibration['high']:.3f}]" if "low" in calibration else shown(calibration.get("value"))
+    cells = [name, metric.replace("roc_auc", "AUC"), *(cell(best(members, r), metric) for r in ("linear", "trees", "perceptrons", "transformer")),
              f"{cell(chosen, metric)} {chosen['model']}", *(shown(others.get(m), 4) for m in ("linear", "lightgbm", "catboost")),
-             shown(calibration), shown(coverage), f"{result['cost']['seconds']:.0f}"]
+             error, shown(coverage), f"{result['cost']['seconds']:.0f}", f"{result['cost']['peak_rss_bytes'] / 2**20:.0f}"]
     value = lambda m: m["metrics"].get(metric, {}).get("value") if m else None
     scores = {"our linear": value(best(members, "linear")), "our trees": value(best(members, "trees")),
-              "our transformer": value(best(members, "transformer")), "recommended": value(chosen), **others}
-    return "| " + " | ".join(cells) + " |", scores, coverage
+              "our perceptrons": value(best(members, "perceptrons")), "our transformer": value(best(members, "transformer")), "recommended": value(chosen), **others}
+    return "| " + " | ".join(cells) + " |", scores, coverage, forest(data, name, chosen)
 
 
 def summary(rows):
     """Means, and mean ranks, over the data sets where every model has a score."""
-    models = ["our linear", "our trees", "our transformer", "recommended", "linear", "lightgbm", "catboost"]
+    models = ["our linear", "our trees", "our perceptrons", "our transformer", "recommended", "linear", "lightgbm", "catboost"]
     whole = [s for s in rows if all(s.get(m) is not None for m in models)]
     if not whole:
         return
@@ -91,9 +101,9 @@ def main():
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"))
     p.add_argument("--old", action="store_true")
     a = p.parse_intermixed_args()
-    print("| data | score | our linear | our trees | our transformer | recommended | linear | LightGBM | CatBoost "
-          "| calibration error | coverage of 90% | seconds |\n|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
-    scores, coverages = [], []
+    print("| data | score | our linear | our trees | our perceptrons | our transformer | recommended "
+          "| linear | LightGBM | CatBoost | calibration error | coverage of 90% | seconds | MiB |\n" + "|---" * 14 + "|", flush=True)
+    scores, coverages, forests = [], [], []
     for name in a.names or [*TABLES, *MOLECULES]:
         line = command(a.adit, a.data, a.out, name)
         if not a.old:
@@ -103,11 +113,15 @@ def main():
                 continue
         elif not (a.out / name / "result.json").exists():
             continue
-        text, found, coverage = row(a.data, name, json.loads((a.out / name / "result.json").read_text()))
+        text, found, coverage, beside = row(a.data, name, json.loads((a.out / name / "result.json").read_text()))
         print(text, flush=True)
         scores.append(found)
+        forests += [beside] if beside else []
         coverages += [coverage] if coverage is not None else []
     summary(scores)
+    if forests:
+        print("\n| molecules | score | recommended | forest on circular fingerprints |\n|---|---|---|---|")
+        print("\n".join(forests))
     if coverages:
         print(f"\nmean coverage of 90% sets and intervals over {len(coverages)} data sets: {statistics.mean(coverages):.3f}")
 
