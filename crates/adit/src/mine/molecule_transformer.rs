@@ -228,3 +228,85 @@ impl MoleculeTransformerModel {
         Ok((built, params))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use adit_nn::Products;
+    use adit_nn::watch::Silent;
+
+    use super::*;
+    use crate::prepare::{self, Target};
+
+    /// Chains of carbon with alcohols on them, written in any order; the target is how many.
+    fn alcohols(n: usize) -> Dataset {
+        let mut smiles = Vec::new();
+        let mut values = Vec::new();
+        for i in 0..n as u64 {
+            let mut text = String::from("C");
+            let mut hydroxyls = 0;
+            for k in 0..4 + i % 5 {
+                let here = mix(mix(7, i), k) % 3 == 0;
+                text.push_str(if here { "C(O)" } else { "C" });
+                hydroxyls += u32::from(here);
+            }
+            smiles.push(Some(text));
+            values.push(f64::from(hydroxyls));
+        }
+        Dataset {
+            row_ids: (0..n as u64).collect(),
+            numbers: Vec::new(),
+            categories: Vec::new(),
+            texts: Vec::new(),
+            molecules: vec![prepare::molecule_column("m", &smiles)],
+            target: Some(Target::Numbers(values)),
+        }
+    }
+
+    #[test]
+    fn how_often_a_group_occurs_is_learned_from_atoms_and_bonds() {
+        let data = alcohols(240);
+        let (train, held): (Vec<usize>, Vec<usize>) = (0..240).partition(|row| row % 4 > 0);
+        let model = MoleculeTransformerModel {
+            n_layers: 1,
+            width: 32,
+            ..MoleculeTransformerModel::fit(&data, &train).unwrap()
+        };
+        let settings = TrainingSettings {
+            learning_rate: 3e-3,
+            epochs: 25,
+            patience: 25,
+            batch_size: 16,
+            warmup: 0.1,
+            decay: true,
+            weight_decay: 1e-2,
+            clip_norm: 1.0,
+            seed: 1,
+            products: Products::F32,
+        };
+        let parts = Parts {
+            train: &train,
+            validation: &held,
+        };
+        let monitor = Monitor {
+            name: "molecules",
+            watch: &Silent,
+            criterion: &|_| 0.0,
+            score: &|_| 0.0,
+        };
+        let trained = model
+            .train(&data, (parts, None), &settings, &monitor)
+            .unwrap();
+        let found = model.predict(&data, &trained.params, &Silent).unwrap();
+        let (Predictions::Numbers(found), Some(Target::Numbers(truth))) = (found, &data.target)
+        else {
+            panic!()
+        };
+        let error = |guess: &dyn Fn(usize) -> f64| {
+            let squares = held.iter().map(|&row| (guess(row) - truth[row]).powi(2));
+            squares.sum::<f64>() / held.len() as f64
+        };
+        let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+        let (ours, guess) = (error(&|row| found[row]), error(&|_| mean));
+        assert!(ours < 0.2 * guess, "{ours} {guess}");
+    }
+}

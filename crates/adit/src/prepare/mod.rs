@@ -33,6 +33,8 @@ pub use dataset::*;
 pub use error::PrepareError;
 pub use fit::{Preparation, PrepareSettings};
 pub use load::{Words, WordsFound, load, load_counted, stream};
+#[cfg(test)]
+pub use molecule::molecule_column;
 pub use overlap::rows_also_in_training;
 pub use role::*;
 pub use split::{Fold, FoldSettings, SplitSettings, TestPart, folds, group_ids, split};

@@ -4,6 +4,17 @@ use rayon::prelude::*;
 
 use crate::chemistry::{self, Molecule, N_PROPERTIES};
 
+/// A column of molecules from its cells.
+#[cfg(test)]
+pub fn molecule_column(name: &str, cells: &[Option<String>]) -> super::MoleculeColumn {
+    let molecules = read(cells);
+    super::MoleculeColumn {
+        name: name.to_string(),
+        fingerprints: fingerprints(&molecules),
+        molecules,
+    }
+}
+
 /// The molecule of each cell; `None` where it cannot be read.
 pub(super) fn read(cells: &[Option<String>]) -> Vec<Option<Molecule>> {
     let of = |cell: &Option<String>| chemistry::parse(cell.as_deref()?).ok();

@@ -113,6 +113,37 @@ fn a_training_row_is_seen_by_the_other_folds_alone() {
     assert_eq!(moved, 15, "all but the row's own fold of five");
 }
 
+#[test]
+fn noise_by_category_is_no_better_known_to_training_rows_than_to_others() {
+    // 40 categories that say nothing: in fold a mean would follow the target, out of fold it must not.
+    let n = 800u32;
+    let data = dataset((0..n).map(|i| 2 + i * 17 % 40).collect(), 42);
+    let codes: Vec<u32> = (0..n).map(|i| (mix(3, i.into()) & 1) as u32).collect();
+    let target = classes(codes.clone(), 2);
+    let train: Vec<usize> = (0..600).collect();
+    let (fitted, learned) = StatisticColumns::fit(&data, &target, &train)
+        .unwrap()
+        .unwrap();
+    let asked = fitted.add(&data).unwrap();
+    let column = |data: &Dataset| data.numbers[0].values.clone();
+    let (learned, asked) = (column(&learned), column(&asked));
+    // Rows that were not learned from are the same either way.
+    assert_eq!(learned[600..], asked[600..]);
+    let follows = |values: &[f32]| {
+        let signs = codes.iter().map(|&code| if code == 1 { 1.0 } else { -1.0 });
+        let products = values[..600].iter().zip(signs);
+        products.map(|(v, s)| f64::from(*v) * s).sum::<f64>() / 600.0
+    };
+    assert!(follows(&asked) > 0.1, "{}", follows(&asked));
+    assert!(follows(&learned) < 0.05, "{}", follows(&learned));
+    let spread = learned[..600]
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        / 600.0;
+    assert!((spread - 1.0).abs() < 1e-3, "{spread}");
+}
+
 proptest! {
     #[test]
     fn no_row_sees_its_own_target(
