@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::metric::{self, Metric};
 use super::{escape, fingerprint, numbers};
-use crate::explain::{Findings, Member};
+use crate::explain::{DecisionFindings, Findings, Member};
 
 /// Columns that the card lists; the rest is in `result.json`.
 const COLUMNS: usize = 200;
@@ -76,7 +76,42 @@ fn use_and_limits(out: &mut String, findings: &Findings) {
             numbers::fixed(calibration.expected_calibration_error.value, 3)
         );
     }
+    if let Some(decisions) = &findings.decisions {
+        promises(out, decisions);
+    }
     out.push_str("- Nobody has examined it for fairness between groups of people.\n\n");
+}
+
+/// What its decisions were measured to do.
+fn promises(out: &mut String, decisions: &DecisionFindings) {
+    if let Some(conformal) = &decisions.conformal {
+        let what = match conformal.empty_single_several {
+            Some(_) => "sets of classes",
+            None => "intervals",
+        };
+        let _ = writeln!(
+            out,
+            "- Its {} {what} held the truth in {} of the test rows.",
+            numbers::share(conformal.level, 1.0),
+            numbers::share(conformal.coverage.value, 1.0)
+        );
+    }
+    if let Some(rule) = &decisions.rule {
+        let missed = if rule.reached {
+            ""
+        } else {
+            ", which was not reached on held-out rows"
+        };
+        let _ = writeln!(
+            out,
+            "- It decides for the positive class at a probability of {} or more ({}{missed}): on the test rows \
+             {} of its alerts were right, and it found {} of the positive rows.",
+            numbers::fixed(rule.threshold, 3),
+            escape::markdown(&rule.aim),
+            numbers::share(rule.precision.value, 1.0),
+            numbers::share(rule.recall.value, 1.0)
+        );
+    }
 }
 
 fn data(out: &mut String, findings: &Findings) {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::mine::MineError;
 
+/// A precision of fewer alerts on held-out rows than this is not relied on.
+const FEW_ALERTS: u64 = 10;
+
 /// What a threshold is chosen by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -212,17 +215,14 @@ impl Aim {
                 false_negative,
             } => (true, -counts.cost(false_positive, false_negative), 0.0),
             Aim::Precision(least) => {
-                // Alerting to nobody reaches any precision and helps nobody.
-                let reached = counts.n_alerts() > 0 && counts.precision() >= least;
-                let precision = if counts.n_alerts() > 0 {
-                    counts.precision()
-                } else {
-                    0.0
-                };
-                if reached {
-                    (true, counts.recall(), precision)
-                } else {
-                    (false, precision, counts.recall())
+                // Of a few alerts all are right by luck; of none they are, and it helps nobody.
+                let enough = counts.n_alerts() >= FEW_ALERTS;
+                let precision = counts.precision();
+                match (enough && precision >= least, counts.n_alerts()) {
+                    (true, _) => (true, counts.recall(), precision),
+                    (false, 0) => (false, -2.0, 0.0),
+                    (false, _) if enough => (false, precision, counts.recall()),
+                    (false, _) => (false, precision - 1.0, counts.recall()),
                 }
             }
             Aim::Recall(least) => {
@@ -302,6 +302,19 @@ mod tests {
         };
         let rule = Rule::fit(aim, &chances, &positive).unwrap();
         assert!((rule.threshold - 0.2).abs() < 0.03, "{}", rule.threshold);
+    }
+
+    #[test]
+    fn one_lucky_alert_reaches_no_precision() {
+        let chances: Vec<f32> = (0..100).map(|i| 1.0 - i as f32 / 100.0).collect();
+        let positive: Vec<bool> = (0..100).map(|i| i == 0 || i % 2 == 1).collect();
+        let rule = Rule::fit(Aim::Precision(0.9), &chances, &positive).unwrap();
+        assert!(
+            !rule.reached && rule.held_out.n_alerts() >= FEW_ALERTS,
+            "{rule:?}"
+        );
+        let rule = Rule::fit(Aim::Precision(0.5), &chances, &positive).unwrap();
+        assert!(rule.reached && rule.held_out.n_alerts() == 100, "{rule:?}");
     }
 
     #[test]
