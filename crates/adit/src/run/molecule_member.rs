@@ -13,7 +13,7 @@ use crate::mine::{MineError, Predictions};
 use crate::prepare::Fold;
 
 const NAME: &str = "molecule transformer";
-/// Tokens that one training may see, over all its epochs.
+/// Tokens that one training may see, over all its epochs; where there is one a fold, half of them.
 const TOKENS: usize = 3_000_000;
 
 impl Arena<'_> {
@@ -27,9 +27,14 @@ impl Arena<'_> {
         };
         let t = &self.job.transformer;
         let an_epoch = model.n_tokens(dataset, self.parts().train)?.max(1);
+        let tokens = if self.plan.is_crossed() {
+            TOKENS / 2
+        } else {
+            TOKENS
+        };
         let base = TrainingSettings {
             learning_rate: 0.0,
-            epochs: t.epochs.unwrap_or((TOKENS / an_epoch).clamp(10, 60)),
+            epochs: t.epochs.unwrap_or((tokens / an_epoch).clamp(10, 60)),
             patience: t.patience.unwrap_or(12),
             batch_size: t.batch_size.unwrap_or(32),
             warmup: 0.1,
