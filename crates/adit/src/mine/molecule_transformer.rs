@@ -245,7 +245,7 @@ mod tests {
             let mut text = String::from("C");
             let mut hydroxyls = 0;
             for k in 0..4 + i % 5 {
-                let here = mix(mix(7, i), k) % 3 == 0;
+                let here = mix(mix(7, i), k).is_multiple_of(3);
                 text.push_str(if here { "C(O)" } else { "C" });
                 hydroxyls += u32::from(here);
             }
