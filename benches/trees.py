@@ -7,10 +7,11 @@ no early stopping) and of LightGBM. With --rows, tables are drawn and both are t
 """
 import argparse, gzip, json, pathlib, statistics, subprocess, tempfile, time
 
-import lightgbm, numpy, pandas
+import lightgbm, pandas
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 import scoreboards_jobs as jobs
+from drawn import drawn
 
 
 def peer(train, test, target, task, threads=2):
@@ -42,16 +43,6 @@ def ours(adit, train, test, target, task, roles=()):
         line += ["--role", role]
     out = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
     return out["seconds"], out["score"], out["predict_rows_per_second"]
-
-
-def drawn(folder, rows, columns):
-    random = numpy.random.default_rng(rows)
-    x = random.normal(size=(rows + 1000, columns)).astype("float32")
-    y = (x[:, 0] * x[:, 1] + numpy.sin(3 * x[:, 2]) + x[:, 3] + random.normal(size=len(x)) > 0).astype(int)
-    table = pandas.DataFrame(x, columns=[f"x{i}" for i in range(columns)]).assign(y=y)
-    table[:rows].to_csv(folder / "train.csv", index=False)
-    table[rows:].to_csv(folder / "test.csv", index=False)
-    return folder / "train.csv", folder / "test.csv"
 
 
 def main():

@@ -165,8 +165,7 @@ impl MoleculeTransformerModel {
     ) -> Result<Predictions, MineError> {
         let (built, _) = self.built(0)?;
         let network = self.network(dataset, built, WAYS)?;
-        let rows: Vec<usize> = (0..dataset.n_rows()).collect();
-        training::predict(&network, params, &self.meaning, &rows, watch)
+        training::predict_all(&network, params, &self.meaning, watch)
     }
 
     /// Freshly drawn weights, to be overwritten by stored ones.

@@ -121,11 +121,12 @@ impl Predictions {
             return self;
         };
         for row in values.chunks_exact_mut(n_classes) {
-            let parts = row.iter().zip(class_weights);
-            let parts: Vec<f64> = parts.map(|(&p, &w)| f64::from(p) / f64::from(w)).collect();
-            let sum: f64 = parts.iter().sum();
+            let part = |(&p, &w): (&f32, &f32)| f64::from(p) / f64::from(w);
+            let sum: f64 = row.iter().zip(class_weights).map(part).sum();
             if sum > 0.0 {
-                (row.iter_mut().zip(&parts)).for_each(|(p, part)| *p = (part / sum) as f32);
+                for (p, w) in row.iter_mut().zip(class_weights) {
+                    *p = (part((p, w)) / sum) as f32;
+                }
             }
         }
         Self::Probabilities { n_classes, values }

@@ -198,8 +198,7 @@ impl RowTransformerModel {
             features: &self.features,
             transformer,
         };
-        let rows: Vec<usize> = (0..dataset.n_rows()).collect();
-        training::predict(&network, params, &self.meaning, &rows, watch)
+        training::predict_all(&network, params, &self.meaning, watch)
     }
 
     /// Freshly initialised weights, for instance to be overwritten by stored ones.

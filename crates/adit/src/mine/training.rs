@@ -378,6 +378,20 @@ pub fn predict(
     Ok(meaning.predictions(out))
 }
 
+/// Predictions of all rows.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_all(
+    network: &dyn Network,
+    params: &Params,
+    meaning: &OutputMeaning,
+    watch: &dyn Watch,
+) -> Result<Predictions, MineError> {
+    let rows: Vec<usize> = (0..network.n_rows()).collect();
+    predict(network, params, meaning, &rows, watch)
+}
+
 impl OutputMeaning {
     /// Classes as they are; numbers around the mean of the training rows, in standard deviations.
     pub fn of(target: &Target, train: &[usize]) -> OutputMeaning {

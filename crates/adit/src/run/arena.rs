@@ -213,6 +213,15 @@ pub(super) fn metered<T>(
     Ok(trained)
 }
 
+/// Single models' predictions where there are several; of one they are the member's own.
+pub(super) fn several(singles: Vec<Predictions>) -> Vec<Predictions> {
+    if singles.len() > 1 {
+        singles
+    } else {
+        Vec::new()
+    }
+}
+
 /// The mean of values; `None` where there is none.
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
     let n = values.len();

@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
 use super::{ClassWeights, Context, Job, RunError, apply, limits, summary};
 use crate::explain::{self, Cost, Findings, JudgeInput, JudgedMember, Warning};
-use crate::mine::Predictions;
+use crate::mine::{Predictions, linear};
 use crate::prepare::Target;
 use crate::report;
 use crate::represent::encoder::EncoderDirectory;
@@ -121,7 +121,7 @@ fn train_and_judge(
     Ok((findings, loaded))
 }
 
-/// Each class counting the same in all: rows / (classes * rows of the class).
+/// Weights of the classes by the rows that may be learned from, where the job wants any.
 fn class_weights(job: &Job, target: &Target, rows: &[usize]) -> Option<Vec<f32>> {
     let Target::Classes { codes, names } = target else {
         return None;
@@ -132,12 +132,8 @@ fn class_weights(job: &Job, target: &Target, rows: &[usize]) -> Option<Vec<f32>>
     let mut counts = vec![0usize; names.len()];
     rows.iter()
         .for_each(|&row| counts[codes[row] as usize] += 1);
-    let present = counts.iter().filter(|n| **n > 0).count();
-    let weight = |&n: &usize| match n {
-        0 => 1.0,
-        n => (rows.len() as f64 / (present * n) as f64) as f32,
-    };
-    Some(counts.iter().map(weight).collect())
+    let weights = linear::ClassWeights::Balanced.by_class(&counts);
+    Some(weights.into_iter().map(|weight| weight as f32).collect())
 }
 
 /// Texts that were asked for need an encoder; those that were found beside other columns go to the

@@ -4,12 +4,12 @@ use adit_nn::{Params, Products};
 
 use super::RunError;
 use super::arena::{Arena, TrainedMember};
-use super::rates::{best_rate, describe, histories};
+use super::rates::{best_rate, describe};
 use super::saved::MemberKind;
 use crate::explain::MemberRole;
+use crate::mine::MineError;
 use crate::mine::molecule_transformer::MoleculeTransformerModel;
-use crate::mine::training::{Monitor, Parts, TrainingSettings};
-use crate::mine::{MineError, Predictions};
+use crate::mine::training::TrainingSettings;
 use crate::prepare::Fold;
 
 const NAME: &str = "molecule transformer";
@@ -46,20 +46,9 @@ impl Arena<'_> {
         };
         let rates = super::rates::candidates(&t.learning_rates, &[5e-4]);
         let train = |fold: &Fold, settings: &TrainingSettings, stage: &str| {
-            let criterion =
-                |p: &Predictions| -self.weighted_loss(&model.meaning, p, &fold.validation);
-            let monitor = Monitor {
-                name: stage,
-                watch: self.watch,
-                criterion: &criterion,
-                score: &|p| self.score(&fold.validation, p).unwrap_or(f64::NAN),
-            };
-            let parts = Parts {
-                train: &fold.train,
-                validation: &fold.validation,
-            };
-            let parts = (parts, self.class_weights.as_deref());
-            model.train(dataset, parts, settings, &monitor)
+            self.on_fold((fold, &model.meaning), stage, &|parts, monitor| {
+                model.train(dataset, parts, settings, monitor)
+            })
         };
         let first = &self.plan.folds[0];
         let (rate, best) = best_rate(&base, &rates, NAME, &|s, stage| train(first, s, stage))?;
@@ -73,24 +62,14 @@ impl Arena<'_> {
             train(fold, &settings, stage)
         };
         let trained = self.other_models(best, 1, NAME, &more)?;
-        let histories = histories(NAME, self.job.seed, &trained);
-        let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
-        let by_model = (weights.iter())
-            .map(|w| Ok(self.unweighted(model.predict(dataset, w, self.watch)?)))
-            .collect::<Result<Vec<_>, MineError>>()?;
         let mut settings = describe(&base, rate);
         settings.push(("layers".into(), model.n_layers.to_string()));
         settings.push(("token width".into(), model.width.to_string()));
         settings.push(("different tokens".into(), model.n_ids().to_string()));
-        let role = (NAME.to_string(), MemberRole::Transformer);
-        let kind = MemberKind::Molecule(Box::new(model));
-        self.of_models(role, kind, by_model).map(|member| {
-            Some(TrainedMember {
-                weights,
-                settings,
-                histories,
-                ..member
-            })
-        })
+        let predict = |weights: &Params| model.predict(dataset, weights, self.watch);
+        let kind = MemberKind::Molecule(Box::new(model.clone()));
+        let named = (NAME, MemberRole::Transformer);
+        let member = self.of_models(named, kind, trained, &predict)?;
+        Ok(Some(TrainedMember { settings, ..member }))
     }
 }

@@ -80,12 +80,10 @@ impl RowBudget {
             150_001..=600_000 => (&[1e-3], 2),
             _ => (&[1e-3], 1),
         };
-        let by_rows = 400_000 / n_train.max(1);
-        let by_cells = 50_000_000 / cells.max(1);
         RowBudget {
             rates,
             seeds,
-            epochs: by_rows.min(by_cells).clamp(6, 200),
+            epochs: passes((400_000, n_train), (50_000_000, cells)).clamp(6, 200),
             patience: patience(n_train),
         }
     }
@@ -97,15 +95,18 @@ impl RowBudget {
             0..=150_000 => (&[1e-3, 3e-3], 2),
             _ => (&[1e-3], 1),
         };
-        let by_rows = 1_000_000 / n_train.max(1);
-        let by_cells = 80_000_000 / cells.max(1);
         RowBudget {
             rates,
             seeds,
-            epochs: by_rows.min(by_cells).clamp(8, 250),
+            epochs: passes((1_000_000, n_train), (80_000_000, cells)).clamp(8, 250),
             patience: patience(n_train),
         }
     }
+}
+
+/// Passes that stay within so many rows and so many cells in all.
+fn passes((rows, n_rows): (usize, usize), (cells, n_cells): (usize, usize)) -> usize {
+    (rows / n_rows.max(1)).min(cells / n_cells.max(1))
 }
 
 /// Epochs without gain: the more steps an epoch has, the fewer.

@@ -3,13 +3,13 @@
 use adit_nn::{NumberEmbedding, Params};
 
 use super::RunError;
-use super::arena::{Arena, TrainedMember, mean};
+use super::arena::{Arena, TrainedMember, mean, several};
 use super::plan::HeldOut;
 use super::rates::{RowBudget, best_of, describe, describe_shape, histories};
 use super::saved::MemberKind;
 use crate::explain::MemberRole;
 use crate::mine::row_transformer::RowTransformerModel;
-use crate::mine::training::{Monitor, Parts, Trained, TrainingSettings};
+use crate::mine::training::{Monitor, OutputMeaning, Parts, Trained, TrainingSettings};
 use crate::mine::{MineError, Predictions};
 use crate::prepare::Fold;
 use crate::represent::rows::RowTransformerShape;
@@ -105,20 +105,6 @@ impl Arena<'_> {
         };
         let base = self.row_settings(budget);
         let train = |fold: &Fold, candidate: &Candidate, seed: u64, stage: &str| {
-            // The loss is smoother than a score on few rows.
-            let criterion =
-                |p: &Predictions| -self.weighted_loss(&model.meaning, p, &fold.validation);
-            let monitor = Monitor {
-                name: stage,
-                watch: self.watch,
-                criterion: &criterion,
-                score: &|p| self.score(&fold.validation, p).unwrap_or(f64::NAN),
-            };
-            let parts = Parts {
-                train: &fold.train,
-                validation: &fold.validation,
-            };
-            let parts = (parts, self.class_weights.as_deref());
             let settings = TrainingSettings {
                 learning_rate: candidate.rate as f32,
                 seed,
@@ -128,7 +114,9 @@ impl Arena<'_> {
                 shape: candidate.shape,
                 ..model.clone()
             };
-            model.train(&learned, parts, &settings, &monitor)
+            self.on_fold((fold, &model.meaning), stage, &|parts, monitor| {
+                model.train(&learned, parts, &settings, monitor)
+            })
         };
         let fold = &self.plan.folds[0];
         let (chosen, best) = best_of(candidates, (name, base.seed), &|candidate, stage| {
@@ -140,31 +128,49 @@ impl Arena<'_> {
             shape: chosen.shape,
             ..model.clone()
         };
+        let mut settings = describe(&base, chosen.rate);
+        settings.extend(describe_shape(&model.shape));
+        let predict = |weights: &Params| model.predict(dataset, weights, self.watch);
+        let kind = MemberKind::Row(Box::new(model.clone()));
+        let member = self.of_models((name, role), kind, trained, &predict)?;
+        Ok(Some(TrainedMember { settings, ..member }))
+    }
+
+    /// Trains a network on a fold, stopped by its weighted loss: that is smoother than a score on few rows.
+    pub(super) fn on_fold(
+        &self,
+        (fold, meaning): (&Fold, &OutputMeaning),
+        stage: &str,
+        train: &dyn Fn((Parts, Option<&[f32]>), &Monitor) -> Result<Trained, MineError>,
+    ) -> Result<Trained, MineError> {
+        let criterion = |p: &Predictions| -self.weighted_loss(meaning, p, &fold.validation);
+        let monitor = Monitor {
+            name: stage,
+            watch: self.watch,
+            criterion: &criterion,
+            score: &|p| self.score(&fold.validation, p).unwrap_or(f64::NAN),
+        };
+        let parts = Parts {
+            train: &fold.train,
+            validation: &fold.validation,
+        };
+        train((parts, self.class_weights.as_deref()), &monitor)
+    }
+
+    /// A member of networks that each predict all rows: one a fold, or several of one fold.
+    pub(super) fn of_models(
+        &self,
+        (name, role): (&str, MemberRole),
+        kind: MemberKind,
+        trained: Vec<Trained>,
+        predict: &dyn Fn(&Params) -> Result<Predictions, MineError>,
+    ) -> Result<TrainedMember, RunError> {
         let histories = histories(name, self.job.seed, &trained);
         let weights: Vec<Params> = trained.into_iter().map(|t| t.params).collect();
         let by_model = weights
             .iter()
-            .map(|w| Ok(self.unweighted(model.predict(dataset, w, self.watch)?)))
+            .map(|weights| Ok(self.unweighted(predict(weights)?)))
             .collect::<Result<Vec<_>, MineError>>()?;
-        let mut settings = describe(&base, chosen.rate);
-        settings.extend(describe_shape(&model.shape));
-        let kind = MemberKind::Row(Box::new(model));
-        let member = self.of_models((name.into(), role), kind, by_model)?;
-        Ok(Some(TrainedMember {
-            weights,
-            settings,
-            histories,
-            ..member
-        }))
-    }
-
-    /// A member of models that each predicted all rows: one a fold, or several of one fold.
-    pub(super) fn of_models(
-        &self,
-        named: (String, MemberRole),
-        kind: MemberKind,
-        by_model: Vec<Predictions>,
-    ) -> Result<TrainedMember, RunError> {
         let (held_out, train_score) = self.scores_of_models(&by_model)?;
         let singles: Vec<Predictions> = by_model
             .iter()
@@ -172,13 +178,11 @@ impl Arena<'_> {
             .collect();
         let test = Predictions::mean(&singles).ok_or(MineError::NoFeatures)?;
         Ok(TrainedMember {
+            weights,
+            histories,
             train_score,
-            singles: if singles.len() > 1 {
-                singles
-            } else {
-                Vec::new()
-            },
-            ..self.member(named, kind, held_out, test)
+            singles: several(singles),
+            ..self.member((name.into(), role), kind, held_out, test)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use adit_nn::Params;
 
-use super::arena::{Arena, TrainedMember};
+use super::arena::{Arena, TrainedMember, several};
 use super::rates::{best_rate, candidates, describe, histories};
 use super::saved::{MemberKind, TextModel};
 use super::{RunError, TransformerSection};
@@ -188,11 +188,7 @@ impl Arena<'_> {
         let named = (name.to_string(), MemberRole::Transformer);
         Ok(TrainedMember {
             weights,
-            singles: if singles.len() > 1 {
-                singles
-            } else {
-                Vec::new()
-            },
+            singles: several(singles),
             train_score: self.score(&split.train, &of_train),
             settings,
             histories: histories(name, self.job.seed, &[chosen]),

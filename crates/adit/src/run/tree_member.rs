@@ -1,7 +1,7 @@
 //! Trains boosted trees as a member of the scoreboard.
 
 use super::RunError;
-use super::arena::{Arena, OfFold, TrainedMember, mean};
+use super::arena::{Arena, OfFold, TrainedMember, mean, several};
 use super::rates::by_round;
 use super::saved::MemberKind;
 use crate::explain::MemberRole;
@@ -74,11 +74,7 @@ impl Arena<'_> {
             tree_settings: Some(best.settings),
             train_score,
             settings,
-            singles: if singles.len() > 1 {
-                singles
-            } else {
-                Vec::new()
-            },
+            singles: several(singles),
             histories: vec![best.history],
             ..self.member(
                 ("boosted trees".into(), MemberRole::Trees),

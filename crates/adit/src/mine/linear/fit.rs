@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::model::{Kind, VERSION, check_finite};
 use super::objective::{Loss, Problem, score, sigmoid, softmax};
-use super::{ClassWeights, LinearModel, LinearSettings, PenaltyScore};
+use super::{LinearModel, LinearSettings, PenaltyScore};
 use crate::mine::MineError;
 use crate::mine::cross_validation::{Folds, plain_folds, stratified_folds};
 use crate::mine::lbfgs::{Lbfgs, Minimum};
@@ -179,14 +179,10 @@ impl LinearSettings {
                 class: names[only as usize].clone(),
             });
         }
-        let weight = |class: usize| match &self.class_weights {
-            ClassWeights::Equal => 1.0,
-            ClassWeights::Given(weights) => weights[class],
-            ClassWeights::Balanced => train.len() as f64 / (present.len() * counts[class]) as f64,
-        };
+        let by_class = self.class_weights.by_class(&counts);
         let weights = train
             .iter()
-            .map(|&row| weight(codes[row] as usize))
+            .map(|&row| by_class[codes[row] as usize])
             .collect();
         let position = |class| present.partition_point(|&p| p < class) as f64;
         let targets = train.iter().map(|&row| position(codes[row])).collect();

@@ -28,6 +28,27 @@ pub enum ClassWeights {
     Given(Vec<f64>),
 }
 
+impl ClassWeights {
+    /// The weight of each class, of which the training rows hold `counts` rows; 1 where they hold none.
+    ///
+    /// Given weights are one a class.
+    pub fn by_class(&self, counts: &[usize]) -> Vec<f64> {
+        let rows: usize = counts.iter().sum();
+        let present = counts.iter().filter(|n| **n > 0).count();
+        match self {
+            ClassWeights::Equal => vec![1.0; counts.len()],
+            ClassWeights::Given(weights) => weights.clone(),
+            ClassWeights::Balanced => counts
+                .iter()
+                .map(|&n| match n {
+                    0 => 1.0,
+                    n => rows as f64 / (present * n) as f64,
+                })
+                .collect(),
+        }
+    }
+}
+
 /// How a linear model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinearSettings {
