@@ -47,7 +47,8 @@ impl Arena<'_> {
         let rates = super::rates::candidates(&t.learning_rates, &[5e-4]);
         let train = |fold: &Fold, settings: &TrainingSettings, stage: &str| {
             self.on_fold((fold, &model.meaning), stage, &|parts, monitor| {
-                model.train(dataset, parts, settings, monitor)
+                let weighted = (parts, self.class_weights.as_deref());
+                model.train(dataset, weighted, settings, monitor)
             })
         };
         let first = &self.plan.folds[0];

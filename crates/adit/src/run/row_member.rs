@@ -115,7 +115,8 @@ impl Arena<'_> {
                 ..model.clone()
             };
             self.on_fold((fold, &model.meaning), stage, &|parts, monitor| {
-                model.train(&learned, parts, &settings, monitor)
+                let weighted = (parts, self.class_weights.as_deref());
+                model.train(&learned, weighted, &settings, monitor)
             })
         };
         let fold = &self.plan.folds[0];
@@ -141,7 +142,7 @@ impl Arena<'_> {
         &self,
         (fold, meaning): (&Fold, &OutputMeaning),
         stage: &str,
-        train: &dyn Fn((Parts, Option<&[f32]>), &Monitor) -> Result<Trained, MineError>,
+        train: &dyn Fn(Parts, &Monitor) -> Result<Trained, MineError>,
     ) -> Result<Trained, MineError> {
         let criterion = |p: &Predictions| -self.weighted_loss(meaning, p, &fold.validation);
         let monitor = Monitor {
@@ -154,7 +155,7 @@ impl Arena<'_> {
             train: &fold.train,
             validation: &fold.validation,
         };
-        train((parts, self.class_weights.as_deref()), &monitor)
+        train(parts, &monitor)
     }
 
     /// A member of networks that each predict all rows: one a fold, or several of one fold.
