@@ -5,19 +5,23 @@ usage: growth.py [--adit BIN] [--rows N ...] [--columns N] [--predict N]
 The largest table's members then predict --predict rows (its training rows over and over), and a tenth of them. Needs
 numpy and pandas.
 """
-import argparse, json, os, pathlib, subprocess, tempfile, time
+import argparse, json, pathlib, subprocess, sys, tempfile
 
 from drawn import drawn
 
 
+# A child begins with the memory of what starts it, so a small process starts and measures it.
+METER = """import resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(code)"""
+
+
 def metered(line):
     """Seconds, and MiB at the peak, of one command."""
-    started = time.perf_counter()
-    child = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status != 0:
-        raise SystemExit(f"failed: {line}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    out = subprocess.run([sys.executable, "-c", METER, *line], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return tuple(map(float, out.split()))
 
 
 def repeated(source, target, rows):

@@ -188,13 +188,24 @@ impl RowTransformerModel {
         params: &Params,
         watch: &dyn Watch,
     ) -> Result<Predictions, MineError> {
-        let (transformer, _) = self.network(0)?;
         let with = match &self.statistics {
             Some(statistics) => Cow::Owned(statistics.add(dataset)?),
             None => Cow::Borrowed(dataset),
         };
+        self.predict_learned(&with, params, watch)
+    }
+
+    /// The same of rows as [`RowTransformerModel::fit`] gave them: a training row is predicted by statistics that do
+    /// not hold its own target, other rows as by [`RowTransformerModel::predict`].
+    pub fn predict_learned(
+        &self,
+        learned: &Dataset,
+        params: &Params,
+        watch: &dyn Watch,
+    ) -> Result<Predictions, MineError> {
+        let (transformer, _) = self.network(0)?;
         let network = RowNetwork {
-            dataset: &with,
+            dataset: learned,
             features: &self.features,
             transformer,
         };

@@ -131,7 +131,7 @@ impl Arena<'_> {
         };
         let mut settings = describe(&base, chosen.rate);
         settings.extend(describe_shape(&model.shape));
-        let predict = |weights: &Params| model.predict(dataset, weights, self.watch);
+        let predict = |weights: &Params| model.predict_learned(&learned, weights, self.watch);
         let kind = MemberKind::Row(Box::new(model.clone()));
         let member = self.of_models((name, role), kind, trained, &predict)?;
         Ok(Some(TrainedMember { settings, ..member }))
