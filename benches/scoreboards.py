@@ -16,9 +16,14 @@ METRIC = {"two": "roc_auc", "many": "accuracy", "number": "r2"}
 README = {"roc_auc": "auc", "accuracy": "acc", "r2": "r2"}
 
 
+def folder_of(data, name):
+    """A data set with several targets has a job a target, named for both."""
+    return data / name.split("/")[0]
+
+
 def command(adit, data, out, name):
     verb, target, flags = JOBS[name]
-    folder = data / name
+    folder = folder_of(data, name)
     extra = ["--validation", str(folder / "val.csv")] if (folder / "val.csv").exists() else []
     return [adit, verb, str(part(folder, "train")), "--test", str(part(folder, "test")), "--target", target,
             *flags, *extra, "--out", str(out / name), "--force", "--quiet"]
@@ -32,15 +37,15 @@ def kind(result):
 
 def reference(data, name, metric):
     """Scores of the README's JSON block by model."""
-    block = re.search(r"```json\n(.*?)```", (data / name / "README.md").read_text(), re.S)
+    block = re.search(r"```json\n(.*?)```", (folder_of(data, name) / "README.md").read_text(), re.S)
     found = json.loads(block.group(1)) if block else {}
     return {model: found[model].get(README[metric]) for model in ("linear", "lightgbm", "catboost")
             if isinstance(found.get(model), dict)}
 
 
 def forest(data, name, chosen):
-    """A line beside the README's random forest on circular fingerprints, where it has one."""
-    found = re.search(r'"rf_ecfp4_(auc|rmse)": ([0-9.]+)', (data / name / "README.md").read_text())
+    """A line beside the README's random forest on circular fingerprints, where it has one of this target."""
+    found = re.search(r'"rf_ecfp4_(auc|rmse)": ([0-9.]+)', (folder_of(data, name) / "README.md").read_text())
     if not found:
         return None
     metric = {"auc": "roc_auc", "rmse": "rmse"}[found[1]]
@@ -93,6 +98,15 @@ def summary(rows):
         print(f"| {m} | {statistics.mean(s[m] for s in whole):.4f} | {statistics.mean(ranks):.2f} |")
 
 
+def of_assays(data, scores):
+    """The mean over the targets of a data set with several, beside the README's forest; one that was not run is told."""
+    for folder in sorted({name.split("/")[0] for name in scores if "/" in name}):
+        found = {name: s["recommended"] for name, s in scores.items() if name.startswith(f"{folder}/")}
+        of = sum(job.startswith(f"{folder}/") for job in JOBS)
+        beside = re.search(r'"rf_ecfp4_mean_auc": ([0-9.]+)', (data / folder / "README.md").read_text())
+        yield f"| {folder}, mean of {len(found)} of {of} targets | AUC | {statistics.mean(found.values()):.4f} | {beside[1] if beside else '–'} |"
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("data", type=pathlib.Path)
@@ -103,7 +117,7 @@ def main():
     a = p.parse_intermixed_args()
     print("| data | score | our linear | our trees | our perceptrons | our transformer | recommended "
           "| linear | LightGBM | CatBoost | calibration error | coverage of 90% | seconds | MiB |\n" + "|---" * 14 + "|", flush=True)
-    scores, coverages, forests = [], [], []
+    scores, coverages, forests = {}, [], []
     for name in a.names or [*TABLES, *MOLECULES]:
         line = command(a.adit, a.data, a.out, name)
         if not a.old:
@@ -115,10 +129,11 @@ def main():
             continue
         text, found, coverage, beside = row(a.data, name, json.loads((a.out / name / "result.json").read_text()))
         print(text, flush=True)
-        scores.append(found)
+        scores[name] = found
         forests += [beside] if beside else []
         coverages += [coverage] if coverage is not None else []
-    summary(scores)
+    summary(list(scores.values()))
+    forests += of_assays(a.data, scores)
     if forests:
         print("\n| molecules | score | recommended | forest on circular fingerprints |\n|---|---|---|---|")
         print("\n".join(forests))

@@ -24,6 +24,12 @@ MOLECULES = {
     "mol_esol": ("regress", "logS", []),
     "mol_freesolv": ("regress", "expt", []),
 }
+# Twelve assays of the same molecules, each with rows of its own: one run an assay.
+ASSAYS = ["NR-AR", "NR-AR-LBD", "NR-AhR", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma", "SR-ARE", "SR-ATAD5", "SR-HSE",
+          "SR-MMP", "SR-p53"]
+for assay in ASSAYS:
+    others = [part for other in ASSAYS if other != assay for part in ("--role", f"{other}=ignore")]
+    MOLECULES[f"mol_tox21/{assay}"] = ("classify", assay, ["--positive", "1", *others])
 TEXTS = {
     "text_sms_spam": ("classify", "label", ["--text", "text", "--positive", "spam", *ENCODER]),
     "text_sst2": ("classify", "label", ["--text", "text", "--positive", "1", *ENCODER,

@@ -121,6 +121,7 @@ A job file:
   [decision]
   coverage = 0.9                 # sets and intervals hold the truth so often
   # costs = { false_positive = 1, false_negative = 5 }
+  # cost_matrix = { scrap = { fine = 20 } }   # true class, class said, cost
 
   [transformer]
   encoder = \"all-minilm-l6-v2\"   # only for texts
@@ -232,14 +233,18 @@ pub struct DecisionArgs {
     /// Threshold of least cost: of a false alarm, and of a miss
     #[arg(long, value_name = "FP,FN", value_parser = costs)]
     pub costs: Option<(f64, f64)>,
+    /// What it costs to say one class where another is true, for any number of classes; other mistakes cost 1
+    /// (repeatable)
+    #[arg(long = "cost", value_name = "TRUE,SAID,COST", conflicts_with = "costs")]
+    pub cost_matrix: Vec<String>,
     /// Threshold of the most recall at this precision
-    #[arg(long, value_name = "SHARE", conflicts_with = "costs", value_parser = share)]
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "cost_matrix"], value_parser = share)]
     pub want_precision: Option<f64>,
     /// Threshold of the most precision at this recall
-    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "want_precision"], value_parser = share)]
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "cost_matrix", "want_precision"], value_parser = share)]
     pub want_recall: Option<f64>,
     /// Share of the rows that may be alerted to
-    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "want_precision", "want_recall"], value_parser = share)]
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["costs", "cost_matrix", "want_precision", "want_recall"], value_parser = share)]
     pub alerts: Option<f64>,
     /// Leave rows unanswered so that errors among answered ones stay under this
     #[arg(long, value_name = "SHARE", value_parser = share)]

@@ -428,3 +428,56 @@ fn a_stored_encoder_whose_file_changed_is_refused() {
     bench.adit(&["model", "remove", "mine"]).ok();
     assert!(!weights.exists());
 }
+
+#[test]
+fn models_over_rows_read_what_texts_beside_them_say() {
+    // The label follows from text and shop together, and from neither alone.
+    let mut table = String::from("shop,size,text,label\n");
+    for i in 0..900usize {
+        let (word, is_good) = [("good", true), ("bad", false)][i * 7 % 2];
+        let shop =
+            ["north", "south"][(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 40 & 1];
+        let thing = ["film", "food", "day"][i * 5 % 3];
+        let label = if is_good == (shop == "north") {
+            "stays"
+        } else {
+            "leaves"
+        };
+        let size = i * 7919 % 97;
+        table.push_str(&format!(
+            "{shop},{size},it was the {word} {thing},{label}\n"
+        ));
+    }
+    let bench = bench();
+    bench.write("data.csv", table);
+    let found = learn(&bench, "run", &["--epochs", "1", "--learning-rate", "1e-3"]);
+    // A blend of models that see one of the two each would not be better than chance.
+    assert!(
+        accuracy(&found, "boosted trees") > 0.95,
+        "{}",
+        found["scoreboard"]
+    );
+    assert!(accuracy(&found, "linear") < 0.65);
+    for member in ["boosted trees", "perceptron ensemble", "tiny, frozen"] {
+        let file = format!("{member}.csv");
+        let asked = [
+            "predict", "run", "data.csv", "-o", &file, "--member", member,
+        ];
+        if member == "tiny, frozen" && found["chosen"] != member {
+            continue;
+        }
+        bench.adit(&asked).ok();
+        let predicted = tool::cells(&bench, &file, "predicted");
+        let truth = tool::cells(&bench, "data.csv", "label");
+        let right = predicted.iter().zip(&truth).filter(|(a, b)| a == b).count();
+        assert!(
+            right > 850 || member != "boosted trees",
+            "{member}: {right}"
+        );
+    }
+    std::fs::remove_file(bench.path("run/model/encoder/model.safetensors")).expect("the encoder");
+    let error = bench
+        .adit(&["predict", "run", "data.csv", "-o", "p.csv"])
+        .error();
+    assert!(error.contains("model.safetensors"), "{error}");
+}

@@ -345,3 +345,61 @@ fn probabilities_are_of_rows_as_they_come_whatever_the_classes_weigh() {
         .error();
     assert!(error.contains("`class_weights` are for classes"), "{error}");
 }
+
+#[test]
+fn what_mistakes_cost_decides_between_several_classes() {
+    // `x` hardly tells the classes apart, so that what mistakes cost matters.
+    let mut table = String::from("x,kind\n");
+    for i in 0..900u64 {
+        let x = i * 7919 % 1009;
+        let noise = i * 104_729 % 900;
+        let kind = ["fine", "scratch", "scrap"][((x + noise) / 640).min(2) as usize];
+        table.push_str(&format!("{x},{kind}\n"));
+    }
+    let bench = Bench::new();
+    bench.write("data.csv", &table);
+    let run = |out: &str, more: &[&str]| {
+        let mut args = vec!["classify", "data.csv", "--target", "kind", "--out", out];
+        args.extend(["--folds", "1"]);
+        args.extend(more);
+        args.extend(QUICK);
+        bench.adit(&args)
+    };
+    run("plain", &[]).ok();
+    run(
+        "costly",
+        &["--cost", "scrap,fine,40", "--cost", "scrap,scratch,20"],
+    )
+    .ok();
+    let found = &result(bench.path("costly"))["decisions"]["costs"];
+    let of = |name: &str| {
+        found[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {found}"))
+    };
+    let decided = found["decided"]["value"].as_f64().expect("a cost");
+    assert!(decided < of("most_probable"), "{found}");
+    assert!(
+        found["saved"]["low"].as_f64().expect("a cost") > 0.0,
+        "{found}"
+    );
+    assert!(result(bench.path("plain"))["decisions"]["costs"].is_null());
+    let said = |run: &str| {
+        let file = format!("{run}.csv");
+        bench.adit(&["predict", run, "data.csv", "-o", &file]).ok();
+        let predicted = tool::cells(&bench, &file, "predicted");
+        predicted.iter().filter(|said| *said == "scrap").count()
+    };
+    assert!(said("costly") > said("plain") + 50);
+    let html = std::fs::read_to_string(bench.path("costly/report.html")).expect("report.html");
+    assert!(html.contains("class of least expected cost"));
+
+    let error = run("r", &["--cost", "scrap,fin,40"]).error();
+    assert!(error.contains("`fin`") && error.contains("fine"), "{error}");
+    for wrong in ["scrap,fine", "scrap,fine,much"] {
+        let error = run("r", &["--cost", wrong]).error();
+        assert!(error.contains("TRUE,SAID,COST"), "{error}");
+    }
+    let error = run("r", &["--cost", "scrap,fine,-1"]).error();
+    assert!(error.contains("cost_matrix"), "{error}");
+}

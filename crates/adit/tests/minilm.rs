@@ -129,9 +129,8 @@ fn pair_features_of_equal_texts_have_no_difference() {
         values: vec!["the same words".into()],
     };
     let encoder = encoder.sentence_encoder().expect("a model");
-    let features = encoder
-        .features(&[column("a"), column("b")], &Silent)
-        .expect("features");
+    let vectors = encoder.vectors(&[column("a"), column("b")], &Silent);
+    let features = vectors.expect("vectors").features();
     let width = encoder.hidden_size() as u32;
     assert_eq!(features.n_cols as u32, 2 * width);
     assert!(

@@ -13,7 +13,8 @@ use adit::run::{
 use comfy_table::{CellAlignment, Table};
 
 use super::{
-    CliError, Session, bad_row_limit, format_of, label_texts, role_map, ruled_table, usage,
+    CliError, Session, bad_row_limit, cost_matrix, format_of, label_texts, role_map, ruled_table,
+    usage,
 };
 use crate::args::{ClassWeightsArg, LearnArgs, OutputArgs, RunArgs};
 use crate::progress::duration;
@@ -91,6 +92,7 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
                     false_positive,
                     false_negative,
                 }),
+            cost_matrix: cost_matrix(&args.decision.cost_matrix)?,
             precision: args.decision.want_precision,
             recall: args.decision.want_recall,
             alerts: args.decision.alerts,

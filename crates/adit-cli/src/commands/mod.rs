@@ -173,6 +173,35 @@ pub fn label_texts(pairs: &[String]) -> Result<BTreeMap<String, String>, CliErro
     Ok(texts)
 }
 
+/// `TRUE,SAID,COST` triples.
+pub fn cost_matrix(
+    triples: &[String],
+) -> Result<BTreeMap<String, BTreeMap<String, f64>>, CliError> {
+    let mut matrix: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    for triple in triples {
+        let wrong = || {
+            usage(
+                format!("`--cost {triple}` is not TRUE,SAID,COST"),
+                "give the true class, the class said and what that costs, as in `scrap,fine,20`; a class with a comma \
+                 in its name goes into `decision.cost_matrix` of a job file",
+            )
+        };
+        let parts: Vec<&str> = triple.split(',').map(str::trim).collect();
+        let [truth, said, cost] = parts[..] else {
+            return Err(wrong());
+        };
+        let cost: f64 = cost.parse().map_err(|_| wrong())?;
+        let row = matrix.entry(truth.to_string()).or_default();
+        if row.insert(said.to_string(), cost).is_some() {
+            return Err(usage(
+                format!("`--cost {triple}`: saying `{said}` for `{truth}` has a cost already"),
+                "give one cost a mistake",
+            ));
+        }
+    }
+    Ok(matrix)
+}
+
 /// `COL=ROLE` pairs.
 pub fn role_map(pairs: &[String]) -> Result<BTreeMap<String, Role>, CliError> {
     let hint = "roles are target, number, category, text, time, entity, id and ignore";

@@ -4,6 +4,7 @@
 //! the number of threads. Not here: gradients (see [`crate::ops`]), shapes beyond plain lengths.
 
 pub mod attention;
+pub mod bits;
 pub mod bytes;
 pub mod elementwise;
 pub mod embedding;

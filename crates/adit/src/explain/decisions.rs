@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Estimate;
 use super::proportion::wilson;
+use super::resampling::{Resampling, accelerated_interval};
 use crate::mine::Predictions;
 use crate::mine::decide::{Aim, Alerts, Conformal, Decisions, confidences, counts_at, top_share};
 use crate::prepare::Target;
@@ -20,6 +21,9 @@ pub struct DecisionFindings {
     pub calibrated: Option<String>,
     pub conformal: Option<Coverage>,
     pub rule: Option<RuleFound>,
+    /// What deciding by costs brings, where every mistake has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costs: Option<CostsFound>,
     /// Two classes: what the most probable rows hold.
     pub budgets: Vec<Budget>,
     /// Classes: the error rate among the most confident rows, by share.
@@ -56,6 +60,21 @@ pub struct RuleFound {
     pub recall: Estimate,
     /// Mean cost a row on held-out and on test rows, where costs were given.
     pub costs: Option<(f64, f64)>,
+}
+
+/// Mean costs a row on the test rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CostsFound {
+    /// Of the class of least expected cost, which is decided for.
+    pub decided: Estimate,
+    /// Of the most probable class.
+    pub most_probable: f64,
+    /// By how much deciding by costs is cheaper than that.
+    pub saved: Estimate,
+    /// The one class that would cost least if it were said of every row, and its mean cost.
+    pub constant: (String, f64),
+    /// Rows for which another class than the most probable one is decided for.
+    pub changed: u64,
 }
 
 /// What is found among the most probable rows.
@@ -99,9 +118,10 @@ pub fn measure_decisions(
             .and_then(|c| coverage(c, test, truth)),
         ..DecisionFindings::default()
     };
-    let Target::Classes { codes, .. } = truth else {
+    let Target::Classes { codes, names } = truth else {
         return found;
     };
+    found.costs = costs(decisions, test, (codes, names));
     if let Some((positive, chances)) = positive.and_then(|p| Some((p, test.class(p)?))) {
         let is_positive: Vec<bool> = codes.iter().map(|&c| c as usize == positive).collect();
         found.budgets = budgets(&chances, &is_positive);
@@ -146,6 +166,55 @@ pub fn measure_decisions(
         }
     });
     found
+}
+
+fn costs(
+    decisions: &Decisions,
+    test: &Predictions,
+    (codes, names): (&[u32], &[String]),
+) -> Option<CostsFound> {
+    let matrix = decisions.costs.as_ref()?;
+    let (decided, probable) = (matrix.decide(test)?, test.argmax()?);
+    let own = matrix.of_rows(codes, &decided);
+    let other = matrix.of_rows(codes, &probable);
+    let saved: Vec<f64> = own.iter().zip(&other).map(|(a, b)| b - a).collect();
+    let constant = matrix.best_constant(codes);
+    let constants = vec![constant; codes.len()];
+    Some(CostsFound {
+        decided: mean_estimate(&own),
+        most_probable: mean_estimate(&other).value,
+        saved: mean_estimate(&saved),
+        constant: (
+            names.get(constant as usize)?.clone(),
+            mean_estimate(&matrix.of_rows(codes, &constants)).value,
+        ),
+        changed: decided
+            .iter()
+            .zip(&probable)
+            .filter(|(a, b)| a != b)
+            .count() as u64,
+    })
+}
+
+/// A mean with a bootstrap interval.
+fn mean_estimate(values: &[f64]) -> Estimate {
+    let resampling = Resampling::new(values.len(), None, 0);
+    let mean = |weights: &[u32]| {
+        let n: u64 = weights.iter().map(|&w| u64::from(w)).sum();
+        let weighted = values.iter().zip(weights);
+        weighted.map(|(v, &w)| v * f64::from(w)).sum::<f64>() / n.max(1) as f64
+    };
+    let value = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let resampled = resampling.map(|weights, _| mean(weights));
+    let without = resampling.without_each_block(mean);
+    let (low, high) = accelerated_interval(
+        resampled.into_iter(),
+        value,
+        without.into_iter(),
+        resampling.n_units(),
+    )
+    .unwrap_or((value, value));
+    Estimate { value, low, high }
 }
 
 fn coverage(conformal: &Conformal, test: &Predictions, truth: &Target) -> Option<Coverage> {

@@ -56,6 +56,8 @@ pub enum MineError {
     },
     #[error("a text is given for the class `{class}`, but the classes are {}", classes.join(", "))]
     NoSuchClass { class: String, classes: Vec<String> },
+    #[error("a cost is given for the class `{class}`, but the classes are {}", classes.join(", "))]
+    NoSuchClassToCost { class: String, classes: Vec<String> },
     #[error(transparent)]
     Network(#[from] adit_nn::NnError),
     #[error(transparent)]
@@ -82,6 +84,9 @@ impl MineError {
                 "give another text with `--label-text CLASS=TEXT`, or `transformer.label_texts` in a job file"
             }
             Self::NoSuchClass { .. } => "give texts for the values of the target column",
+            Self::NoSuchClassToCost { .. } => {
+                "write the classes as the target column has them: `--cost TRUE,SAID,COST`"
+            }
             Self::Network(e) => return e.hint(),
             Self::Represent(e) => return e.hint(),
             _ => return None,

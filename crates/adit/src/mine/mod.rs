@@ -4,6 +4,7 @@ mod cross_validation;
 pub mod decide;
 mod error;
 pub mod fine_tuned;
+pub mod itemsets;
 mod lbfgs;
 pub mod linear;
 pub mod method;

@@ -62,7 +62,7 @@ pub struct NumberColumn {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CategoryColumn {
     pub name: String,
-    /// `0` = unknown bucket, `1` = missing, then the categories of the training rows. `[n_rows]`
+    /// `0` = unknown, `1` = missing, then the categories of the training rows, then the buckets of the rest. `[n_rows]`
     pub codes: Vec<u32>,
     /// Number of codes, the two special ones included.
     pub cardinality: u32,

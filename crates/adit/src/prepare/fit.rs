@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::category::Categories;
+use super::category::{Categories, Limits};
 use super::number::Scaling;
 use super::target::{TargetPlan, numbers_of};
 use super::text::number_name;
@@ -21,20 +21,23 @@ pub struct PrepareSettings {
     pub positive_class: Option<String>,
     /// Categories seen less often in training share the unknown bucket, which is so trained too.
     pub min_category_count: u32,
-    /// Only the most frequent categories are kept; the rest shares the unknown bucket.
+    /// Only the most frequent categories have a code of their own.
     pub max_categories: u32,
+    /// Codes that the others are hashed to, in columns that have more.
+    pub category_buckets: u32,
     /// Columns that are not learned from although their role allows it, such as the split's time.
     pub leave_out: Vec<String>,
 }
 
 impl PrepareSettings {
-    /// The defaults: categories seen twice or more, at most 256 of them.
+    /// The defaults: categories seen twice or more, at most 256 of them, the rest of such columns in 128 buckets.
     pub fn new(task: Task) -> Self {
         Self {
             task,
             positive_class: None,
             min_category_count: 2,
             max_categories: 256,
+            category_buckets: 128,
             leave_out: Vec::new(),
         }
     }
@@ -236,8 +239,11 @@ fn fit_column(
             let cells = names(column, train)?;
             Ok(Encoding::Category(Categories::fit(
                 cells.iter().map(|cell| cell.as_deref()),
-                settings.min_category_count,
-                settings.max_categories,
+                Limits {
+                    min_count: settings.min_category_count,
+                    names: settings.max_categories,
+                    buckets: settings.category_buckets,
+                },
             )))
         }
         Role::Molecule => {

@@ -79,6 +79,7 @@ impl TargetPlan {
                 let cells = class_cells(column, &all)?;
                 let known = Categories {
                     names: names.clone(),
+                    buckets: 0,
                 };
                 let codes = known.encode(cells.iter().map(|cell| Some(cell.as_str())));
                 if let Some(row) = codes.iter().position(|&code| code == UNKNOWN) {
@@ -143,6 +144,7 @@ fn fit_classes(
 fn position(names: &[String], wanted: &str) -> Option<usize> {
     let known = Categories {
         names: names.to_vec(),
+        buckets: 0,
     };
     let code = *known.encode([Some(wanted)].into_iter()).first()?;
     (code as usize).checked_sub(2)

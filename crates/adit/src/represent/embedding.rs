@@ -161,20 +161,41 @@ impl SentenceEncoder {
         Ok(vectors)
     }
 
-    /// Features for a linear model: the vector of one text, `[|u − v|, u·v]` of two (Conneau et al.
-    /// 2017), the vectors side by side of more. `[n_rows, …]`
-    pub fn features(
+    /// The vectors of every text column.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::embed`].
+    pub fn vectors(
         &self,
         columns: &[TextColumn],
         watch: &dyn Watch,
-    ) -> Result<SparseMatrix, RepresentError> {
-        let mut vectors = Vec::with_capacity(columns.len());
-        for column in columns {
+    ) -> Result<TextVectors, RepresentError> {
+        let embed = |column: &TextColumn| {
             let texts: Vec<&str> = column.values.iter().map(String::as_str).collect();
-            vectors.push(self.embed(&texts, watch)?);
-        }
-        let width = self.hidden_size;
-        let n_rows = columns.first().map_or(0, |c| c.values.len());
+            self.embed(&texts, watch)
+        };
+        Ok(TextVectors {
+            width: self.hidden_size,
+            columns: columns.iter().map(embed).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// The vectors of text columns.
+#[derive(Clone, Debug)]
+pub struct TextVectors {
+    /// Length of a vector.
+    pub width: usize,
+    /// One a column. Row-major `[n_rows, width]`
+    pub columns: Vec<Vec<f32>>,
+}
+
+impl TextVectors {
+    /// Features for a linear model: the vector of one text, `[|u − v|, u·v]` of two (Conneau et al.
+    /// 2017), the vectors side by side of more. `[n_rows, …]`
+    pub fn features(&self) -> SparseMatrix {
+        let (width, vectors) = (self.width, &self.columns);
+        let n_rows = vectors.first().map_or(0, |v| v.len() / width.max(1));
         let n_cols = if vectors.len() == 2 {
             2 * width
         } else {
@@ -191,7 +212,7 @@ impl SentenceEncoder {
                 vectors.iter().for_each(|v| dense.extend(of(v)));
             }
         }
-        Ok(SparseMatrix::from_dense(n_cols, &dense))
+        SparseMatrix::from_dense(n_cols, &dense)
     }
 }
 

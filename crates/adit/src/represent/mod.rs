@@ -1,4 +1,5 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
+pub mod components;
 pub mod embedding;
 pub mod encoder;
 mod error;
@@ -13,7 +14,9 @@ pub mod rows;
 pub mod sparse;
 pub mod target_statistics;
 pub mod text;
+pub mod text_numbers;
 pub mod tfidf;
+pub mod transactions;
 pub mod tree_columns;
 pub use error::RepresentError;
 pub use linear_features::{FeatureName, LinearFeatures, LinearFeaturesSettings};

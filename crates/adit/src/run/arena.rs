@@ -5,6 +5,7 @@ use adit_nn::Params;
 use super::Job;
 use super::RunError;
 use super::data::Loaded;
+use super::embedded::Embedded;
 use super::limits;
 use super::plan::{HeldOut, Plan};
 use super::saved::MemberKind;
@@ -54,6 +55,8 @@ pub struct Arena<'a> {
     pub positive: Option<usize>,
     /// How much a row counts in training, by its class.
     pub class_weights: Option<Vec<f32>>,
+    /// Texts beside other columns, as vectors.
+    pub embedded: Option<&'a Embedded>,
     pub watch: &'a dyn Watch,
 }
 
@@ -174,7 +177,11 @@ impl Arena<'_> {
     /// # Errors
     /// An aim that cannot be.
     pub fn decide(&self, member: &mut TrainedMember) -> Result<(), RunError> {
-        let wanted = self.job.decision.wanted();
+        let classes: &[String] = match self.target {
+            Target::Classes { names, .. } => names,
+            Target::Numbers(_) => &[],
+        };
+        let wanted = self.job.decision.wanted(classes)?;
         let target = self.held_out_target();
         let held = &member.held_out.predictions;
         let (decisions, calibrated) = Decisions::fit(

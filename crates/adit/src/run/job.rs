@@ -7,7 +7,7 @@ use adit_nn::Products;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use crate::mine::decide::{Aim, Wanted};
+use super::decision::DecisionSection;
 use crate::mine::method::TrainingMethod;
 use crate::prepare::{Role, Task, Windows};
 use crate::source::{BadRowLimit, Format, SourceSettings};
@@ -169,116 +169,6 @@ impl WindowsSection {
             order: self.order.clone(),
             length: self.length,
         }
-    }
-}
-
-/// How predictions become decisions; of costs, precision, recall and alerts at most one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DecisionSection {
-    /// Share of cases in which sets and intervals are to hold the truth, 0 < x < 1.
-    pub coverage: f64,
-    /// `{ false_positive = 1, false_negative = 5 }`: the threshold of least cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub costs: Option<Costs>,
-    /// The threshold of the most recall at this precision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub precision: Option<f64>,
-    /// The threshold of the most precision at this recall.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recall: Option<f64>,
-    /// Share of the rows that may be alerted to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alerts: Option<f64>,
-    /// Rows are left unanswered where the error rate among answered ones would pass this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_error: Option<f64>,
-}
-
-/// What errors cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Costs {
-    /// Of a false alarm.
-    pub false_positive: f64,
-    /// Of a miss.
-    pub false_negative: f64,
-}
-
-impl Default for DecisionSection {
-    fn default() -> Self {
-        DecisionSection {
-            coverage: 0.9,
-            costs: None,
-            precision: None,
-            recall: None,
-            alerts: None,
-            max_error: None,
-        }
-    }
-}
-
-impl DecisionSection {
-    fn is_default(&self) -> bool {
-        *self == DecisionSection::default()
-    }
-
-    /// What is wanted of decisions.
-    pub fn wanted(&self) -> Wanted {
-        let costs = self.costs.map(|c| Aim::Costs {
-            false_positive: c.false_positive,
-            false_negative: c.false_negative,
-        });
-        Wanted {
-            level: self.coverage,
-            aim: costs
-                .or(self.precision.map(Aim::Precision))
-                .or(self.recall.map(Aim::Recall))
-                .or(self.alerts.map(Aim::Alerts)),
-            max_error: self.max_error,
-        }
-    }
-
-    /// What cannot be, if anything.
-    fn fault(&self, task: Task) -> Option<String> {
-        let given = [
-            ("costs", self.costs.is_some()),
-            ("precision", self.precision.is_some()),
-            ("recall", self.recall.is_some()),
-            ("alerts", self.alerts.is_some()),
-        ];
-        let aims: Vec<&str> = given.iter().filter(|g| g.1).map(|g| g.0).collect();
-        if aims.len() > 1 {
-            let keys = aims.join("` and `decision.");
-            return Some(format!("`decision.{keys}` exclude each other"));
-        }
-        if let Some(key) = aims.first().filter(|_| task == Task::Regress) {
-            return Some(format!(
-                "`decision.{key}` is for classes, but a number is predicted"
-            ));
-        }
-        if !(self.coverage > 0.0 && self.coverage < 1.0) {
-            return Some("`decision.coverage` must lie between 0 and 1".into());
-        }
-        let shares = [
-            ("precision", self.precision),
-            ("recall", self.recall),
-            ("alerts", self.alerts),
-            ("max_error", self.max_error),
-        ];
-        let outside = |share: f64| !(share > 0.0 && share <= 1.0);
-        if let Some((key, _)) = shares.iter().find(|(_, share)| share.is_some_and(outside)) {
-            return Some(format!(
-                "`decision.{key}` must lie above 0 and at most at 1"
-            ));
-        }
-        let bad = |cost: f64| !(cost >= 0.0 && cost.is_finite());
-        let costs = self.costs.filter(|c| {
-            bad(c.false_positive)
-                || bad(c.false_negative)
-                || c.false_positive + c.false_negative <= 0.0
-        });
-        costs.map(|_| "`decision.costs` must not be negative, nor both 0".into())
     }
 }
 
@@ -589,6 +479,15 @@ mod tests {
             (
                 "[decision]\ncosts = { false_positive = -1, false_negative = 2 }\n",
                 "decision.costs",
+            ),
+            (
+                "[decision]\ncosts = { false_positive = 1, false_negative = 2 }\n\
+                 cost_matrix = { a = { b = 2 } }\n",
+                "exclude each other",
+            ),
+            (
+                "[decision]\ncost_matrix = { a = { b = -2 } }\n",
+                "decision.cost_matrix",
             ),
             ("[split]\nfolds = 0\n", "split.folds"),
             ("[data.roles]\nx = \"king\"\n", "king"),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::arena::{Arena, TrainedMember, metered};
 use super::data::{self, Loaded};
+use super::embedded::Embedded;
 use super::plan::Plan;
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
 use super::{ClassWeights, Context, Job, RunError, apply, limits, summary};
@@ -93,7 +94,13 @@ fn train_and_judge(
         without_encoder(job, &mut loaded)?;
     }
     let positive = loaded.preparation.positive_class();
+    // What cannot be decided by is told before anything is learned.
+    job.decision.wanted(loaded.preparation.class_names())?;
     let reads_texts = encoder.is_some() && !loaded.dataset.texts.is_empty();
+    let embedded = match encoder.filter(|_| reads_texts) {
+        Some(encoder) => Embedded::beside_rows(&mut loaded, encoder, context.watch)?,
+        None => None,
+    };
     let arena = Arena {
         job,
         loaded: &loaded,
@@ -102,6 +109,7 @@ fn train_and_judge(
         metric: explain::selection_metric(&target),
         positive,
         class_weights: class_weights(job, &target, &loaded.fit_rows()),
+        embedded: embedded.as_ref(),
         watch: context.watch,
     };
     let leaks = arena.leaks()?;
@@ -174,7 +182,9 @@ fn train_all(
     members.extend(metered(|| arena.row_transformer(), Option::as_mut)?);
     members.extend(metered(|| arena.molecule_transformer(), Option::as_mut)?);
     if let (Some(encoder), Some(model)) = (encoder, text_model) {
-        members.push(metered(|| arena.frozen_encoder(encoder), |m| Some(m))?);
+        let mut frozen = metered(|| arena.frozen_encoder(encoder), |m| Some(m))?;
+        frozen.seconds += arena.embedded.map_or(0.0, |texts| texts.seconds);
+        members.push(frozen);
         let fine_tuned = || arena.text_transformer(encoder, model);
         members.push(metered(fine_tuned, |m| Some(m))?);
     }
@@ -291,7 +301,8 @@ fn save(
     let frozen_needed = members
         .iter()
         .any(|m| needed.contains(&m.name.as_str()) && matches!(m.kind, MemberKind::Frozen { .. }));
-    if let Some(encoder) = encoder.filter(|_| frozen_needed) {
+    let numbers = arena.embedded.and_then(|texts| texts.numbers.as_ref());
+    if let Some(encoder) = encoder.filter(|_| frozen_needed || numbers.is_some()) {
         for (name, path) in encoder.all_files() {
             folder.copy_in(&path, &format!("model/encoder/{name}"))?;
         }
@@ -302,7 +313,12 @@ fn save(
     }
     let weights = arena.class_weights.clone();
     let manifest = Manifest::new(chosen.to_string(), saved_members, weights);
-    saved::write(folder, &arena.loaded.preparation, linear, &manifest)
+    saved::write(
+        folder,
+        (&arena.loaded.preparation, numbers),
+        linear,
+        &manifest,
+    )
 }
 
 /// The chosen member, and those that it is a blend of.

@@ -8,8 +8,10 @@ mod arena;
 mod bench;
 mod blend;
 mod data;
+mod decision;
 mod division;
 mod embed;
+mod embedded;
 mod error;
 mod export;
 mod gate;
@@ -38,15 +40,13 @@ pub use bench::{
     KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
     TreeSpeed, bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
 };
+pub use decision::{Costs, DecisionSection};
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
 pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
-pub use job::{
-    ClassWeights, Costs, DataSection, DecisionSection, Job, SplitSection, TransformerSection,
-    WindowsSection,
-};
+pub use job::{ClassWeights, DataSection, Job, SplitSection, TransformerSection, WindowsSection};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};

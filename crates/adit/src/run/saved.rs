@@ -23,13 +23,17 @@ use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
 use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
-use crate::represent::embedding::SentenceEncoder;
+use crate::represent::embedding::{SentenceEncoder, TextVectors};
 use crate::represent::encoder::EncoderDirectory;
+use crate::represent::text_numbers::TextNumbers;
 use crate::represent::tree_columns::TreeFeatures;
 use crate::store::RunFolder;
 
 /// Format of the folder; raised when an old one can no longer be read.
 const VERSION: u32 = 1;
+
+/// What models over rows read of texts; there only where they do.
+const TEXT_NUMBERS: &str = "model/text_numbers.json";
 
 /// Which members a run keeps and which one it recommends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,6 +158,17 @@ pub struct Predictor {
     pub manifest: Manifest,
     pub decisions: Decisions,
     member: LoadedMember,
+    /// Where the member reads vectors of the encoder as it is.
+    encoder: Option<SentenceEncoder>,
+    /// What models over rows read of the texts.
+    text_numbers: Option<TextNumbers>,
+}
+
+/// Rows as members read them.
+struct Readable {
+    dataset: Dataset,
+    /// Of the texts, where the member reads them.
+    vectors: Option<TextVectors>,
 }
 
 enum LoadedMember {
@@ -163,8 +178,22 @@ enum LoadedMember {
     Row(RowTransformerModel, Vec<Params>),
     Molecule(MoleculeTransformerModel, Vec<Params>),
     Text(TextModel, Box<EncoderDirectory>, Vec<Params>),
-    Frozen(Box<SentenceEncoder>, Box<LinearModel>),
+    Frozen(Box<LinearModel>),
     Blend(Vec<(LoadedMember, f64)>),
+}
+
+impl LoadedMember {
+    /// Whether it reads vectors of the encoder as it is; `beside_rows` where models over rows do.
+    fn reads_vectors(&self, beside_rows: bool) -> bool {
+        match self {
+            Self::Frozen(_) => true,
+            Self::Trivial(_) | Self::Text(..) => false,
+            Self::Linear(_) | Self::Trees(..) | Self::Row(..) | Self::Molecule(..) => beside_rows,
+            Self::Blend(parts) => parts
+                .iter()
+                .any(|(part, _)| part.reads_vectors(beside_rows)),
+        }
+    }
 }
 
 impl Manifest {
@@ -186,7 +215,7 @@ impl Manifest {
 /// Writes the parts that every run keeps.
 pub fn write(
     folder: &RunFolder,
-    preparation: &Preparation,
+    (preparation, text_numbers): (&Preparation, Option<&TextNumbers>),
     linear: &SavedLinear,
     manifest: &Manifest,
 ) -> Result<(), RunError> {
@@ -194,6 +223,9 @@ pub fn write(
         "model/preparation.json",
         &to_json("model/preparation.json", preparation)?,
     )?;
+    if let Some(numbers) = text_numbers {
+        folder.write(TEXT_NUMBERS, &to_json(TEXT_NUMBERS, numbers)?)?;
+    }
     folder.write("model/linear.json", &to_json("model/linear.json", linear)?)?;
     folder.write(
         "model/manifest.json",
@@ -226,9 +258,20 @@ impl Predictor {
             });
         }
         let wanted = member.unwrap_or(&manifest.chosen);
+        let member = load_member(&folder, &manifest, wanted)?;
+        let file = run.join(TEXT_NUMBERS);
+        let text_numbers: Option<TextNumbers> =
+            file.is_file().then(|| from_json(&file)).transpose()?;
+        let encoder = if member.reads_vectors(text_numbers.is_some()) {
+            Some(sentence_encoder(&folder, text_numbers.as_ref())?)
+        } else {
+            None
+        };
         Ok(Predictor {
             preparation: from_json(&folder.join("preparation.json"))?,
-            member: load_member(&folder, &manifest, wanted)?,
+            member,
+            encoder,
+            text_numbers,
             decisions: (manifest.members.iter())
                 .find(|m| m.name == wanted)
                 .map(|m| m.decisions.clone())
@@ -248,9 +291,22 @@ impl Predictor {
 
     /// Predicts raw rows: the same cleaning and the same weights as in the run.
     pub fn predict(&self, rows: &Rows, watch: &dyn Watch) -> Result<Predictions, RunError> {
-        let dataset = self.preparation.apply_features(rows)?;
-        let raw = self.predict_dataset(&self.member, &dataset, watch)?;
+        let readable = self.readable(self.preparation.apply_features(rows)?, watch)?;
+        let raw = self.predict_readable(&self.member, &readable, watch)?;
         Ok(self.decisions.calibrator.apply(&raw))
+    }
+
+    /// Adds what the member reads of the texts.
+    fn readable(&self, mut dataset: Dataset, watch: &dyn Watch) -> Result<Readable, RunError> {
+        let encoder = self.encoder.as_ref();
+        let vectors = encoder
+            .map(|encoder| encoder.vectors(&dataset.texts, watch))
+            .transpose()?;
+        if let (Some(numbers), Some(vectors)) = (&self.text_numbers, &vectors) {
+            let columns = numbers.columns(&dataset.texts, vectors)?;
+            dataset.numbers.extend(columns);
+        }
+        Ok(Readable { dataset, vectors })
     }
 
     fn unweighted(&self, predictions: Predictions) -> Predictions {
@@ -260,12 +316,13 @@ impl Predictor {
         }
     }
 
-    fn predict_dataset(
+    fn predict_readable(
         &self,
         member: &LoadedMember,
-        dataset: &Dataset,
+        readable: &Readable,
         watch: &dyn Watch,
     ) -> Result<Predictions, RunError> {
+        let dataset = &readable.dataset;
         let by_seed = match member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
@@ -292,14 +349,16 @@ impl Predictor {
             LoadedMember::Blend(parts) => {
                 let found = parts
                     .iter()
-                    .map(|(part, _)| self.predict_dataset(part, dataset, watch))
+                    .map(|(part, _)| self.predict_readable(part, readable, watch))
                     .collect::<Result<Vec<_>, _>>()?;
                 let found: Vec<&Predictions> = found.iter().collect();
                 let weights: Vec<f64> = parts.iter().map(|(_, weight)| *weight).collect();
                 vec![weighted_mean(&found, &weights)?]
             }
-            LoadedMember::Frozen(encoder, model) => {
-                let found = model.predict(&encoder.features(&dataset.texts, watch)?)?;
+            LoadedMember::Frozen(model) => {
+                let vectors = readable.vectors.as_ref();
+                let features = vectors.map(TextVectors::features);
+                let found = model.predict(&features.ok_or(MineError::NoFeatures)?)?;
                 vec![self.unweighted(found)]
             }
             LoadedMember::Text(model, encoder, weights) => {
@@ -382,13 +441,20 @@ fn load_member(folder: &Path, manifest: &Manifest, name: &str) -> Result<LoadedM
             };
             LoadedMember::Blend(parts.iter().map(load).collect::<Result<_, _>>()?)
         }
-        MemberKind::Frozen { encoder, model } => {
-            let encoder = EncoderDirectory::open(&folder.join("encoder"), encoder)?;
-            LoadedMember::Frozen(Box::new(encoder.sentence_encoder()?), model.clone())
-        }
+        MemberKind::Frozen { model, .. } => LoadedMember::Frozen(model.clone()),
         MemberKind::Text(model) => text(&model.encoder, TextModel::Classifier(*model.clone()))?,
         MemberKind::TextToText(model) => text(&model.encoder, TextModel::Writer(*model.clone()))?,
     })
+}
+
+/// The encoder that was copied into the run.
+fn sentence_encoder(
+    folder: &Path,
+    numbers: Option<&TextNumbers>,
+) -> Result<SentenceEncoder, RunError> {
+    let name = numbers.map_or("encoder", |numbers| numbers.encoder.as_str());
+    let encoder = EncoderDirectory::open(&folder.join("encoder"), name)?;
+    Ok(encoder.sentence_encoder()?)
 }
 
 pub(super) fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RunError> {

@@ -3,6 +3,7 @@
 use adit_nn::Params;
 
 use super::arena::{Arena, TrainedMember, several};
+use super::embedded::Embedded;
 use super::rates::{best_rate, candidates, describe, histories};
 use super::saved::{MemberKind, TextModel};
 use super::{RunError, TransformerSection};
@@ -20,10 +21,15 @@ impl Arena<'_> {
     /// A linear model over the encoder's vectors, its weights left as they are: little compute, and
     /// what fine-tuning has to beat.
     pub fn frozen_encoder(&self, encoder: &EncoderDirectory) -> Result<TrainedMember, RunError> {
-        let dataset = &self.loaded.dataset;
-        let features = encoder
-            .sentence_encoder()?
-            .features(&dataset.texts, self.watch)?;
+        let made;
+        let embedded = match self.embedded {
+            Some(embedded) => embedded,
+            None => {
+                made = Embedded::of(self.loaded, encoder, self.watch)?;
+                &made
+            }
+        };
+        let features = embedded.vectors.features();
         let name = format!("{}, frozen", encoder.name());
         let over = self.linear_over(&features, &name)?;
         let kind = MemberKind::Frozen {

@@ -2,16 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Abstain, Aim, Calibrator, Conformal, Rule};
+use super::{Abstain, Aim, Calibrator, Conformal, CostMatrix, Rule};
 use crate::mine::{MineError, Predictions};
 use crate::prepare::Target;
 
 /// What is wanted of decisions.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// Share of cases in which sets and intervals are to hold the truth.
     pub level: f64,
     pub aim: Option<Aim>,
+    /// Of any number of classes: what every mistake costs.
+    pub costs: Option<CostMatrix>,
     pub max_error: Option<f64>,
 }
 
@@ -26,6 +28,9 @@ pub struct Decisions {
     /// Of two classes: when the positive one is decided for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
+    /// What every mistake costs; the class of least expected cost is decided for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<CostMatrix>,
     /// Absent where the held-out rows are too few for the level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conformal: Option<Conformal>,
@@ -52,6 +57,7 @@ impl Decisions {
             calibrator,
             log_loss: fitted.log_loss,
             rule: None,
+            costs: wanted.costs.clone(),
             abstain: None,
         };
         let Target::Classes { codes, .. } = target else {
@@ -89,6 +95,9 @@ impl Decisions {
 
     /// The class decided for in each row of calibrated predictions; `None` for numbers.
     pub fn decided(&self, calibrated: &Predictions, positive: Option<usize>) -> Option<Vec<u32>> {
+        if let Some(costs) = &self.costs {
+            return costs.decide(calibrated);
+        }
         match (self.threshold(), positive, calibrated.n_classes()) {
             (Some(threshold), Some(positive), Some(2)) => {
                 let chances = calibrated.class(positive)?;

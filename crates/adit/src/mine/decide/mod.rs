@@ -7,11 +7,13 @@
 mod abstain;
 mod calibrator;
 mod conformal;
+mod costs;
 mod decisions;
 mod rule;
 
 pub use abstain::Abstain;
 pub use calibrator::{Calibrator, Fitted};
 pub use conformal::{Conformal, Limits};
+pub use costs::CostMatrix;
 pub use decisions::{Decisions, Wanted, confidences};
 pub use rule::{Aim, Alerts, Rule, counts_at, top_share};

@@ -2,7 +2,7 @@
 
 use minijinja::{Value, context};
 
-use crate::explain::{Coverage, Estimate, Findings, RuleFound};
+use crate::explain::{CostsFound, Coverage, Estimate, Findings, RuleFound};
 use crate::report::metric::Metric;
 use crate::report::numbers;
 
@@ -38,6 +38,7 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         calibrated => decisions.calibrated.as_deref(),
         conformal => decisions.conformal.as_ref().map(|found| conformal(found, findings)),
         rule => decisions.rule.as_ref().map(rule),
+        costs => decisions.costs.as_ref().map(costs),
         budgets => budgets,
         answered => answered,
         abstain => decisions.abstain.map(|found| context! {
@@ -93,6 +94,28 @@ fn rule(found: &RuleFound) -> Value {
         held_recall => percent(found.held_out.recall()),
         held_cost => found.costs.map(|(held, _)| numbers::plain(held)),
         cost => found.costs.map(|(_, test)| numbers::plain(test)),
+    }
+}
+
+fn costs(found: &CostsFound) -> Value {
+    let between = |estimate: &Estimate| {
+        format!(
+            "{} to {}",
+            numbers::plain(estimate.low),
+            numbers::plain(estimate.high)
+        )
+    };
+    context! {
+        decided => numbers::plain(found.decided.value),
+        decided_interval => between(&found.decided),
+        most_probable => numbers::plain(found.most_probable),
+        saved => numbers::plain(found.saved.value),
+        saved_interval => between(&found.saved),
+        constant => found.constant.0.as_str(),
+        constant_cost => numbers::plain(found.constant.1),
+        changed => numbers::count(found.changed),
+        is_dearer_than_constant => found.constant.1 < found.decided.value,
+        is_beyond_chance => found.saved.low > 0.0,
     }
 }
 

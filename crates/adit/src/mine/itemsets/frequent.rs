@@ -1,0 +1,141 @@
+//! All frequent sets.
+
+use rayon::prelude::*;
+
+use super::found::{Bar, Kept};
+use super::ranked::{Ranked, Sets};
+
+/// Branches that are worth a task each lie so near the root.
+const TASKS_BELOW: usize = 2;
+/// Fewer branches than this are no work for several threads.
+const FEW_BRANCHES: usize = 8;
+
+/// What one branch of the search goes by.
+struct Search<'a> {
+    max_items: usize,
+    bar: &'a Bar,
+}
+
+/// A set that is being grown.
+#[derive(Clone)]
+struct Grown {
+    /// Ranks that it was grown by.
+    ranks: Vec<u32>,
+    /// Ranks that are in all its baskets besides; each subset of them makes one more set of the same count.
+    always: Vec<u32>,
+}
+
+/// All frequent sets whose rarest item is `item`.
+pub(super) fn below(ranked: &Ranked, item: usize, max_items: usize, bar: &Bar) -> Kept {
+    let mut kept = Kept::new();
+    let least = bar.least();
+    if ranked.count[item] < least {
+        return kept;
+    }
+    let Some(beside) = ranked.beside(item, least, false) else {
+        return kept;
+    };
+    let search = Search { max_items, bar };
+    let mut grown = Grown {
+        ranks: vec![item as u32],
+        always: beside.always,
+    };
+    search.tell(&grown, beside.n, &mut kept);
+    search.grow(&mut grown, &beside.after, &mut kept, &mut Vec::new());
+    kept.tell(bar);
+    kept
+}
+
+impl Search<'_> {
+    /// Grows a set by each of the others that it meets in `beside`.
+    fn grow(&self, grown: &mut Grown, beside: &Sets, kept: &mut Kept, spare: &mut Vec<Sets>) {
+        if beside.is_empty() || grown.ranks.len() >= self.max_items {
+            return;
+        }
+        let order = beside.rarest_first();
+        if grown.ranks.len() <= TASKS_BELOW && order.len() >= FEW_BRANCHES {
+            let parts: Vec<Kept> = (0..order.len())
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|k| {
+                    let (mut own, mut spare) = (Kept::new(), Vec::new());
+                    self.branch(
+                        &mut grown.clone(),
+                        (beside, &order[k..]),
+                        &mut own,
+                        &mut spare,
+                    );
+                    own.tell(self.bar);
+                    own
+                })
+                .collect();
+            kept.tell(self.bar);
+            parts.into_iter().for_each(|part| kept.append(part));
+            return;
+        }
+        for k in 0..order.len() {
+            self.branch(grown, (beside, &order[k..]), kept, spare);
+        }
+    }
+
+    /// All sets with the first of `order` and any of those after it.
+    fn branch(
+        &self,
+        grown: &mut Grown,
+        (beside, order): (&Sets, &[u32]),
+        kept: &mut Kept,
+        spare: &mut Vec<Sets>,
+    ) {
+        let first = order[0] as usize;
+        let n = beside.counts[first];
+        let least = self.bar.least();
+        if n < least {
+            return;
+        }
+        let n_always = grown.always.len();
+        let mut within = spare.pop().unwrap_or_default();
+        within.clear(beside.baskets_within(n));
+        let own = beside.words(first);
+        for &other in &order[1..] {
+            let shared = within.add_shared((beside, other as usize), (own, n), least);
+            if shared == n {
+                grown.always.push(beside.ranks[other as usize]);
+            }
+        }
+        grown.ranks.push(beside.ranks[first]);
+        self.tell(grown, n, kept);
+        self.grow(grown, &within, kept, spare);
+        grown.ranks.pop();
+        grown.always.truncate(n_always);
+        spare.push(within);
+    }
+
+    /// Keeps a set with every subset of what is always beside it.
+    fn tell(&self, grown: &Grown, count: u32, kept: &mut Kept) {
+        if grown.ranks.len() > self.max_items {
+            return;
+        }
+        kept.push((&grown.ranks, &[]), count, self.bar);
+        let mut chosen = Vec::new();
+        self.tell_subsets(grown, 0, &mut chosen, count, kept);
+    }
+
+    fn tell_subsets(
+        &self,
+        grown: &Grown,
+        from: usize,
+        chosen: &mut Vec<u32>,
+        count: u32,
+        kept: &mut Kept,
+    ) {
+        if grown.ranks.len() + chosen.len() >= self.max_items || count < self.bar.least() {
+            return;
+        }
+        for at in from..grown.always.len() {
+            chosen.push(grown.always[at]);
+            kept.push((&grown.ranks, chosen), count, self.bar);
+            self.tell_subsets(grown, at + 1, chosen, count, kept);
+            chosen.pop();
+        }
+    }
+}

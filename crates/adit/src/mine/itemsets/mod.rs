@@ -1,0 +1,121 @@
+//! Sets of items that occur together often: all of them, the closed ones, the maximal ones.
+//!
+//! Enters: [`Transactions`]. Leaves: [`Itemsets`] with exact counts. Not here: whether a set says anything that its parts
+//! do not (see `rules`).
+//!
+//! Items are taken from the rarest to the most frequent. For each, one pass over its baskets counts all items beside it
+//! (occurrence deliver: Uno, Kiyomi and Arimura 2004, "LCM ver. 2"); those that stay frequent become bit sets over
+//! these baskets only, and sets are grown by intersecting bits (Zaki 2000, "Scalable algorithms for association
+//! mining"). Items in all baskets of a set are not searched but added to what is found. Closed sets are told from their
+//! doubles by the items that were taken before (Lucchese, Orlando and Perego 2006, "Fast and memory efficient mining of
+//! frequent closed itemsets").
+
+mod closed;
+mod found;
+mod frequent;
+mod ranked;
+#[cfg(test)]
+mod tests;
+
+pub use found::{Itemsets, Shortage};
+
+use rayon::prelude::*;
+
+use self::found::{Bar, Kept};
+use self::ranked::Ranked;
+use super::MineError;
+use crate::represent::transactions::Transactions;
+
+/// Which sets are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All frequent ones.
+    Frequent,
+    /// Those that no larger set with the same count contains.
+    Closed,
+    /// Those that no larger frequent set contains.
+    Maximal,
+}
+
+/// What is searched for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ItemsetSettings {
+    pub kind: Kind,
+    /// Baskets that a set is in, at least; 1 or more.
+    pub min_count: u32,
+    /// Items of a set, at most.
+    pub max_items: usize,
+    /// Only so many of the most frequent sets, where given; of equally frequent ones the shorter, then the earlier.
+    pub top: Option<usize>,
+    /// Memory for what is found, in bytes. Where it is too little, the least count is raised until the rest fits.
+    pub memory: u64,
+}
+
+impl ItemsetSettings {
+    /// All frequent sets of this count.
+    pub fn frequent(min_count: u32) -> Self {
+        Self {
+            kind: Kind::Frequent,
+            min_count,
+            max_items: usize::MAX,
+            top: None,
+            memory: 1 << 30,
+        }
+    }
+
+    /// The sets of some baskets, in an order that depends on nothing but the baskets.
+    ///
+    /// # Errors
+    /// `Setting` where the least count, the number of items or `top` is 0; `Cancelled`.
+    pub fn mine(
+        &self,
+        transactions: &Transactions,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<Itemsets, MineError> {
+        self.check()?;
+        let ranked = Ranked::new(transactions, self.min_count);
+        let bar = Bar::new(self, transactions.len());
+        let n = ranked.n_items();
+        // The rarest items have the most before them, so they come first.
+        let found: Vec<Option<Kept>> = (0..n)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|item| {
+                if !goes_on(item, n) {
+                    return None;
+                }
+                Some(match self.kind {
+                    Kind::Frequent => frequent::below(&ranked, item, self.max_items, &bar),
+                    Kind::Closed => closed::below(&ranked, item, self.max_items, None, &bar),
+                    Kind::Maximal => {
+                        let least = Some(self.min_count);
+                        closed::below(&ranked, item, self.max_items, least, &bar)
+                    }
+                })
+            })
+            .collect();
+        let found: Option<Vec<Kept>> = found.into_iter().collect();
+        let found = found.ok_or(MineError::Cancelled)?;
+        Ok(Itemsets::gathered(
+            found,
+            self,
+            &bar,
+            &ranked,
+            transactions.len(),
+        ))
+    }
+
+    fn check(&self) -> Result<(), MineError> {
+        let zero = |setting: &'static str| MineError::Setting {
+            setting,
+            value: "0".into(),
+            reason: "it is at least 1",
+        };
+        match (self.min_count, self.max_items, self.top) {
+            (0, ..) => Err(zero("min_count")),
+            (_, 0, _) => Err(zero("max_items")),
+            (.., Some(0)) => Err(zero("top")),
+            _ => Ok(()),
+        }
+    }
+}
