@@ -1,6 +1,7 @@
 //! The command line, one struct a verb.
 
 mod bench;
+mod rules;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use bench::*;
+pub use rules::*;
 
 /// Data mining with transformers: tables and texts in, checked findings out.
 #[derive(Debug, Parser)]
@@ -52,6 +54,9 @@ pub enum Verb {
         after_help = "Example:\n  adit regress concrete.csv --target strength --test test.csv --out runs/strength"
     )]
     Regress(LearnArgs),
+    /// Find what goes together more often than chance has it
+    #[command(after_help = RULES_EXAMPLE)]
+    Rules(RulesArgs),
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
     Predict(PredictArgs),

@@ -12,6 +12,7 @@ use args::{Cli, ModelVerb, Verb};
 use commands::{CliError, Session};
 
 fn main() -> ExitCode {
+    end_quietly_with_the_reader();
     let cli = Cli::parse();
     progress::catch_interrupts();
     let session = Session::new(cli.threads, cli.quiet);
@@ -33,6 +34,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whoever reads the output may stop early, as `head` does; that is no error of ours.
+fn end_quietly_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>();
+        let is_closed = message
+            .is_some_and(|m| m.starts_with("failed printing to std") && m.contains("Broken pipe"));
+        if is_closed {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Run(args) => commands::learn::run_job(&args, session),
@@ -42,6 +57,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Regress(args) => commands::learn::learn(args, adit::prepare::Task::Regress, session),
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Pretrain(args) => commands::pretrain::pretrain(args, session),
+        Verb::Rules(args) => commands::rules::rules(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
         Verb::Bench(verb) => commands::bench::bench(verb, session),
         Verb::Export(args) => commands::export::export(args),

@@ -7,8 +7,8 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, ClassWeights, Costs, DataSection, DecisionSection, Job, Outcome, SplitSection,
-    TransformerSection,
+    self, ClassWeights, Costs, DataSection, DecisionSection, Job, Outcome, PatternJob,
+    SplitSection, TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
 
@@ -26,6 +26,9 @@ pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> 
             "give the path of a job file in TOML; `adit run --help` shows one",
         )
     })?;
+    if PatternJob::is_one(&text) {
+        return run_patterns(&text, &args, session);
+    }
     let mut job = Job::from_toml(&text, &args.job)?;
     if let Some(seed) = args.seed {
         job.seed = seed;
@@ -35,23 +38,36 @@ pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> 
     }
     let base = args.job.parent().unwrap_or(Path::new("."));
     let job = job.anchored(&absolute(base)?);
-    let name = match (args.job.file_stem(), base.file_name()) {
+    execute(&job, &name_of(&args.job), &args.output, session)
+}
+
+/// What a run is called after its job file: the file's name, or its folder's where it is `job.toml`.
+fn name_of(job: &Path) -> String {
+    let folder = job.parent().and_then(Path::file_name);
+    match (job.file_stem(), folder) {
         (Some(stem), Some(folder)) if stem == "job" => folder.to_string_lossy().into_owned(),
         (Some(stem), _) => stem.to_string_lossy().into_owned(),
         _ => "run".to_string(),
-    };
-    execute(&job, &name, &args.output, session)
+    }
+}
+
+fn run_patterns(text: &str, args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let mut job = PatternJob::from_toml(text, &args.job)?;
+    if let Some(seed) = args.seed {
+        job.seed = seed;
+    }
+    let base = args.job.parent().unwrap_or(Path::new("."));
+    let job = job.anchored(&absolute(base)?);
+    let output = (
+        args.output.out.as_deref(),
+        args.output.force,
+        args.output.json,
+    );
+    super::rules::execute(&job, &name_of(&args.job), output, session)
 }
 
 pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode, CliError> {
-    let first = Path::new(&args.inputs[0]);
-    let stem = match first.file_name() {
-        Some(name) if args.inputs[0] != "-" => {
-            let name = name.to_string_lossy();
-            name.split('.').next().unwrap_or("data").replace('*', "all")
-        }
-        _ => "data".to_string(),
-    };
+    let stem = stem(&args.inputs);
     let name = format!("{stem}-{}", args.target.replace(['/', '\\', ' '], "_"));
     let job = Job {
         task,
@@ -125,7 +141,19 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
     execute(&job, &name, &args.output, session)
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+/// The first input's name without its endings.
+pub fn stem(inputs: &[String]) -> String {
+    let first = inputs.first().map_or("-", String::as_str);
+    match Path::new(first).file_name() {
+        Some(name) if first != "-" => {
+            let name = name.to_string_lossy();
+            name.split('.').next().unwrap_or("data").replace('*', "all")
+        }
+        _ => "data".to_string(),
+    }
+}
+
+pub fn absolute(path: &Path) -> Result<PathBuf, CliError> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -162,7 +190,7 @@ fn execute(
 }
 
 /// `runs/NAME`, or `runs/NAME-2` and so on where that is there.
-fn unused(parent: &Path, name: &str) -> PathBuf {
+pub fn unused(parent: &Path, name: &str) -> PathBuf {
     let plain = parent.join(name);
     if !plain.exists() {
         return plain;

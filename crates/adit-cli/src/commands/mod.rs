@@ -9,6 +9,7 @@ pub mod model;
 pub mod predict;
 pub mod pretrain;
 pub mod profile;
+pub mod rules;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -12,6 +12,7 @@ pub mod molecule_transformer;
 mod predictions;
 pub mod pretraining;
 pub mod row_transformer;
+pub mod rules;
 pub mod text_to_text;
 pub mod text_transformer;
 pub mod training;

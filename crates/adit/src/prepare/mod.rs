@@ -39,5 +39,5 @@ pub use overlap::rows_also_in_training;
 pub use role::*;
 pub use split::{Fold, FoldSettings, SplitSettings, TestPart, folds, group_ids, split};
 pub use suspicion::{Suspicion, suspicions};
-pub use text::normalise_text;
+pub use text::{normalise_text, number_name};
 pub use windows::Windows;

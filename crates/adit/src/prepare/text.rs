@@ -22,7 +22,7 @@ pub fn normalise_text(text: &str) -> String {
 }
 
 /// A number as a category name: `4` for `4.0`, so that whole numbers read as floats stay themselves.
-pub(super) fn number_name(value: f64) -> String {
+pub fn number_name(value: f64) -> String {
     // Adding zero turns -0 into 0.
     format!("{}", value + 0.0)
 }

@@ -41,10 +41,15 @@ pub fn result_json(
     for (key, value) in found {
         put(&key, value);
     }
+    Ok(written(result))
+}
+
+/// An object as the text of a file.
+pub(super) fn written(object: Map<String, Value>) -> String {
     let mut out = String::new();
-    pretty(&Value::Object(result), 0, &mut out);
+    pretty(&Value::Object(object), 0, &mut out);
     out.push('\n');
-    Ok(out)
+    out
 }
 
 /// Hex SHA-256 of what was found: equal for equal input, settings and seed, on any machine and
@@ -71,6 +76,11 @@ pub fn fingerprint(findings: &Findings) -> String {
             member.shift_remove("peak_bytes");
         }
     }
+    print_of(found)
+}
+
+/// Hex SHA-256 of an object with sorted keys.
+pub(super) fn print_of(found: Map<String, Value>) -> String {
     let mut canonical = String::new();
     write_canonical(&Value::Object(found), &mut canonical);
     Sha256::digest(canonical.as_bytes())
@@ -81,7 +91,7 @@ pub fn fingerprint(findings: &Findings) -> String {
         })
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -11,6 +11,7 @@ mod json;
 mod metric;
 mod numbers;
 mod page;
+mod patterns;
 mod sections;
 mod svg;
 
@@ -23,3 +24,4 @@ pub use card::model_card;
 pub use error::ReportError;
 pub use json::{fingerprint, result_json};
 pub use page::html;
+pub use patterns::{pattern_html, pattern_json};

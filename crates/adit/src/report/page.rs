@@ -2,7 +2,7 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
 use super::{ReportError, escape, sections};
 use crate::explain::{Cost, Findings};
@@ -32,6 +32,14 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// # Errors
 /// When a template does not render, which no findings should be able to cause.
 pub fn html(findings: &Findings, cost: &Cost, adit_version: &str) -> Result<String, ReportError> {
+    render(TEMPLATES, sections::page(findings, cost, adit_version))
+}
+
+/// Renders the first of some templates, in which the others can be included.
+pub(super) fn render(
+    templates: &'static [(&'static str, &'static str)],
+    values: Value,
+) -> Result<String, ReportError> {
     let mut environment = Environment::new();
     environment.set_syntax(
         SyntaxConfig::builder()
@@ -52,16 +60,16 @@ pub fn html(findings: &Findings, cost: &Cost, adit_version: &str) -> Result<Stri
         };
         out.write_str(&text).map_err(Error::from)
     });
-    for (name, source) in TEMPLATES {
+    for (name, source) in templates {
         environment
             .add_template(name, source)
             .map_err(|error| failed(name, &error))?;
     }
+    let first = templates.first().map_or("", |(name, _)| name);
     let page = environment
-        .get_template(TEMPLATES[0].0)
-        .map_err(|error| failed(TEMPLATES[0].0, &error))?;
-    page.render(sections::page(findings, cost, adit_version))
-        .map_err(|error| failed(TEMPLATES[0].0, &error))
+        .get_template(first)
+        .map_err(|error| failed(first, &error))?;
+    page.render(values).map_err(|error| failed(first, &error))
 }
 
 fn failed(template: &str, error: &Error) -> ReportError {

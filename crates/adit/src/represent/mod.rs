@@ -1,4 +1,5 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
+pub mod baskets;
 pub mod components;
 pub mod embedding;
 pub mod encoder;

@@ -31,6 +31,17 @@ pub enum RunError {
     NotRepeated { rows: usize },
     #[error("no {part} row has a value in the target column `{target}`")]
     NoTarget { part: String, target: String },
+    #[error("there is no basket in the data")]
+    NoBaskets,
+    #[error("no column of the table can be read as items; there are {}", columns.join(", "))]
+    NoBasketColumn { columns: Vec<String> },
+    #[error("there is no column `{column}`; there are {}", columns.join(", "))]
+    NoSuchColumn {
+        column: String,
+        columns: Vec<String>,
+    },
+    #[error("no basket holds the item `{item}`")]
+    NoSuchItem { item: String, items: Vec<String> },
     #[error("cannot start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
     #[error("{reason}")]
@@ -71,6 +82,16 @@ impl RunError {
                  `adit model add hf:sentence-transformers/all-MiniLM-L6-v2` fetches a small one"
                     .to_string(),
             ),
+            RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
+            RunError::NoBasketColumn { .. } => Some(
+                "name columns with `--column COL`, or basket and item with `--basket COL --item COL`"
+                    .into(),
+            ),
+            RunError::NoSuchColumn { .. } => Some("name one of these columns".into()),
+            RunError::NoSuchItem { item, items } => Some(match near(item, items) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("items are written as in {}", sample(items)),
+            }),
             RunError::TextFile { .. } => Some("give a file with one text a line, in UTF-8".into()),
             RunError::NoTextColumn { .. } => {
                 Some("name the text columns with `--text COL`".to_string())
@@ -152,4 +173,21 @@ impl From<PrepareError> for RunError {
             other => RunError::Prepare(other),
         }
     }
+}
+
+/// The item that is written like `wanted`, but for upper and lower case or a part.
+fn near<'a>(wanted: &str, items: &'a [String]) -> Option<&'a String> {
+    let wanted = wanted.to_lowercase();
+    let same = items.iter().find(|item| item.to_lowercase() == wanted);
+    same.or_else(|| {
+        items
+            .iter()
+            .find(|item| item.to_lowercase().contains(&wanted))
+    })
+}
+
+/// The first items, to show how they are written.
+fn sample(items: &[String]) -> String {
+    let some: Vec<&str> = items.iter().take(3).map(String::as_str).collect();
+    some.join(", ")
 }

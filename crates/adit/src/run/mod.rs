@@ -22,6 +22,9 @@ mod learn;
 mod limits;
 mod members;
 mod molecule_member;
+mod pattern_data;
+mod pattern_job;
+mod patterns;
 mod plan;
 mod pretrain;
 mod rates;
@@ -49,6 +52,10 @@ pub use inspect::{ProfileOutcome, inspect};
 pub use job::{ClassWeights, DataSection, Job, SplitSection, TransformerSection, WindowsSection};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
+pub use pattern_job::{
+    BasketForm, BasketSection, PatternJob, PatternKind, PatternTask, SearchSection,
+};
+pub use patterns::{PatternOutcome, mine_patterns};
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@
 //! every column from all of its cells, and keeps bad rows aside; the second streams typed batches
 //! through the engine. Parquet and Arrow files bring their types along.
 
+mod baskets;
 mod build;
 mod cell;
 mod columnar;
@@ -27,6 +28,7 @@ mod sketch;
 mod table;
 mod text;
 
+pub use baskets::{BasketLines, looks_like_baskets, read_baskets};
 pub use cell::MISSING_TOKENS;
 pub use error::SourceError;
 pub use profile::{ColumnProfile, Profile};

@@ -152,6 +152,8 @@ pub(super) struct Bar {
     budget: Budget,
     /// What was found so far, by count. `[n_baskets + 1]`
     found: Vec<AtomicU64>,
+    /// The sum of it all; the bar can rise only once that is over the budget.
+    sum: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -171,6 +173,7 @@ impl Bar {
                 None => Budget::Bytes(settings.memory),
             },
             found: (0..=n_baskets).map(|_| AtomicU64::new(0)).collect(),
+            sum: AtomicU64::new(0),
         }
     }
 
@@ -189,6 +192,10 @@ impl Bar {
     /// Raises the least count as far as what was found demands. All sets of the final count are found whatever the
     /// order, so the last look sees the same numbers on every run.
     fn raise(&self) {
+        let (Budget::Enough(budget) | Budget::Bytes(budget)) = self.budget;
+        if self.sum.load(Ordering::Relaxed) < budget {
+            return;
+        }
         let mut sum = 0;
         let least = self.least() as usize;
         for count in (least..self.found.len()).rev() {
@@ -253,12 +260,15 @@ impl Kept {
         } else {
             self.ends[self.untold - 1]
         };
+        let mut new = 0;
         for at in self.untold..self.counts.len() {
             let end = self.ends[at];
-            bar.found[self.counts[at] as usize]
-                .fetch_add(bar.weight(end - start), Ordering::Relaxed);
+            let weight = bar.weight(end - start);
+            bar.found[self.counts[at] as usize].fetch_add(weight, Ordering::Relaxed);
+            new += weight;
             start = end;
         }
+        bar.sum.fetch_add(new, Ordering::Relaxed);
         self.untold = self.counts.len();
         let before = bar.least();
         bar.raise();

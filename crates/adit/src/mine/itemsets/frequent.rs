@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::found::{Bar, Kept};
 use super::ranked::{Ranked, Sets};
 
-/// Branches that are worth a task each lie so near the root.
-const TASKS_BELOW: usize = 2;
-/// Fewer branches than this are no work for several threads.
-const FEW_BRANCHES: usize = 8;
+/// Branches that may be worth a task each lie so near the root.
+const TASKS_BELOW: usize = 3;
+/// Words that the next level looks at, below which it is no work for several threads.
+const MUCH_WORK: usize = 1 << 20;
 
 /// What one branch of the search goes by.
 struct Search<'a> {
@@ -53,7 +53,8 @@ impl Search<'_> {
             return;
         }
         let order = beside.rarest_first();
-        if grown.ranks.len() <= TASKS_BELOW && order.len() >= FEW_BRANCHES {
+        let work = order.len() * order.len() * beside.n_words / 2;
+        if grown.ranks.len() <= TASKS_BELOW && work >= MUCH_WORK {
             let parts: Vec<Kept> = (0..order.len())
                 .into_par_iter()
                 .with_max_len(1)

@@ -10,6 +10,7 @@ pub(super) mod curves;
 pub(super) mod heat;
 pub(super) mod interval;
 pub(super) mod learning;
+pub(super) mod network;
 pub(super) mod scale;
 pub(super) mod scatter;
 

@@ -1,0 +1,129 @@
+//! Arguments of `adit rules`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::SourceArgs;
+
+pub const RULES_EXAMPLE: &str = "\
+Examples:
+  adit rules baskets.csv --min-support 0.005
+  adit rules sales.parquet --basket receipt --item product
+  adit rules sales.csv --basket customer --basket day --item product
+  adit rules customers.csv --target 'churn = yes' --guard lamp
+  adit rules baskets.dat --kind closed --min-support 0.01
+
+Guards, by which rules pay for the search:
+  holdout      found on one half of the baskets, tested on the other, corrected by Holm
+  lamp         with --target: corrected for every set that could be significant
+  permutation  corrected by what the same search finds in shuffled baskets
+  exploratory  false discovery rate: for looking around, not for claims
+  none         nothing is paid";
+
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// How baskets are written: a basket a line, a row an item (--basket and --item), or a row a basket
+    #[arg(long, value_enum, value_name = "FORM", default_value = "auto")]
+    pub form: BasketFormArg,
+    /// A row an item: column that tells which basket (repeatable: customer and day); baskets of one
+    /// value of the first of several stay in one half
+    #[arg(long, value_name = "COL")]
+    pub basket: Vec<String>,
+    /// A row an item: column of the item
+    #[arg(long, value_name = "COL")]
+    pub item: Option<String>,
+    /// A row a basket: column that is read (repeatable) [default: all but ids and texts]
+    #[arg(long = "column", value_name = "COL")]
+    pub columns: Vec<String>,
+    /// A row a basket: parts that numbers are cut into [default: 4]
+    #[arg(long, value_name = "N")]
+    pub parts: Option<usize>,
+    /// What is wanted: rules, itemsets (all frequent ones), closed or maximal ones
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        default_value = "rules",
+        hide_possible_values = true
+    )]
+    pub kind: KindArg,
+    /// Share of the baskets that hold all of a pattern, at least: 0.01 or 1%
+    #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = super::share, allow_negative_numbers = true)]
+    pub min_support: f64,
+    /// Share of the baskets with a rule's items that hold the other one too, at least
+    #[arg(long, value_name = "SHARE", value_parser = super::share, allow_negative_numbers = true)]
+    pub min_confidence: Option<f64>,
+    /// Items of a pattern, at most; of a rule with the one it leads to [default: 4 for rules, any number for sets]
+    #[arg(long, value_name = "N")]
+    pub max_items: Option<usize>,
+    /// Only so many of the most frequent sets
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Only rules to this item, as it is named in the data: milk, or 'churn = yes'
+    #[arg(long, value_name = "ITEM")]
+    pub target: Option<String>,
+    /// How rules pay for the search: holdout, lamp, permutation, exploratory or none
+    #[arg(
+        long,
+        value_enum,
+        value_name = "GUARD",
+        default_value = "holdout",
+        hide_possible_values = true
+    )]
+    pub guard: GuardArg,
+    /// Chance that any rule is kept where there is nothing
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = super::share)]
+    pub level: f64,
+    /// Shuffled data sets that the same search is run on
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub shuffles: u64,
+    /// MiB for what is found; where it is too little, the least support is raised until the rest fits
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub memory: u64,
+    /// Every random choice follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Heading of the report
+    #[arg(long)]
+    pub title: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Folder of the run [default: runs/NAME, numbered if it is there]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace a finished run in --out
+    #[arg(long)]
+    pub force: bool,
+    /// Print result.json to standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BasketFormArg {
+    Auto,
+    Lines,
+    Items,
+    Rows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    Rules,
+    Itemsets,
+    Closed,
+    Maximal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GuardArg {
+    Holdout,
+    Lamp,
+    Permutation,
+    Exploratory,
+    None,
+}

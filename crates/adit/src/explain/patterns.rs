@@ -1,0 +1,375 @@
+//! Patterns that were found, measured and told in words.
+//!
+//! Enters: rules with their counts. Leaves: [`PatternFindings`]. Not here: which rules are kept, how they are drawn.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::proportion::wilson;
+use super::{Estimate, Warning};
+use crate::mine::rules::{Guard, Reason, Rule};
+use crate::source::Origin;
+
+/// 97.5% of the standard normal distribution lies below.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// All that a search for patterns found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PatternFindings {
+    /// `rules`
+    pub task: String,
+    pub title: String,
+    pub verdict: String,
+    pub data: BasketSummary,
+    pub search: SearchSummary,
+    pub counts: PatternCounts,
+    /// The first of them, by p-value or, of sets, by count; all are in `patterns.parquet`.
+    pub patterns: Vec<Pattern>,
+    /// The best of the rules that were tested and fell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallen: Vec<Pattern>,
+    /// Absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shuffled: Option<ShuffledFound>,
+    pub warnings: Vec<Warning>,
+    pub run_again: Vec<String>,
+}
+
+/// What was searched.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BasketSummary {
+    pub sources: Vec<Origin>,
+    /// How baskets are written, in words.
+    pub form: String,
+    pub baskets: u64,
+    pub items: u64,
+    /// Items over all baskets.
+    pub entries: u64,
+    pub largest_basket: u64,
+    /// Where numbers were cut into parts: the ends of all parts but the last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cuts: BTreeMap<String, Vec<f64>>,
+}
+
+/// How it was searched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SearchSummary {
+    /// `rules`, `itemsets`, `closed` or `maximal`
+    pub kind: String,
+    pub guard: Guard,
+    pub level: f64,
+    pub min_support: f64,
+    pub min_confidence: f64,
+    pub max_items: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    pub seed: u64,
+    /// Baskets that were searched, and that rules were tested on where those are others.
+    pub searched: u64,
+    pub held_out: u64,
+    /// The support from which everything fits into memory, where less was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_that_fits: Option<f64>,
+}
+
+/// How many patterns there are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PatternCounts {
+    pub itemsets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximal: Option<u64>,
+    /// Kept rules, those that others speak for included.
+    pub rules: u64,
+    /// Kept rules that speak for themselves.
+    pub told: u64,
+    pub candidates: u64,
+    pub tested: u64,
+    /// By reason.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// One pattern.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pattern {
+    /// Items that are there, or the whole set.
+    pub items: Vec<String>,
+    /// The item that is then there too; absent of sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
+    pub words: String,
+    /// Baskets that hold it all.
+    pub count: u64,
+    pub support: Estimate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measures: Option<RuleMeasures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+    /// Rules about the same items that this one speaks for, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+/// How strong a rule is, on baskets that the search did not see where there are such.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RuleMeasures {
+    /// Share of the baskets with the items that hold the other one too.
+    pub confidence: Estimate,
+    /// How many times as often they are together as chance has it.
+    pub lift: Estimate,
+    /// Share of all baskets by which that is more.
+    pub leverage: Estimate,
+    /// How many times as often the rule would be wrong by chance; absent where it is never wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conviction: Option<Estimate>,
+    pub odds_ratio: Estimate,
+}
+
+/// What the same search finds where there is nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShuffledFound {
+    /// Rules kept in each shuffling.
+    pub kept: Vec<u64>,
+    /// Rules that looked good before they were paid for: the mean.
+    pub candidates: f64,
+    /// What was shuffled, in words.
+    pub what: String,
+}
+
+impl RuleMeasures {
+    /// From the counts of a rule, with 95% intervals: Wilson's for shares, the delta method on the logarithm for ratios
+    /// and on the plain scale for the leverage.
+    pub fn of(rule: &Rule) -> RuleMeasures {
+        let t = &rule.counts;
+        let (n, one, other, both) = (t.n as f64, t.one as f64, t.other as f64, t.both as f64);
+        let (p, r, c) = (both / n, one / n, other / n);
+        let confidence = wilson(rule.confidence(), one);
+        let lift = rule.lift();
+        let variance = (1.0 / p - 1.0 / r - 1.0 / c + 2.0 * p / (r * c) - 1.0).max(0.0) / n;
+        let leverage = p - r * c;
+        let spread = (p * (1.0 - p) + c * c * r * (1.0 - r) + r * r * c * (1.0 - c)
+            - 2.0 * c * p * (1.0 - r)
+            - 2.0 * r * p * (1.0 - c)
+            + 2.0 * r * c * (p - r * c))
+            .max(0.0);
+        let half = Z * (spread / n).sqrt();
+        let conviction = |confidence: f64| (1.0 - c) / (1.0 - confidence);
+        let wrong = 1.0 - confidence.value;
+        // Half a basket more in every cell keeps the ratio finite (Haldane, Anscombe).
+        let cells = [both, one - both, other - both, n - one - other + both].map(|x| x + 0.5);
+        let odds = cells[0] * cells[3] / (cells[1] * cells[2]);
+        RuleMeasures {
+            confidence,
+            lift: ratio(lift, variance),
+            leverage: Estimate {
+                value: leverage,
+                low: leverage - half,
+                high: leverage + half,
+            },
+            conviction: (wrong > 0.0).then(|| Estimate {
+                value: conviction(confidence.value),
+                low: conviction(confidence.low),
+                high: conviction(confidence.high.min(1.0 - 1e-12)),
+            }),
+            odds_ratio: ratio(odds, cells.iter().map(|x| 1.0 / x).sum()),
+        }
+    }
+}
+
+/// A ratio whose logarithm has a variance.
+fn ratio(value: f64, variance: f64) -> Estimate {
+    let factor = (Z * variance.sqrt()).exp();
+    Estimate {
+        value,
+        low: value / factor,
+        high: value * factor,
+    }
+}
+
+/// A share of baskets with Wilson's interval.
+pub fn share_estimate(count: u64, n: u64) -> Estimate {
+    wilson(count as f64 / (n as f64).max(1.0), n as f64)
+}
+
+/// A reason in the words of the report.
+pub fn reason_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unproductive => "says no more than a rule with fewer of its items",
+        Reason::Unsure => "confidence below what was asked for",
+        Reason::NotExplored => "not conspicuous where it was searched for",
+        Reason::Untestable => "too rare to be significant whatever the labels",
+        Reason::NotSignificant => "not significant after paying for the search",
+    }
+}
+
+/// A guard in words.
+pub fn guard_words(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Holdout => {
+            "found on one half of the baskets, tested on the other, corrected by Holm"
+        }
+        Guard::Lamp => "corrected for every set that could be significant (LAMP)",
+        Guard::Permutation => "corrected by what the same search finds in shuffled baskets",
+        Guard::Exploratory => {
+            "false discovery rate over what was searched: for looking around, not for claims"
+        }
+        Guard::None => "nothing was paid for the search: most of this may be chance",
+    }
+}
+
+/// A set of names as part of a sentence.
+pub fn named(items: &[String]) -> String {
+    match items {
+        [] => "anything".into(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// A rule as a sentence.
+pub fn rule_words(
+    items: &[String],
+    then: &str,
+    measures: &RuleMeasures,
+    (count, n): (u64, u64),
+) -> String {
+    let lift = &measures.lift;
+    format!(
+        "baskets with {} contain {then} {} times as often as chance has it, {} to {}; {count} of {n}",
+        named(items),
+        Digits(lift.value),
+        Digits(lift.low),
+        Digits(lift.high),
+    )
+}
+
+/// A ratio with as many places as are worth reading.
+struct Digits(f64);
+
+impl std::fmt::Display for Digits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let places = match self.0.abs() {
+            x if x >= 100.0 => 0,
+            x if x >= 10.0 => 1,
+            _ => 2,
+        };
+        write!(f, "{:.places$}", self.0)
+    }
+}
+
+/// The verdict on rules, in one sentence.
+pub fn rules_verdict(
+    counts: &PatternCounts,
+    guard: Guard,
+    shuffled: Option<&ShuffledFound>,
+) -> String {
+    let tail = shuffled.map(|found| {
+        let (least, most) = (
+            found.kept.iter().min().copied().unwrap_or(0),
+            found.kept.iter().max().copied().unwrap_or(0),
+        );
+        if least == most {
+            format!("; in shuffled data the same search keeps {most}")
+        } else {
+            format!("; in shuffled data the same search keeps {least} to {most}")
+        }
+    });
+    let tail = tail.unwrap_or_default();
+    let rules = |n: u64| if n == 1 { "rule" } else { "rules" };
+    let (kept, candidates) = (counts.rules, counts.candidates);
+    match guard {
+        Guard::None => format!(
+            "{kept} {} of {candidates} candidates say more than their parts, and nothing was paid for the search{tail}.",
+            rules(kept)
+        ),
+        Guard::Exploratory => format!(
+            "{kept} {} of {candidates} candidates are worth a look; none of them is claimed{tail}.",
+            rules(kept)
+        ),
+        _ if kept == 0 => format!("No rule of {candidates} candidates survives{tail}."),
+        _ => {
+            let verb = if kept == 1 { "survives" } else { "survive" };
+            format!(
+                "{kept} {} of {candidates} candidates {verb}{tail}.",
+                rules(kept)
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mine::rules::Together;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn rule(n: u64, one: u64, other: u64, both: u64) -> Rule {
+        Rule {
+            antecedent: vec![0],
+            consequent: 1,
+            counts: Together {
+                n,
+                one,
+                other,
+                both,
+            },
+            p_value: 0.0,
+            p_alone: 0.0,
+        }
+    }
+
+    #[test]
+    fn measures_are_those_of_the_textbook() {
+        let m = RuleMeasures::of(&rule(1000, 200, 250, 100));
+        assert_eq!((m.confidence.value, m.lift.value), (0.5, 2.0));
+        assert!((m.leverage.value - 0.05).abs() < 1e-12);
+        assert!((m.conviction.unwrap().value - 1.5).abs() < 1e-12);
+        assert!((m.odds_ratio.value - 100.5 * 650.5 / (100.5 * 150.5)).abs() < 1e-9);
+        assert!(
+            RuleMeasures::of(&rule(100, 20, 50, 20))
+                .conviction
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn intervals_hold_the_truth_as_often_as_they_say() {
+        // Baskets with one thing in a fifth; the other is in half of those and in a tenth of the rest.
+        let (lift, leverage, odds) = (0.5 / 0.18, 0.1 - 0.2 * 0.18, 9.0);
+        let mut held = [0; 3];
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for _ in 0..1000 {
+            let (mut one, mut other, mut both) = (0, 0, 0);
+            for _ in 0..800 {
+                let first = rng.random_bool(0.2);
+                let second = rng.random_bool(if first { 0.5 } else { 0.1 });
+                one += u64::from(first);
+                other += u64::from(second);
+                both += u64::from(first && second);
+            }
+            let m = RuleMeasures::of(&rule(800, one, other, both));
+            let truths = [(m.lift, lift), (m.leverage, leverage), (m.odds_ratio, odds)];
+            for (held, (estimate, truth)) in held.iter_mut().zip(truths) {
+                *held += i32::from(estimate.low <= truth && truth <= estimate.high);
+            }
+        }
+        for held in held {
+            assert!((930..=970).contains(&held), "{held}");
+        }
+    }
+
+    #[test]
+    fn words_say_how_often_and_of_how_many() {
+        let m = RuleMeasures::of(&rule(9835, 700, 1903, 412));
+        let items = ["butter".to_string(), "curd".to_string()];
+        let words = rule_words(&items, "whole milk", &m, (412, 9835));
+        assert!(
+            words.starts_with("baskets with butter and curd contain whole milk 3.04 times"),
+            "{words}"
+        );
+        assert!(words.ends_with("; 412 of 9835"), "{words}");
+    }
+}

@@ -1,0 +1,271 @@
+use rand::Rng;
+
+use super::*;
+
+fn names(n: usize) -> Vec<String> {
+    (0..n).map(|k| format!("item {k}")).collect()
+}
+
+fn settings(guard: Guard) -> RuleSettings {
+    RuleSettings {
+        min_support: 0.02,
+        min_confidence: 0.0,
+        max_items: 3,
+        targets: None,
+        guard,
+        level: 0.05,
+        seed: 1,
+        memory: 1 << 28,
+    }
+}
+
+fn mine(settings: &RuleSettings, transactions: &Transactions) -> RulesFound {
+    settings.mine(transactions, None, &|_, _| true).unwrap()
+}
+
+/// Items that have nothing to do with each other; the last one is a label of about a third of the baskets.
+fn noise(n_baskets: usize, n_items: usize, seed: u64) -> Transactions {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let power_law = seed % 2 == 1;
+    let share = |item: usize| {
+        if item + 1 == n_items {
+            0.33
+        } else if power_law {
+            0.5 / (item + 1) as f64
+        } else {
+            0.05 + 0.2 * (item % 5) as f64 / 4.0
+        }
+    };
+    let baskets: Vec<Vec<u32>> = (0..n_baskets)
+        .map(|_| {
+            (0..n_items)
+                .filter(|&i| rng.random_bool(share(i)))
+                .map(|i| i as u32)
+                .collect()
+        })
+        .collect();
+    Transactions::from_codes(names(n_items), baskets.into_iter())
+}
+
+/// Adds the items of a rule to a share of the baskets.
+fn planted(from: &Transactions, items: &[u32], share: f64, seed: u64) -> Transactions {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let baskets: Vec<Vec<u32>> = from
+        .baskets()
+        .map(|basket| {
+            let mut basket = basket.to_vec();
+            if rng.random_bool(share) {
+                basket.extend(items);
+            }
+            basket
+        })
+        .collect();
+    Transactions::from_codes(from.names().to_vec(), baskets.into_iter())
+}
+
+/// Every rule, by looking at every basket: whether it is productive, and its largest p-value.
+fn all_rules(t: &Transactions, settings: &RuleSettings) -> Vec<(Vec<u32>, u32, f64)> {
+    let n_items = t.n_items() as u32;
+    let count = |items: &[u32]| {
+        t.baskets()
+            .filter(|b| items.iter().all(|i| b.contains(i)))
+            .count() as u64
+    };
+    let mut rules = Vec::new();
+    for mask in 1..1u32 << n_items {
+        let antecedent: Vec<u32> = (0..n_items).filter(|i| mask >> i & 1 == 1).collect();
+        if antecedent.len() >= settings.max_items {
+            continue;
+        }
+        for consequent in (0..n_items).filter(|i| mask >> i & 1 == 0) {
+            let with = |items: &[u32]| count(&[items, &[consequent]].concat());
+            let (one, both) = (count(&antecedent), with(&antecedent));
+            if both < u64::from(settings.min_count(t.len())) {
+                continue;
+            }
+            let (mut productive, mut p_value) = (true, 0f64);
+            for part in 0..mask {
+                if part & mask != part {
+                    continue;
+                }
+                let items: Vec<u32> = (0..n_items).filter(|i| part >> i & 1 == 1).collect();
+                let within = Together {
+                    n: count(&items),
+                    one,
+                    other: with(&items),
+                    both,
+                };
+                productive &= both as f64 / one as f64 > within.other as f64 / within.n as f64;
+                p_value = p_value.max(within.p_value());
+            }
+            if productive {
+                rules.push((antecedent.clone(), consequent, p_value));
+            }
+        }
+    }
+    rules
+}
+
+#[test]
+fn exactly_the_rules_that_counting_finds() {
+    for seed in 0..150 {
+        let transactions = noise(40 + seed as usize, 6, seed);
+        let wanted = RuleSettings {
+            max_items: 2 + seed as usize % 4,
+            min_support: 0.03,
+            ..settings(Guard::None)
+        };
+        let found = mine(&wanted, &transactions);
+        let mut rules: Vec<(Vec<u32>, u32, f64)> = found
+            .kept
+            .iter()
+            .map(|k| (k.rule.antecedent.clone(), k.rule.consequent, k.rule.p_value))
+            .collect();
+        let mut expected = all_rules(&transactions, &wanted);
+        rules.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        expected.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        assert_eq!(rules, expected);
+        let rejected: u64 = found.rejected.iter().map(|r| r.1).sum();
+        assert_eq!(found.n_candidates, found.kept.len() as u64 + rejected);
+    }
+}
+
+fn share_with_any(guard: Guard, targeted: bool, n_sets: u64) -> f64 {
+    let mut n_any = 0;
+    for seed in 0..n_sets {
+        let transactions = noise(
+            if guard == Guard::Permutation {
+                300
+            } else {
+                1000
+            },
+            16,
+            seed,
+        );
+        let wanted = RuleSettings {
+            targets: targeted.then(|| vec![15]),
+            seed,
+            ..settings(guard)
+        };
+        n_any += u64::from(!mine(&wanted, &transactions).kept.is_empty());
+    }
+    n_any as f64 / n_sets as f64
+}
+
+#[test]
+fn in_noise_next_to_nothing_is_kept() {
+    // At a level of .05, more than 6 of 40 happen once in 70 times.
+    for (guard, targeted) in [
+        (Guard::Holdout, false),
+        (Guard::Holdout, true),
+        (Guard::Lamp, true),
+    ] {
+        let share = share_with_any(guard, targeted, 40);
+        assert!(share <= 6.0 / 40.0, "{guard:?} {targeted}: {share}");
+    }
+    let share = share_with_any(Guard::Permutation, true, 20);
+    assert!(share <= 4.0 / 20.0, "{share}");
+    // Whereas without a guard every one of them has "rules".
+    assert_eq!(share_with_any(Guard::None, false, 5), 1.0);
+}
+
+#[test]
+fn what_is_planted_is_found() {
+    let n = 20;
+    let mut found = [0; 4];
+    for seed in 0..n {
+        let transactions = planted(&noise(2000, 16, 100 + seed), &[3, 7, 15], 0.04, seed);
+        for (guard, found) in [Guard::Holdout, Guard::Lamp].into_iter().zip(&mut found) {
+            let wanted = RuleSettings {
+                targets: Some(vec![15]),
+                seed,
+                ..settings(guard)
+            };
+            let rules = mine(&wanted, &transactions);
+            let is_it = |j: &JudgedRule| j.rule.antecedent == [3, 7] && j.rule.consequent == 15;
+            *found += u64::from(rules.kept.iter().any(is_it));
+        }
+    }
+    assert!(found[0] >= n - 1 && found[1] >= n - 1, "{found:?}");
+}
+
+#[test]
+fn threads_change_nothing() {
+    let transactions = planted(&noise(800, 14, 7), &[2, 5, 9], 0.1, 3);
+    for guard in [Guard::Holdout, Guard::Lamp, Guard::Permutation] {
+        let wanted = RuleSettings {
+            targets: (guard != Guard::Holdout).then(|| vec![9]),
+            ..settings(guard)
+        };
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| mine(&wanted, &transactions))
+        };
+        let found = on(1);
+        assert!(!found.kept.is_empty(), "{guard:?}");
+        assert_eq!(found, on(4), "{guard:?}");
+    }
+}
+
+#[test]
+fn rules_about_the_same_items_are_told_once() {
+    let transactions = planted(&noise(3000, 12, 2), &[1, 4], 0.2, 5);
+    let found = mine(&settings(Guard::Holdout), &transactions);
+    let about: Vec<&JudgedRule> = found
+        .kept
+        .iter()
+        .filter(|j| j.rule.items() == [1, 4])
+        .collect();
+    assert_eq!(about.len(), 2);
+    assert_eq!(about.iter().filter(|j| j.folded_under.is_some()).count(), 1);
+    let speaker = about.iter().find(|j| j.folded_under.is_none()).unwrap();
+    assert_eq!(
+        found.kept[speaker.also[0]]
+            .folded_under
+            .map(|at| &found.kept[at]),
+        Some(*speaker)
+    );
+}
+
+#[test]
+fn baskets_of_one_customer_stay_in_one_half() {
+    let unit: Vec<u64> = (0..1000).map(|at| at / 7).collect();
+    let (first, second) = halves(1000, Some(&unit), 3);
+    assert!(
+        first
+            .iter()
+            .all(|&a| second.iter().all(|&b| unit[a] != unit[b]))
+    );
+    assert!((400..600).contains(&first.len()));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let transactions = noise(50, 5, 1);
+    for wrong in [
+        RuleSettings {
+            min_support: 0.0,
+            ..settings(Guard::None)
+        },
+        RuleSettings {
+            min_confidence: 1.5,
+            ..settings(Guard::None)
+        },
+        RuleSettings {
+            max_items: 1,
+            ..settings(Guard::None)
+        },
+        RuleSettings {
+            level: 1.0,
+            ..settings(Guard::None)
+        },
+        settings(Guard::Lamp),
+    ] {
+        assert!(
+            wrong.mine(&transactions, None, &|_, _| true).is_err(),
+            "{wrong:?}"
+        );
+    }
+    let empty = Transactions::from_codes(Vec::new(), std::iter::empty());
+    assert!(mine(&settings(Guard::Holdout), &empty).kept.is_empty());
+}

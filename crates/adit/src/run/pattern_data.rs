@@ -1,0 +1,256 @@
+//! Reads baskets in whichever form they are written.
+
+use std::path::Path;
+
+use super::data::bad_row_warnings;
+use super::pattern_job::{BasketForm, PatternJob};
+use super::{Context, RunError};
+use crate::engine::Session;
+use crate::explain::Warning;
+use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values, number_name};
+use crate::represent::baskets::{self, Baskets};
+use crate::represent::transactions::TransactionsBuilder;
+use crate::source::{BadRow, Origin, SourceError, Table, looks_like_baskets, read_baskets};
+
+/// Parts that numbers are cut into.
+const PARTS: usize = 4;
+/// Between the columns of a basket's name.
+const BETWEEN: &str = " / ";
+
+/// Baskets, and how they were read.
+pub struct LoadedBaskets {
+    pub baskets: Baskets,
+    /// Whose each basket is, where several belong together. `[n_baskets]`
+    pub unit: Option<Vec<u64>>,
+    pub form: BasketForm,
+    pub origins: Vec<Origin>,
+    pub bad_rows: Vec<BadRow>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads what the job names.
+///
+/// # Errors
+/// Whatever is wrong with the files, or columns that are not there.
+pub fn load(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBaskets, RunError> {
+    let settings = job.source_settings();
+    let form = match job.data.form {
+        BasketForm::Auto if !job.data.basket.is_empty() => BasketForm::Items,
+        BasketForm::Auto if looks_like_baskets(&settings, spool)? => BasketForm::Lines,
+        BasketForm::Auto => BasketForm::Rows,
+        given => given,
+    };
+    match form {
+        BasketForm::Lines => lines(job, spool, context),
+        _ => table(job, form, spool, context),
+    }
+}
+
+fn warning(kind: &str, message: String, action: &str) -> Warning {
+    Warning {
+        kind: kind.into(),
+        column: None,
+        message,
+        action: action.into(),
+    }
+}
+
+fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBaskets, RunError> {
+    let mut builder = TransactionsBuilder::default();
+    let found = read_baskets(&job.source_settings(), spool, context.watch, &mut |items| {
+        builder.push(items);
+    })?;
+    let mut warnings: Vec<Warning> = found
+        .warnings
+        .iter()
+        .map(|message| warning("source", message.clone(), "read as described"))
+        .collect();
+    if found.n_empty > 0 {
+        let message = format!("{} lines hold separators and no item", found.n_empty);
+        warnings.push(warning(
+            "empty_baskets",
+            message,
+            "counted as empty baskets",
+        ));
+    }
+    if let Some(first) = found.bad_rows.first() {
+        let message = format!(
+            "{} lines could not be read; the first is line {} of {}: {}",
+            found.n_bad_rows,
+            first.line,
+            first.path.display(),
+            first.reason
+        );
+        warnings.push(warning("bad_rows", message, "kept aside in bad_rows.jsonl"));
+    }
+    let mut baskets = Baskets {
+        n_doubles: builder.doubles(),
+        transactions: builder.finish(),
+        ..Baskets::default()
+    };
+    warnings.extend(odd(&mut baskets));
+    Ok(LoadedBaskets {
+        baskets,
+        unit: None,
+        form: BasketForm::Lines,
+        origins: found.origins,
+        bad_rows: found.bad_rows,
+        warnings,
+    })
+}
+
+fn table(
+    job: &PatternJob,
+    form: BasketForm,
+    spool: &Path,
+    context: &Context,
+) -> Result<LoadedBaskets, RunError> {
+    let watch = context.watch;
+    let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
+    let table = Table::open(&job.source_settings(), spool, &session, watch)?;
+    let mut warnings = bad_row_warnings(&table);
+    let (mut baskets, unit) = if form == BasketForm::Items {
+        let mut wanted: Vec<&String> = job.data.basket.iter().collect();
+        wanted.extend(&job.data.item);
+        check_columns(&table, wanted.iter().copied())?;
+        let roles: Vec<ColumnRole> = (table.schema().iter())
+            .map(|column| ColumnRole {
+                name: column.name.clone(),
+                role: if wanted.contains(&&column.name) {
+                    Role::Category
+                } else {
+                    Role::Ignore
+                },
+                reason: "given".into(),
+            })
+            .collect();
+        let rows = prepare::load(&table, &roles)?;
+        let column = |name: &String| rows.columns.iter().find(|c| c.name == *name);
+        let keys: Vec<&RowColumn> = job.data.basket.iter().filter_map(column).collect();
+        let item = job.data.item.as_ref().and_then(column);
+        let (Some(first), Some(item)) = (keys.first(), item) else {
+            return Err(RunError::NoBasketColumn {
+                columns: table.schema().iter().map(|c| c.name.clone()).collect(),
+            });
+        };
+        let key = joined(&keys);
+        let made = baskets::of_items(&key, item);
+        let unit = (keys.len() > 1).then(|| units(&made, &key, first));
+        (made, unit)
+    } else {
+        let profile = table.profile(watch)?;
+        check_columns(&table, job.data.columns.iter())?;
+        let mut roles = prepare::assign_roles(&profile, &RoleSettings::default())?;
+        for role in &mut roles {
+            let named = job.data.columns.contains(&role.name);
+            if named && !role.role.is_feature() {
+                (role.role, role.reason) = (Role::Category, "given".into());
+            }
+            let unread = matches!(role.role, Role::Text | Role::Molecule);
+            let left_out = !job.data.columns.is_empty() && !named;
+            if left_out || (unread && !named) || !role.role.is_feature() {
+                role.role = Role::Ignore;
+            }
+        }
+        let rows = prepare::load(&table, &roles)?;
+        let columns: Vec<&RowColumn> = rows.columns.iter().collect();
+        if columns.is_empty() {
+            return Err(RunError::NoBasketColumn {
+                columns: table.schema().iter().map(|c| c.name.clone()).collect(),
+            });
+        }
+        let n_parts = job.data.parts.unwrap_or(PARTS);
+        (baskets::of_rows(&rows, &columns, n_parts), None)
+    };
+    if baskets.n_incomplete > 0 {
+        let message = format!("{} rows have no basket or no item", baskets.n_incomplete);
+        warnings.push(warning("incomplete_rows", message, "left out"));
+    }
+    warnings.extend(odd(&mut baskets));
+    Ok(LoadedBaskets {
+        baskets,
+        unit,
+        form,
+        origins: table.origins().to_vec(),
+        bad_rows: table.bad_rows().to_vec(),
+        warnings,
+    })
+}
+
+fn check_columns<'a>(
+    table: &Table,
+    wanted: impl Iterator<Item = &'a String>,
+) -> Result<(), RunError> {
+    let columns: Vec<String> = table.schema().iter().map(|c| c.name.clone()).collect();
+    for name in wanted {
+        if !columns.contains(name) {
+            return Err(RunError::NoSuchColumn {
+                column: name.clone(),
+                columns,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is worth a word about the baskets themselves.
+fn odd(baskets: &mut Baskets) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if baskets.n_doubles > 0 {
+        let message = format!(
+            "{} items are named again in their basket",
+            baskets.n_doubles
+        );
+        warnings.push(warning("double_items", message, "counted once a basket"));
+    }
+    warnings
+}
+
+/// Several columns as one; a cell is missing where any of them is.
+fn joined(columns: &[&RowColumn]) -> RowColumn {
+    if let [one] = columns {
+        return (*one).clone();
+    }
+    let cell = |column: &RowColumn, row: usize| match &column.values {
+        Values::Numbers(values) => values[row].is_finite().then(|| number_name(values[row])),
+        Values::Strings(values) => values[row].clone(),
+        Values::Times(values) => values[row].map(|t| t.to_string()),
+    };
+    let n_rows = match &columns[0].values {
+        Values::Numbers(values) => values.len(),
+        Values::Strings(values) => values.len(),
+        Values::Times(values) => values.len(),
+    };
+    let name = |row: usize| {
+        let cells: Option<Vec<String>> = columns.iter().map(|column| cell(column, row)).collect();
+        cells.map(|cells| cells.join(BETWEEN))
+    };
+    RowColumn {
+        name: "basket".into(),
+        role: Role::Category,
+        values: Values::Strings((0..n_rows).map(name).collect()),
+    }
+}
+
+/// A number for each basket that those of one customer share.
+fn units(baskets: &Baskets, key: &RowColumn, first: &RowColumn) -> Vec<u64> {
+    let (Values::Strings(keys), firsts) = (&key.values, joined(&[first, first])) else {
+        return Vec::new();
+    };
+    let Values::Strings(firsts) = &firsts.values else {
+        return Vec::new();
+    };
+    let mut number_of = std::collections::HashMap::new();
+    let mut unit_of = std::collections::HashMap::new();
+    for (key, first) in keys.iter().zip(firsts) {
+        if let (Some(key), Some(first)) = (key, first) {
+            let next = number_of.len() as u64;
+            let number = *number_of.entry(first.clone()).or_insert(next);
+            unit_of.entry(key.clone()).or_insert(number);
+        }
+    }
+    let ids = baskets.ids.as_deref().unwrap_or_default();
+    ids.iter()
+        .map(|id| unit_of.get(id).copied().unwrap_or(0))
+        .collect()
+}
