@@ -20,6 +20,8 @@ fn every_verb_has_help_with_an_example() {
         "bench embed",
         "bench train",
         "bench kernels",
+        "bench itemsets",
+        "rules",
         "bench scaling",
         "completions",
         "model add",

@@ -421,3 +421,78 @@ fn odd_baskets_end_in_a_result() {
         "{kinds:?}"
     );
 }
+
+#[test]
+fn new_baskets_are_marked_by_what_they_hold() {
+    let bench = Bench::new();
+    bench.write("baskets.csv", as_lines(&baskets(2000), ","));
+    bench
+        .adit(&["rules", "baskets.csv", "--out", "run", "--quiet"])
+        .ok();
+    bench.write("new.csv", "tea,lemon\nbread,x\nnever seen,y\n");
+    bench
+        .adit(&["predict", "run", "new.csv", "-o", "marks.csv"])
+        .ok();
+    let text = std::fs::read_to_string(bench.path("marks.csv")).expect("marks");
+    let header = text.lines().next().expect("a header");
+    let told = words(&result(&bench, "run"));
+    assert_eq!(header.split(',').count(), told.len() + 1);
+    for (name, rule) in header.split(',').skip(1).zip(&told) {
+        assert_eq!(name, rule.replace('+', " & "));
+        let left: Vec<&str> = rule
+            .split(" > ")
+            .next()
+            .expect("items")
+            .split('+')
+            .collect();
+        let holds = |basket: &[&str]| left.iter().all(|item| basket.contains(item)).to_string();
+        let expected = [
+            holds(&["tea", "lemon"]),
+            holds(&["bread", "x"]),
+            holds(&["never seen", "y"]),
+        ];
+        assert_eq!(tool::cells(&bench, "marks.csv", name), expected, "{name}");
+    }
+    let error = bench
+        .adit(&["predict", "run", "new.csv", "-o", "m.csv", "--member", "x"])
+        .error();
+    assert!(error.contains("no member"), "{error}");
+
+    // Numbers are cut where the search cut them, whatever the new rows hold.
+    let mut table = String::from("age,plan,churn\n");
+    let mut chance = drawn();
+    for _ in 0..1500 {
+        let (age, plan) = (chance(80), ["a", "b"][chance(2) as usize]);
+        let churn = ["no", "yes"][usize::from(chance(10) < if age < 20 { 8 } else { 2 })];
+        table.push_str(&format!("{age},{plan},{churn}\n"));
+    }
+    bench.write("table.csv", table);
+    let args = [
+        "rules",
+        "table.csv",
+        "--target",
+        "churn = yes",
+        "--out",
+        "rows",
+        "--quiet",
+    ];
+    bench.adit(&args).ok();
+    bench.write("rows.csv", "age,plan,churn\n3,a,no\n70,b,no\n");
+    bench
+        .adit(&["predict", "rows", "rows.csv", "-o", "rows-marks.csv"])
+        .ok();
+    let text = std::fs::read_to_string(bench.path("rows-marks.csv")).expect("marks");
+    let name = text
+        .lines()
+        .next()
+        .expect("a header")
+        .split(',')
+        .nth(1)
+        .expect("a rule")
+        .to_string();
+    assert!(name.starts_with("age ≤"), "{name}");
+    assert_eq!(
+        tool::cells(&bench, "rows-marks.csv", &name),
+        ["true", "false"]
+    );
+}

@@ -23,6 +23,11 @@ pub enum BenchVerb {
     /// Boosted trees: the time to grow them on a table with LightGBM's settings, and their score
     #[command(after_help = "Example:\n  adit bench trees train.csv --test test.csv --target churn")]
     Trees(BenchTreesArgs),
+    /// Itemsets: the time that frequent, closed or maximal sets take, reading apart
+    #[command(
+        after_help = "Example:\n  adit bench itemsets baskets.dat --min-support 0.001 --threads 1"
+    )]
+    Itemsets(BenchItemsetsArgs),
     /// Kernels: products, attention, norms, and their share of this machine's measured peak
     #[command(after_help = "Example:\n  adit bench kernels --rounds 9")]
     Kernels(BenchKernelsArgs),
@@ -32,6 +37,33 @@ pub enum BenchVerb {
                       adit bench scaling --form modernbert --layers 22 --hidden-size 768"
     )]
     Scaling(BenchScalingArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchItemsetsArgs {
+    /// Files, globs or folders with a basket a line
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// Share of the baskets that hold a set, at least
+    #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = super::share)]
+    pub min_support: f64,
+    /// itemsets (all frequent ones), closed or maximal
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        default_value = "itemsets",
+        hide_possible_values = true
+    )]
+    pub kind: super::KindArg,
+    /// Times that the sets are found; the least is told
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: usize,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub source: super::SourceArgs,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> 
         )
     })?;
     if PatternJob::is_one(&text) {
-        return run_patterns(&text, &args, session);
+        return run_patterns(&text, args, session);
     }
     let mut job = Job::from_toml(&text, &args.job)?;
     if let Some(seed) = args.seed {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::proportion::wilson;
 use super::{Estimate, Warning};
 use crate::mine::rules::{Guard, Reason, Rule};
-use crate::source::Origin;
 
 /// 97.5% of the standard normal distribution lies below.
 const Z: f64 = 1.959_963_984_540_054;
@@ -39,7 +38,7 @@ pub struct PatternFindings {
 /// What was searched.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BasketSummary {
-    pub sources: Vec<Origin>,
+    pub sources: Vec<BasketSource>,
     /// How baskets are written, in words.
     pub form: String,
     pub baskets: u64,
@@ -50,6 +49,17 @@ pub struct BasketSummary {
     /// Where numbers were cut into parts: the ends of all parts but the last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cuts: BTreeMap<String, Vec<f64>>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BasketSource {
+    pub name: String,
+    /// Hex SHA-256 of its bytes on disk.
+    pub sha256: String,
+    /// Baskets or rows.
+    pub rows: u64,
+    pub read_as: String,
 }
 
 /// How it was searched.
@@ -208,14 +218,14 @@ pub fn reason_words(reason: Reason) -> &'static str {
 pub fn guard_words(guard: Guard) -> &'static str {
     match guard {
         Guard::Holdout => {
-            "found on one half of the baskets, tested on the other, corrected by Holm"
+            "found on one half of the baskets, tested on the other, and corrected by Holm"
         }
         Guard::Lamp => "corrected for every set that could be significant (LAMP)",
         Guard::Permutation => "corrected by what the same search finds in shuffled baskets",
         Guard::Exploratory => {
-            "false discovery rate over what was searched: for looking around, not for claims"
+            "held to a false discovery rate over what was searched, for looking around and not for claims"
         }
-        Guard::None => "nothing was paid for the search: most of this may be chance",
+        Guard::None => "not made to pay anything: most of them may be chance",
     }
 }
 

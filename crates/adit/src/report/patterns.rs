@@ -85,9 +85,8 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
         .collect();
     let sources: Vec<Value> = (findings.data.sources.iter())
         .map(|o| {
-            let name = o.path.file_name().unwrap_or(o.path.as_os_str());
             context! {
-                name => name.to_string_lossy(),
+                name => o.name.as_str(),
                 rows => numbers::count(o.rows),
                 read_as => o.read_as.as_str(),
             }
@@ -96,9 +95,9 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
     context! {
         title => findings.title.as_str(),
         verdict => findings.verdict.as_str(),
-        kept => if is_rules { findings.counts.told } else { findings.patterns.len() as u64 },
+        n_kept => numbers::count(findings.counts.rules),
+        n_told => numbers::count(findings.counts.told),
         is_rules => is_rules,
-        is_claimed => is_rules && findings.counts.rules > 0,
         guard => is_rules.then(|| guard_words(search.guard)),
         facts => facts(findings, cost),
         patterns => findings.patterns.iter().map(pattern).collect::<Vec<_>>(),

@@ -2,7 +2,9 @@
 //!
 //! Enters: rows whose columns have roles. Leaves: [`Transactions`]. Not here: which rows are learned from.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use super::transactions::{Transactions, TransactionsBuilder};
 use crate::prepare::{RowColumn, Rows, Values, number_name};
@@ -18,12 +20,40 @@ pub struct Baskets {
     pub ids: Option<Vec<String>>,
     /// The column that each item comes from, where items of one column exclude each other. `[n_items]`
     pub column_of: Option<Vec<u32>>,
-    /// Where numbers were cut: column, and the ends of all parts but the last.
-    pub cuts: Vec<(String, Vec<f64>)>,
+    /// A row a basket: how cells became items.
+    pub cutting: Cutting,
     /// Rows without a basket or without an item.
     pub n_incomplete: u64,
     /// Items that were named again in their basket.
     pub n_doubles: u64,
+}
+
+/// How cells of a row become items.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cutting {
+    /// Every column is an item that is there or not.
+    pub flags: bool,
+    /// Where numbers are cut: the ends of all parts but the last, by column.
+    pub ends: BTreeMap<String, Vec<f64>>,
+}
+
+impl Cutting {
+    /// Looks at all rows. Where all columns hold 0 and 1, or yes and no, only, they are flags; numbers of many values are
+    /// cut at quantiles into `n_parts`.
+    pub fn of(columns: &[&RowColumn], n_parts: usize) -> Cutting {
+        let ends = |column: &&RowColumn| {
+            let ends = match &column.values {
+                Values::Numbers(values) => cut_points(values, n_parts),
+                Values::Times(times) => cut_points(&as_numbers(times), n_parts),
+                Values::Strings(_) => None,
+            };
+            ends.map(|ends| (column.name.clone(), ends))
+        };
+        Cutting {
+            flags: columns.iter().all(|column| is_flag(&column.values)),
+            ends: columns.iter().filter_map(ends).collect(),
+        }
+    }
 }
 
 /// Baskets from rows of a basket and an item each; baskets in the order in which they are first seen. Rows of a basket
@@ -58,24 +88,18 @@ pub fn of_items(basket: &RowColumn, item: &RowColumn) -> Baskets {
     }
 }
 
-/// A basket a row. Where all columns hold 0 and 1, or yes and no, only, an item is a column that is true; else it is a
-/// column with its value. Numbers of many values are cut at quantiles into `n_parts`.
-pub fn of_rows(rows: &Rows, columns: &[&RowColumn], n_parts: usize) -> Baskets {
+/// A basket a row: an item is a column that is true where columns are flags; else a column with its value or part.
+pub fn of_rows(rows: &Rows, columns: &[&RowColumn], cutting: Cutting) -> Baskets {
     let n_rows = rows.n_rows();
-    let all_flags = columns.iter().all(|column| is_flag(&column.values));
+    let all_flags = cutting.flags;
     let mut builder = TransactionsBuilder::default();
     let mut baskets: Vec<Vec<u32>> = vec![Vec::new(); n_rows];
     let mut column_of = Vec::new();
-    let mut cuts = Vec::new();
     for (at, column) in (0u32..).zip(columns) {
-        let ends = match &column.values {
-            Values::Numbers(values) => cut_points(values, n_parts),
-            Values::Times(times) => cut_points(&as_numbers(times), n_parts),
-            Values::Strings(_) => None,
-        };
+        let ends = cutting.ends.get(&column.name);
         let is_time = matches!(column.values, Values::Times(_));
         for (row, basket) in baskets.iter_mut().enumerate() {
-            let name = match &ends {
+            let name = match ends {
                 Some(ends) => {
                     number(&column.values, row).map(|x| part(&column.name, ends, x, is_time))
                 }
@@ -95,9 +119,6 @@ pub fn of_rows(rows: &Rows, columns: &[&RowColumn], n_parts: usize) -> Baskets {
                 basket.push(code);
             }
         }
-        if let Some(ends) = ends {
-            cuts.push((column.name.clone(), ends));
-        }
     }
     for basket in &mut baskets {
         builder.push_codes(basket);
@@ -105,7 +126,7 @@ pub fn of_rows(rows: &Rows, columns: &[&RowColumn], n_parts: usize) -> Baskets {
     Baskets {
         transactions: builder.finish(),
         column_of: (!all_flags).then_some(column_of),
-        cuts,
+        cutting,
         ..Baskets::default()
     }
 }
@@ -276,7 +297,7 @@ mod tests {
             ],
         );
         let columns: Vec<&RowColumn> = flags.columns.iter().collect();
-        let baskets = of_rows(&flags, &columns, 4);
+        let baskets = of_rows(&flags, &columns, Cutting::of(&columns, 4));
         assert_eq!(named(&baskets), [vec!["milk", "tea"], vec![], vec!["milk"]]);
         assert!(baskets.column_of.is_none());
 
@@ -289,8 +310,8 @@ mod tests {
             ],
         );
         let columns: Vec<&RowColumn> = table.columns.iter().collect();
-        let baskets = of_rows(&table, &columns, 4);
-        assert_eq!(baskets.cuts, [("age".to_string(), vec![2.0, 4.0, 6.0])]);
+        let baskets = of_rows(&table, &columns, Cutting::of(&columns, 4));
+        assert_eq!(baskets.cutting.ends["age"], [2.0, 4.0, 6.0]);
         assert_eq!(named(&baskets)[0], ["age ≤ 2", "sex = f"]);
         assert_eq!(named(&baskets)[3], ["age > 2 and ≤ 4", "sex = m"]);
         assert_eq!(named(&baskets)[7], ["age > 6", "sex = w"]);

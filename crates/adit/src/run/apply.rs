@@ -48,7 +48,12 @@ pub struct PredictOutcome {
 /// A folder that is no run, columns that do not fit (by name), or whatever is wrong with the data
 /// or the disk; no output is left behind.
 pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
-    context.limits.apply(|| predict_inner(job, context))
+    context.limits.apply(|| {
+        if super::pattern_marks::is_pattern_run(&job.run) {
+            return super::pattern_marks::mark(job, context);
+        }
+        predict_inner(job, context)
+    })
 }
 
 fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {

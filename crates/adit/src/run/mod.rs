@@ -24,6 +24,7 @@ mod members;
 mod molecule_member;
 mod pattern_data;
 mod pattern_job;
+mod pattern_marks;
 mod patterns;
 mod plan;
 mod pretrain;
@@ -39,9 +40,10 @@ mod tree_member;
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
-    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, KernelBench, KernelSpeed,
-    KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
-    TreeSpeed, bench_embed, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
+    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, ItemsetBench, ItemsetSpeed,
+    KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed,
+    TrainBench, TrainSpeeds, TreeSpeed, bench_embed, bench_itemsets, bench_kernels, bench_peer,
+    bench_scaling, bench_train, bench_trees,
 };
 pub use decision::{Costs, DecisionSection};
 pub use embed::{EmbedJob, EmbedOutcome, embed};

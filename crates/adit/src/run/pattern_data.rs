@@ -1,6 +1,9 @@
 //! Reads baskets in whichever form they are written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::data::bad_row_warnings;
 use super::pattern_job::{BasketForm, PatternJob};
@@ -8,7 +11,7 @@ use super::{Context, RunError};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values, number_name};
-use crate::represent::baskets::{self, Baskets};
+use crate::represent::baskets::{self, Baskets, Cutting};
 use crate::represent::transactions::TransactionsBuilder;
 use crate::source::{BadRow, Origin, SourceError, Table, looks_like_baskets, read_baskets};
 
@@ -22,19 +25,35 @@ pub struct LoadedBaskets {
     pub baskets: Baskets,
     /// Whose each basket is, where several belong together. `[n_baskets]`
     pub unit: Option<Vec<u64>>,
-    pub form: BasketForm,
+    pub reading: Reading,
     pub origins: Vec<Origin>,
     pub bad_rows: Vec<BadRow>,
     pub warnings: Vec<Warning>,
 }
 
-/// Reads what the job names.
+/// How baskets are read, so that others are read alike.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    pub form: BasketForm,
+    /// A row a basket: roles of the columns that are read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Role>,
+    #[serde(default)]
+    pub cutting: Cutting,
+}
+
+/// Reads what the job names; as others were read where that is `known`.
 ///
 /// # Errors
 /// Whatever is wrong with the files, or columns that are not there.
-pub fn load(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBaskets, RunError> {
+pub fn load(
+    job: &PatternJob,
+    known: Option<&Reading>,
+    spool: &Path,
+    context: &Context,
+) -> Result<LoadedBaskets, RunError> {
     let settings = job.source_settings();
-    let form = match job.data.form {
+    let form = match known.map_or(job.data.form, |reading| reading.form) {
         BasketForm::Auto if !job.data.basket.is_empty() => BasketForm::Items,
         BasketForm::Auto if looks_like_baskets(&settings, spool)? => BasketForm::Lines,
         BasketForm::Auto => BasketForm::Rows,
@@ -42,7 +61,7 @@ pub fn load(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedB
     };
     match form {
         BasketForm::Lines => lines(job, spool, context),
-        _ => table(job, form, spool, context),
+        _ => table(job, (form, known), spool, context),
     }
 }
 
@@ -92,7 +111,10 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
     Ok(LoadedBaskets {
         baskets,
         unit: None,
-        form: BasketForm::Lines,
+        reading: Reading {
+            form: BasketForm::Lines,
+            ..Reading::default()
+        },
         origins: found.origins,
         bad_rows: found.bad_rows,
         warnings,
@@ -101,10 +123,14 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
 
 fn table(
     job: &PatternJob,
-    form: BasketForm,
+    (form, known): (BasketForm, Option<&Reading>),
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedBaskets, RunError> {
+    let mut reading = Reading {
+        form,
+        ..Reading::default()
+    };
     let watch = context.watch;
     let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
     let table = Table::open(&job.source_settings(), spool, &session, watch)?;
@@ -140,8 +166,18 @@ fn table(
     } else {
         let profile = table.profile(watch)?;
         check_columns(&table, job.data.columns.iter())?;
-        let mut roles = prepare::assign_roles(&profile, &RoleSettings::default())?;
+        let given = known.map(|known| known.roles.clone()).unwrap_or_default();
+        check_columns(&table, given.keys())?;
+        let settings = RoleSettings {
+            given,
+            ..RoleSettings::default()
+        };
+        let mut roles = prepare::assign_roles(&profile, &settings)?;
         for role in &mut roles {
+            if known.is_some_and(|known| !known.roles.contains_key(&role.name)) {
+                role.role = Role::Ignore;
+                continue;
+            }
             let named = job.data.columns.contains(&role.name);
             if named && !role.role.is_feature() {
                 (role.role, role.reason) = (Role::Category, "given".into());
@@ -160,7 +196,13 @@ fn table(
             });
         }
         let n_parts = job.data.parts.unwrap_or(PARTS);
-        (baskets::of_rows(&rows, &columns, n_parts), None)
+        let cutting = match known {
+            Some(known) => known.cutting.clone(),
+            None => Cutting::of(&columns, n_parts),
+        };
+        reading.cutting = cutting.clone();
+        reading.roles = columns.iter().map(|c| (c.name.clone(), c.role)).collect();
+        (baskets::of_rows(&rows, &columns, cutting), None)
     };
     if baskets.n_incomplete > 0 {
         let message = format!("{} rows have no basket or no item", baskets.n_incomplete);
@@ -170,7 +212,7 @@ fn table(
     Ok(LoadedBaskets {
         baskets,
         unit,
-        form,
+        reading,
         origins: table.origins().to_vec(),
         bad_rows: table.bad_rows().to_vec(),
         warnings,

@@ -13,10 +13,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::pattern_data::{self, LoadedBaskets};
 use super::pattern_job::{BasketForm, PatternJob, PatternKind};
+use super::pattern_marks::{SAVED, SavedPatterns};
 use super::{Context, RunError, limits};
 use crate::explain::{
-    BasketSummary, Cost, Estimate, Pattern, PatternCounts, PatternFindings, RuleMeasures,
-    SearchSummary, ShuffledFound, Warning, reason_words, rule_words, rules_verdict, share_estimate,
+    BasketSource, BasketSummary, Cost, Estimate, Pattern, PatternCounts, PatternFindings,
+    RuleMeasures, SearchSummary, ShuffledFound, Warning, reason_words, rule_words, rules_verdict,
+    share_estimate,
 };
 use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind};
 use crate::mine::rules::{
@@ -66,6 +68,8 @@ pub fn mine_patterns(
         folder.write("report.html", html.as_bytes())?;
         folder.write("patterns.parquet", &crate::store::parquet_bytes(&batch)?)?;
         folder.write("job.toml", job.to_toml()?.as_bytes())?;
+        let saved = SavedPatterns::of(&findings, loaded.reading.clone());
+        folder.write(SAVED, &super::saved::to_json(SAVED, &saved)?)?;
         if !loaded.bad_rows.is_empty() {
             let lines = loaded.bad_rows.iter().map(|row| {
                 let line = serde_json::to_string(row).unwrap_or_default();
@@ -92,7 +96,7 @@ fn search(
     spool: &Path,
     context: &Context,
 ) -> Result<(PatternFindings, RecordBatch, LoadedBaskets), RunError> {
-    let loaded = pattern_data::load(job, spool, context)?;
+    let loaded = pattern_data::load(job, None, spool, context)?;
     let transactions = &loaded.baskets.transactions;
     if transactions.is_empty() {
         return Err(RunError::NoBaskets);
@@ -139,8 +143,17 @@ fn summary(loaded: &LoadedBaskets) -> BasketSummary {
     let transactions = &loaded.baskets.transactions;
     let largest = transactions.baskets().map(<[u32]>::len).max().unwrap_or(0);
     BasketSummary {
-        sources: loaded.origins.clone(),
-        form: match loaded.form {
+        sources: loaded
+            .origins
+            .iter()
+            .map(|o| BasketSource {
+                name: super::summary::file_name(&o.path),
+                sha256: o.sha256.clone(),
+                rows: o.rows,
+                read_as: o.read_as.clone(),
+            })
+            .collect(),
+        form: match loaded.reading.form {
             BasketForm::Items => "a row an item",
             BasketForm::Rows if loaded.baskets.column_of.is_some() => {
                 "a row a basket of columns with their values"
@@ -153,7 +166,7 @@ fn summary(loaded: &LoadedBaskets) -> BasketSummary {
         items: transactions.n_items() as u64,
         entries: transactions.n_entries() as u64,
         largest_basket: largest as u64,
-        cuts: loaded.baskets.cuts.iter().cloned().collect(),
+        cuts: loaded.baskets.cutting.ends.clone(),
     }
 }
 

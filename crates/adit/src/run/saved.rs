@@ -464,7 +464,7 @@ pub(super) fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, Ru
     })
 }
 
-fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+pub(super) fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     let fail = |reason: String| RunError::ModelFile {
         path: path.to_path_buf(),
         reason,

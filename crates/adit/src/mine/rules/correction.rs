@@ -19,13 +19,8 @@ pub fn holm(p_values: &[f64], level: f64) -> Vec<bool> {
 pub fn benjamini_hochberg(p_values: &[f64], level: f64) -> Vec<bool> {
     let order = ascending(p_values);
     let n = p_values.len() as f64;
-    let below = |&(place, &at): &(usize, &usize)| p_values[at] <= level * (place + 1) as f64 / n;
-    let last = order
-        .iter()
-        .enumerate()
-        .filter(below)
-        .map(|(place, _)| place)
-        .last();
+    let is_below = |place: &usize| p_values[order[*place]] <= level * (place + 1) as f64 / n;
+    let last = (0..order.len()).rev().find(is_below);
     let mut passes = vec![false; p_values.len()];
     if let Some(last) = last {
         order[..=last].iter().for_each(|&at| passes[at] = true);

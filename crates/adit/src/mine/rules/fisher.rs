@@ -177,4 +177,25 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn large_tables_agree_with_sums_of_many_digits() {
+        let tables: Vec<(u64, u64, u64, u64, f64)> =
+            serde_json::from_str(include_str!("../../../../../tests/reference/fisher.json"))
+                .unwrap();
+        assert!(tables.len() > 300);
+        for (n, one, other, both, expected) in tables {
+            let table = Together {
+                n,
+                one,
+                other,
+                both,
+            };
+            let found = table.p_value();
+            assert!(
+                (found - expected).abs() <= 1e-9 * expected,
+                "{table:?}: {found} {expected}"
+            );
+        }
+    }
 }

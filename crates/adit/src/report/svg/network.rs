@@ -8,10 +8,12 @@ use super::super::escape;
 use crate::explain::Pattern;
 
 /// Items on the circle, at most.
-const MOST_ITEMS: usize = 28;
+const MOST_ITEMS: usize = 20;
+/// Rules that are drawn, at most: more are a ball of wool.
+const MOST_RULES: usize = 40;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 560.0;
-const RADIUS: f64 = 170.0;
+const RADIUS: f64 = 215.0;
 /// Letters of a name, at most.
 const LETTERS: usize = 24;
 
@@ -20,7 +22,7 @@ pub(in crate::report) fn network(patterns: &[Pattern]) -> Option<String> {
     let mut place_of: BTreeMap<&str, usize> = BTreeMap::new();
     let mut names: Vec<&str> = Vec::new();
     let mut lines: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-    for pattern in patterns {
+    for pattern in patterns.iter().take(MOST_RULES) {
         let (Some(then), Some(measures)) = (&pattern.then, &pattern.measures) else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! Measures this machine: texts to vectors, training steps, kernels, and how time grows.
 
 mod embed;
+mod itemsets;
 mod kernels;
 mod model;
 mod scaling;
@@ -9,6 +10,7 @@ mod train;
 mod trees;
 
 pub use embed::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
+pub use itemsets::{ItemsetBench, ItemsetSpeed, bench_itemsets};
 pub use kernels::{KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, bench_kernels};
 pub use model::{BenchModel, DrawnModel, Form};
 pub use scaling::{Growth, Scaling, ScalingBench, bench_scaling};

@@ -1,0 +1,105 @@
+"""Frequent sets beside PyFIM (Borgelt's C) and mlxtend, on the same baskets, in one interleaved run.
+
+usage: itemsets.py DATA_FOLDER [--adit BIN] [--rounds N] [--threads N ...] [--mlxtend]
+       itemsets.py --drawn N [N ...] [--adit BIN] [--support X]
+
+Mining time without reading on either side, medians over the rounds; memory is that of a process that reads and mines.
+PyFIM's is the best of fpgrowth and eclat. --drawn: baskets of ten items on average, drawn around patterns, to see growth.
+"""
+import argparse, gzip, json, pathlib, random, statistics, subprocess, sys, tempfile
+
+CASES = [("rules_groceries/transactions.csv", [.01, .005, .001]), ("rules_retail_belgium/transactions.dat.gz", [.01, .005, .001]),
+         ("rules_t10i4d100k/transactions.dat.gz", [.02, .01, .001]), ("rules_chess/transactions.dat.gz", [.8, .7, .6]),
+         ("rules_kosarak25k/transactions.dat.gz", [.02, .01, .005])]
+PEER = """
+import fim, gzip, json, math, resource, sys, time
+path, support, name = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+between = "," if ".csv" in path else None
+with (gzip.open(path, "rt") if path.endswith(".gz") else open(path)) as f:
+    baskets = [[i.strip() for i in line.split(between) if i.strip()] for line in f if line.strip()]
+count = math.ceil(support * len(baskets) - 1e-9)
+if name == "mlxtend":
+    import pandas
+    from mlxtend.frequent_patterns import fpgrowth
+    from mlxtend.preprocessing import TransactionEncoder
+    started = time.perf_counter()
+    encoder = TransactionEncoder()
+    table = pandas.DataFrame.sparse.from_spmatrix(encoder.fit_transform(baskets, sparse=True), columns=encoder.columns_)
+    n = len(fpgrowth(table, min_support=count / len(baskets)))
+else:
+    started = time.perf_counter()
+    n = len(getattr(fim, name)(baskets, supp=-count, zmin=1, report="a"))
+print(json.dumps([time.perf_counter() - started, n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def peer(path, support, name):
+    out = subprocess.run([sys.executable, "-c", PEER, str(path), str(support), name], check=True, capture_output=True, text=True)
+    return json.loads(out.stdout)
+
+
+def ours(adit, path, support, threads):
+    line = [adit, "bench", "itemsets", str(path), "--min-support", str(support), "--rounds", "1", "--threads", str(threads), "--json", "--quiet"]
+    found = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+    return found["seconds"], found["sets"], found["peak_rss_bytes"] / 2**20, found["read_seconds"]
+
+
+def draw(path, n, seed=1):
+    """Baskets of ten items on average, half of them from patterns of four, out of a thousand items."""
+    rng = random.Random(seed)
+    patterns = [[int(1000 * rng.random() ** 2) for _ in range(max(1, round(rng.gauss(4, 1.5))))] for _ in range(1000)]
+    with open(path, "w") as f:
+        for _ in range(n):
+            basket = set()
+            for _ in range(2):
+                basket.update(i for i in patterns[int(1000 * rng.random() ** 3)] if rng.random() < .8)
+            while len(basket) < rng.gauss(10, 3):
+                basket.add(int(1000 * rng.random() ** 2))
+            f.write(" ".join(map(str, basket)) + "\n")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("data", type=pathlib.Path, nargs="?")
+    p.add_argument("--adit", default="adit")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    p.add_argument("--mlxtend", action="store_true")
+    p.add_argument("--drawn", type=int, nargs="*", default=[])
+    p.add_argument("--support", type=float, default=.001)
+    a = p.parse_args()
+    if a.data:
+        names = ["fpgrowth", "eclat"] + (["mlxtend"] if a.mlxtend else [])
+        print("| data | support | sets | PyFIM s | " + "mlxtend s | " * a.mlxtend + "".join(f"ours s, {t} threads | " for t in a.threads)
+              + "PyFIM MiB | ours MiB |\n" + "|---" * (6 + a.mlxtend + len(a.threads)) + "|", flush=True)
+        ratios = {t: [] for t in a.threads}
+        for name, supports in CASES:
+            for support in supports:
+                theirs, own = {n: [] for n in names}, {t: [] for t in a.threads}
+                for _ in range(a.rounds):
+                    for n in names:
+                        theirs[n].append(peer(a.data / name, support, n))
+                    for t in a.threads:
+                        own[t].append(ours(a.adit, a.data / name, support, t))
+                median = lambda runs: statistics.median(run[0] for run in runs)
+                best = min(median(theirs[n]) for n in names[:2])
+                sets = own[a.threads[0]][0][1]
+                assert all(run[1] == sets for n in names for run in theirs[n]), (name, support, sets, theirs)
+                for t in a.threads:
+                    ratios[t].append(best / median(own[t]))
+                print(f"| {name.split('/')[0]} | {support} | {sets} | {best:.4f} | " + (f"{median(theirs['mlxtend']):.2f} | " if a.mlxtend else "")
+                      + "".join(f"{median(own[t]):.4f} | " for t in a.threads)
+                      + f"{min(run[2] for n in names[:2] for run in theirs[n]):.0f} | {max(run[2] for run in own[a.threads[0]]):.0f} |", flush=True)
+        for t in a.threads:
+            print(f"{t} threads: {statistics.geometric_mean(ratios[t]):.1f} times as fast as PyFIM on the geometric mean, {min(ratios[t]):.1f} at least")
+    if a.drawn:
+        print("| baskets | sets | seconds | to read | MiB |\n|---|---|---|---|---|")
+        with tempfile.TemporaryDirectory() as folder:
+            for n in a.drawn:
+                path = pathlib.Path(folder) / "drawn.dat"
+                draw(path, n)
+                seconds, sets, mib, read = ours(a.adit, path, a.support, max(a.threads))
+                print(f"| {n} | {sets} | {seconds:.3f} | {read:.2f} | {mib:.0f} |", flush=True)
+
+
+main()
