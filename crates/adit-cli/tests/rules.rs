@@ -292,7 +292,7 @@ fn too_little_memory_raises_the_support_and_says_so() {
     let bench = Bench::new();
     let rows: Vec<String> = (0..400u64)
         .map(|i| {
-            let holds = |k: &u64| (i * 31 + k * 17) % 9 != 0;
+            let holds = |k: &u64| !(i * 31 + k * 17).is_multiple_of(9);
             (0..40u64)
                 .filter(holds)
                 .map(|k| k.to_string())

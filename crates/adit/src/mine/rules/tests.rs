@@ -269,3 +269,85 @@ fn what_cannot_be_is_refused() {
     let empty = Transactions::from_codes(Vec::new(), std::iter::empty());
     assert!(mine(&settings(Guard::Holdout), &empty).kept.is_empty());
 }
+
+/// Noise of four kinds: items of like frequency, of a power law, a market whose items were dealt out anew, and rows of
+/// columns with values dealt out anew.
+fn nothing(kind: u64, n_baskets: usize, seed: u64) -> Transactions {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xabc);
+    match kind {
+        0 => noise(n_baskets, 30, 2 * seed),
+        1 => noise(n_baskets, 30, 2 * seed + 1),
+        2 => {
+            let market = planted(&noise(n_baskets, 30, 2 * seed + 1), &[2, 9, 29], 0.2, seed);
+            shuffled(&market, None, &mut rng)
+        }
+        _ => {
+            let baskets = (0..n_baskets).map(|_| {
+                let column = |k: u32| 3 * k + rng.random_range(0..3);
+                let mut basket: Vec<u32> = (0..9).map(column).collect();
+                basket.push(27 + u32::from(rng.random_bool(0.3)));
+                basket
+            });
+            let baskets: Vec<Vec<u32>> = baskets.collect();
+            Transactions::from_codes(names(30), baskets.into_iter())
+        }
+    }
+}
+
+#[test]
+#[ignore = "nightly: 200 data sets for each guard take minutes"]
+fn of_two_hundred_sets_of_noise_at_most_one_in_twenty_yields_anything() {
+    for (guard, targeted, n_baskets) in [
+        (Guard::Holdout, false, 2000),
+        (Guard::Holdout, true, 2000),
+        (Guard::Lamp, true, 2000),
+        (Guard::Permutation, true, 500),
+        (Guard::Permutation, false, 300),
+    ] {
+        let any = |seed: u64| {
+            let wanted = RuleSettings {
+                targets: targeted.then(|| vec![if seed % 4 == 3 { 28 } else { 29 }]),
+                seed,
+                ..settings(guard)
+            };
+            !mine(&wanted, &nothing(seed % 4, n_baskets, seed))
+                .kept
+                .is_empty()
+        };
+        let n_any = (0..200).filter(|&seed| any(seed)).count();
+        eprintln!("{guard:?}, to a target {targeted}: {n_any} of 200 yield something");
+        // At a true rate of one in twenty, more than 18 happen once in 100 times.
+        assert!(n_any <= 18, "{guard:?} {targeted}: {n_any}");
+    }
+}
+
+#[test]
+#[ignore = "nightly: 200 data sets take minutes"]
+fn of_two_hundred_planted_rules_nineteen_in_twenty_are_found() {
+    for (guard, n_baskets) in [
+        (Guard::Holdout, 3000),
+        (Guard::Lamp, 3000),
+        (Guard::Permutation, 1000),
+    ] {
+        let is_found = |seed: u64| {
+            // In 3% of the baskets beside chance, which is two to three times as often as chance has it.
+            let share = if n_baskets == 1000 { 0.06 } else { 0.03 };
+            let transactions = planted(
+                &nothing(seed % 2, n_baskets, seed),
+                &[3, 7, 29],
+                share,
+                seed,
+            );
+            let wanted = RuleSettings {
+                targets: Some(vec![29]),
+                seed,
+                ..settings(guard)
+            };
+            let rules = mine(&wanted, &transactions);
+            rules.kept.iter().any(|j| j.rule.antecedent == [3, 7])
+        };
+        let n_found = (0..200).filter(|&seed| is_found(seed)).count();
+        eprintln!("{guard:?}: {n_found} of 200 are found");
+        assert!(n_found >= 190, "{guard:?}: {n_found}");
+    }
+}
