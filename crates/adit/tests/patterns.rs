@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use adit::Silent;
 use adit::mine::itemsets::{ItemsetSettings, Kind};
+use adit::mine::sequences::SequenceSettings;
+use adit::represent::sequences::{Sequences, SequencesBuilder};
 use adit::represent::transactions::{Transactions, TransactionsBuilder};
 use adit::source::{SourceSettings, read_baskets};
 
@@ -101,4 +103,63 @@ fn as_many_sets_as_the_notes_beside_the_data_say() {
         }
     }
     assert!(looked_at >= 10, "{looked_at}");
+}
+
+/// Sequences as SPMF writes them, or clicks with blanks between them.
+fn sequences(text: &str) -> Sequences {
+    let mut builder = SequencesBuilder::default();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        if line.contains("-2") {
+            for element in line.split("-2").next().unwrap_or_default().split("-1") {
+                builder.element(element.split_whitespace());
+            }
+        } else {
+            line.split_whitespace()
+                .for_each(|click| builder.element([click].into_iter()));
+        }
+        builder.end();
+    }
+    builder.finish()
+}
+
+#[test]
+fn as_many_sequential_patterns_as_the_notes_beside_the_data_say() {
+    let Some(root) = data() else { return };
+    let mut looked_at = 0;
+    for (name, file) in [
+        ("seq_sign", "sequences.txt"),
+        ("seq_bms_webview1", "sequences.txt.gz"),
+        ("rules_kosarak25k", "transactions.dat.gz"),
+    ] {
+        let bytes = std::fs::read(root.join(name).join(file)).expect("sequences");
+        let mut text = String::new();
+        if file.ends_with(".gz") {
+            let mut reader = flate2::read::GzDecoder::new(&bytes[..]);
+            std::io::Read::read_to_string(&mut reader, &mut text).expect("text");
+        } else {
+            text = String::from_utf8(bytes).expect("text");
+        }
+        let sequences = sequences(&text);
+        let notes = std::fs::read_to_string(root.join(name).join("README.md")).expect("notes");
+        let block = notes
+            .split("```json")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let notes: serde_json::Value = serde_json::from_str(block.expect("JSON")).expect("JSON");
+        assert_eq!(notes["sequences"].as_u64(), Some(sequences.len() as u64));
+        for (_, said) in notes.as_object().expect("an object") {
+            let (Some(count), Some(n)) = (
+                said["min_count"].as_u64(),
+                said["frequent_sequences"].as_u64(),
+            ) else {
+                continue;
+            };
+            let found = SequenceSettings::frequent(count as u32)
+                .mine(&sequences, &|_, _| true)
+                .expect("patterns");
+            assert_eq!(found.len() as u64, n, "{name} {count}");
+            looked_at += 1;
+        }
+    }
+    assert_eq!(looked_at, 6);
 }

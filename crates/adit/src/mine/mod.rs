@@ -13,6 +13,7 @@ mod predictions;
 pub mod pretraining;
 pub mod row_transformer;
 pub mod rules;
+pub mod sequences;
 pub mod text_to_text;
 pub mod text_transformer;
 pub mod training;

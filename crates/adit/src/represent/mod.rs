@@ -12,6 +12,7 @@ pub mod molecule_tokens;
 mod pair_features;
 pub mod prompt;
 pub mod rows;
+pub mod sequences;
 pub mod sparse;
 pub mod target_statistics;
 pub mod text;

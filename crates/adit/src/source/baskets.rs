@@ -74,6 +74,24 @@ pub fn read_baskets(
     Ok(found)
 }
 
+/// Reads baskets from memory as [`read_baskets`] would from a file.
+///
+/// For tests and fuzzing: it touches no file.
+///
+/// # Errors
+/// Bytes that are empty or in an encoding that is not known.
+pub fn read_basket_bytes(
+    bytes: &[u8],
+    settings: &SourceSettings,
+    each: &mut dyn FnMut(&mut dyn Iterator<Item = &str>),
+) -> Result<BasketLines, SourceError> {
+    let input = Input::memory("memory", bytes)?;
+    check_readable(&input)?;
+    let mut found = BasketLines::default();
+    read_one(&input, settings, &adit_nn::watch::Silent, each, &mut found)?;
+    Ok(found)
+}
+
 fn read_one(
     input: &Input,
     settings: &SourceSettings,
@@ -220,23 +238,12 @@ fn separator(head: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adit_nn::watch::Silent;
 
     fn read(text: &[u8]) -> Result<(Vec<Vec<String>>, BasketLines), SourceError> {
         let mut baskets = Vec::new();
-        let mut found = BasketLines::default();
-        let input = Input::memory("baskets.dat", text)?;
-        check_readable(&input)?;
-        let mut each = |items: &mut dyn Iterator<Item = &str>| {
+        let found = read_basket_bytes(text, &SourceSettings::default(), &mut |items| {
             baskets.push(items.map(String::from).collect::<Vec<_>>());
-        };
-        read_one(
-            &input,
-            &SourceSettings::default(),
-            &Silent,
-            &mut each,
-            &mut found,
-        )?;
+        })?;
         Ok((baskets, found))
     }
 
@@ -281,5 +288,15 @@ mod tests {
         let (_, found) = read(b"a \0 b\n").unwrap();
         assert!(found.bad_rows[0].reason.contains("zero byte"));
         assert!(read(b"").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_baskets_or_an_error(bytes: Vec<u8>) {
+            if let Ok((baskets, found)) = read(&bytes) {
+                assert_eq!(baskets.len() as u64, found.n_baskets);
+                assert!(baskets.iter().flatten().all(|item| !item.is_empty() && item.trim() == item));
+            }
+        }
     }
 }

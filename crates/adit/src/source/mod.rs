@@ -28,7 +28,7 @@ mod sketch;
 mod table;
 mod text;
 
-pub use baskets::{BasketLines, looks_like_baskets, read_baskets};
+pub use baskets::{BasketLines, looks_like_baskets, read_basket_bytes, read_baskets};
 pub use cell::MISSING_TOKENS;
 pub use error::SourceError;
 pub use profile::{ColumnProfile, Profile};
