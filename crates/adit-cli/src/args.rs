@@ -57,6 +57,9 @@ pub enum Verb {
     /// Find what goes together more often than chance has it
     #[command(after_help = RULES_EXAMPLE)]
     Rules(RulesArgs),
+    /// Find what comes after what more often than random order has it, or what tells a label
+    #[command(after_help = SEQUENCES_EXAMPLE)]
+    Sequences(SequencesArgs),
     /// Apply a finished run to new rows
     #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
     Predict(PredictArgs),
@@ -154,6 +157,16 @@ pub struct RunArgs {
 /// Where a run goes and what is printed of it.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// End with exit code 1 unless the transformer beats the best baseline
+    #[arg(long)]
+    pub require: bool,
+}
+
+/// Where a run goes.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
     /// Folder of the run [default: runs/NAME, numbered if it is there]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -163,9 +176,6 @@ pub struct OutputArgs {
     /// Print result.json to standard output
     #[arg(long)]
     pub json: bool,
-    /// End with exit code 1 unless the transformer beats the best baseline
-    #[arg(long)]
-    pub require: bool,
 }
 
 /// How files are read.

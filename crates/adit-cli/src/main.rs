@@ -58,6 +58,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Pretrain(args) => commands::pretrain::pretrain(args, session),
         Verb::Rules(args) => commands::rules::rules(args, session),
+        Verb::Sequences(args) => commands::rules::sequences(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
         Verb::Bench(verb) => commands::bench::bench(verb, session),
         Verb::Export(args) => commands::export::export(args),

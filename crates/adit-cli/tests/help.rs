@@ -22,6 +22,7 @@ fn every_verb_has_help_with_an_example() {
         "bench kernels",
         "bench itemsets",
         "rules",
+        "sequences",
         "bench scaling",
         "completions",
         "model add",

@@ -1,10 +1,8 @@
-//! Arguments of `adit rules`.
-
-use std::path::PathBuf;
+//! Arguments of `adit rules` and `adit sequences`.
 
 use clap::{Args, ValueEnum};
 
-use super::SourceArgs;
+use super::{FolderArgs, SourceArgs};
 
 pub const RULES_EXAMPLE: &str = "\
 Examples:
@@ -20,6 +18,16 @@ Guards, by which rules pay for the search:
   permutation  corrected by what the same search finds in shuffled baskets
   exploratory  false discovery rate: for looking around, not for claims
   none         nothing is paid";
+
+pub const SEQUENCES_EXAMPLE: &str = "\
+Examples:
+  adit sequences events.csv --entity case --time at --event activity --min-support 0.05
+  adit sequences clicks.csv --entity visitor --time at --event page --session-gap 30m --max-gap 3
+  adit sequences events.csv --entity case --time at --event activity --labels outcomes.csv --label churn
+  adit sequences sequences.txt --kind closed --min-support 0.5
+
+Every rule pays for the search, as with `adit rules` (--guard). Without a label it is compared with
+random order within each sequence, with one (--label) with labels dealt out anew between entities.";
 
 #[derive(Debug, Args)]
 pub struct RulesArgs {
@@ -51,19 +59,84 @@ pub struct RulesArgs {
         hide_possible_values = true
     )]
     pub kind: KindArg,
-    /// Share of the baskets that hold all of a pattern, at least: 0.01 or 1%
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SequencesArgs {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "DATA")]
+    pub inputs: Vec<String>,
+    /// How sequences are written: as SPMF does (numbers, -1 and -2), an event after the other a line, or
+    /// a row an event (--entity and --event)
+    #[arg(long, value_enum, value_name = "FORM", default_value = "auto")]
+    pub form: SequenceFormArg,
+    /// A row an event: column that tells whose it is
+    #[arg(long, value_name = "COL")]
+    pub entity: Option<String>,
+    /// A row an event: column of times, or of numbers that give the order [default: as the rows lie]
+    #[arg(long, value_name = "COL")]
+    pub time: Option<String>,
+    /// A row an event: column that tells what happened; at the same time is together
+    #[arg(long, value_name = "COL")]
+    pub event: Option<String>,
+    /// Cut a history where more than this lies between two events: 30m, 12h, 7d, or a number in the unit
+    /// of a column of numbers
+    #[arg(long, value_name = "TIME")]
+    pub session_gap: Option<String>,
+    /// Ask what tells this label: a column of the events, or of --labels
+    #[arg(long, value_name = "COL")]
+    pub label: Option<String>,
+    /// File with an entity and its label a row (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub labels: Vec<String>,
+    /// Value of the label that is asked for [default: the rarer of two]
+    #[arg(long, value_name = "VALUE")]
+    pub positive: Option<String>,
+    /// What is wanted: rules (what goes on to what), frequent (all of them), closed or maximal ones
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        default_value = "rules",
+        hide_possible_values = true
+    )]
+    pub kind: SequenceKindArg,
+    /// Elements from one of a pattern to its next, at most; 1 is the very next
+    #[arg(long, value_name = "N")]
+    pub max_gap: Option<usize>,
+    /// Elements from the first of a pattern to its last, at most
+    #[arg(long, value_name = "N")]
+    pub max_window: Option<usize>,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+/// What is searched for, and how it is paid.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Share of the baskets or sequences that hold all of a pattern, at least: 0.01 or 1%
     #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = super::share, allow_negative_numbers = true)]
     pub min_support: f64,
-    /// Share of the baskets with a rule's items that hold the other one too, at least
+    /// Of those with what a rule leads from, share that hold what it leads to, at least
     #[arg(long, value_name = "SHARE", value_parser = super::share, allow_negative_numbers = true)]
     pub min_confidence: Option<f64>,
-    /// Items of a pattern, at most; of a rule with the one it leads to [default: 4 for rules, any number for sets]
+    /// Items of a pattern, at most; of a rule with the one it leads to [default: 4 for rules, else any number]
     #[arg(long, value_name = "N")]
     pub max_items: Option<usize>,
-    /// Only so many of the most frequent sets
+    /// Only so many of the most frequent patterns
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
-    /// Only rules to this item, as it is named in the data: milk, or 'churn = yes'
+    /// Only rules to this item or event, as it is named in the data: milk, or 'churn = yes'
     #[arg(long, value_name = "ITEM")]
     pub target: Option<String>,
     /// How rules pay for the search: holdout, lamp, permutation, exploratory or none
@@ -90,17 +163,6 @@ pub struct RulesArgs {
     /// Heading of the report
     #[arg(long)]
     pub title: Option<String>,
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// Folder of the run [default: runs/NAME, numbered if it is there]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Replace a finished run in --out
-    #[arg(long)]
-    pub force: bool,
-    /// Print result.json to standard output
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -115,6 +177,22 @@ pub enum BasketFormArg {
 pub enum KindArg {
     Rules,
     Itemsets,
+    Closed,
+    Maximal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SequenceFormArg {
+    Auto,
+    Lines,
+    Spmf,
+    Events,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SequenceKindArg {
+    Rules,
+    Frequent,
     Closed,
     Maximal,
 }

@@ -58,12 +58,7 @@ fn run_patterns(text: &str, args: &RunArgs, session: &Session) -> Result<ExitCod
     }
     let base = args.job.parent().unwrap_or(Path::new("."));
     let job = job.anchored(&absolute(base)?);
-    let output = (
-        args.output.out.as_deref(),
-        args.output.force,
-        args.output.json,
-    );
-    super::rules::execute(&job, &name_of(&args.job), output, session)
+    super::rules::execute(&job, &name_of(&args.job), &args.output.folder, session)
 }
 
 pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode, CliError> {
@@ -174,13 +169,13 @@ fn execute(
     output: &OutputArgs,
     session: &Session,
 ) -> Result<ExitCode, CliError> {
-    let out = match output.out.as_ref().or(job.out.as_ref()) {
+    let out = match output.folder.out.as_ref().or(job.out.as_ref()) {
         Some(out) => out.clone(),
         None => unused(Path::new("runs"), name),
     };
-    let outcome = run::learn(job, &out, output.force, &session.context())?;
+    let outcome = run::learn(job, &out, output.folder.force, &session.context())?;
     session.progress.finish();
-    if output.json {
+    if output.folder.json {
         println!("{}", outcome.result_json);
     } else {
         show(&outcome);

@@ -1,18 +1,21 @@
-//! `adit rules`, and job files of patterns.
+//! `adit rules`, `adit sequences`, and job files of patterns.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use adit::mine::rules::Guard;
 use adit::run::{
-    self, BasketForm, BasketSection, PatternJob, PatternKind, PatternOutcome, PatternTask,
+    self, PatternForm, PatternJob, PatternKind, PatternOutcome, PatternSection, PatternTask,
     SearchSection,
 };
 use comfy_table::{CellAlignment, Table};
 
 use super::learn::{absolute, unused};
 use super::{CliError, Session, bad_row_limit, format_of, ruled_table};
-use crate::args::{BasketFormArg, GuardArg, KindArg, RulesArgs};
+use crate::args::{
+    BasketFormArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs, SequenceFormArg,
+    SequenceKindArg, SequencesArgs, SourceArgs,
+};
 use crate::progress::duration;
 
 /// Patterns in the terminal, at most.
@@ -22,37 +25,87 @@ const LETTERS: usize = 60;
 
 pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
     let name = format!("{}-rules", super::learn::stem(&args.inputs));
-    let job = PatternJob {
-        task: PatternTask::Rules,
+    let kind = match args.kind {
+        KindArg::Rules => PatternKind::Rules,
+        KindArg::Itemsets => PatternKind::Itemsets,
+        KindArg::Closed => PatternKind::Closed,
+        KindArg::Maximal => PatternKind::Maximal,
+    };
+    let data = PatternSection {
+        form: match args.form {
+            BasketFormArg::Auto => PatternForm::Auto,
+            BasketFormArg::Lines => PatternForm::Lines,
+            BasketFormArg::Items => PatternForm::Items,
+            BasketFormArg::Rows => PatternForm::Rows,
+        },
+        basket: args.basket,
+        item: args.item,
+        columns: args.columns,
+        parts: args.parts,
+        ..section(args.inputs, args.source)?
+    };
+    let job = job_of(PatternTask::Rules, data, kind, args.search);
+    begin(job, &name, &args.folder, session)
+}
+
+pub fn sequences(args: SequencesArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let name = format!("{}-sequences", super::learn::stem(&args.inputs));
+    let kind = match args.kind {
+        SequenceKindArg::Rules => PatternKind::Rules,
+        SequenceKindArg::Frequent => PatternKind::Frequent,
+        SequenceKindArg::Closed => PatternKind::Closed,
+        SequenceKindArg::Maximal => PatternKind::Maximal,
+    };
+    let data = PatternSection {
+        form: match args.form {
+            SequenceFormArg::Auto => PatternForm::Auto,
+            SequenceFormArg::Lines => PatternForm::Lines,
+            SequenceFormArg::Spmf => PatternForm::Spmf,
+            SequenceFormArg::Events => PatternForm::Events,
+        },
+        entity: args.entity,
+        time: args.time,
+        event: args.event,
+        session_gap: args.session_gap,
+        label: args.label,
+        labels: args.labels,
+        positive: args.positive,
+        ..section(args.inputs, args.source)?
+    };
+    let mut job = job_of(PatternTask::Sequences, data, kind, args.search);
+    job.search.max_gap = args.max_gap;
+    job.search.max_window = args.max_window;
+    begin(job, &name, &args.folder, session)
+}
+
+/// What is said of the files.
+fn section(inputs: Vec<String>, source: SourceArgs) -> Result<PatternSection, CliError> {
+    Ok(PatternSection {
+        inputs,
+        format: source.format.map(format_of),
+        delimiter: source.delimiter,
+        quote: source.quote,
+        header: source.header,
+        encoding: source.encoding,
+        max_bad_rows: Some(bad_row_limit(&source.max_bad_rows)?),
+        ..PatternSection::default()
+    })
+}
+
+fn job_of(
+    task: PatternTask,
+    data: PatternSection,
+    kind: PatternKind,
+    args: SearchArgs,
+) -> PatternJob {
+    PatternJob {
+        task,
         title: args.title,
         seed: args.seed,
         out: None,
-        data: BasketSection {
-            form: match args.form {
-                BasketFormArg::Auto => BasketForm::Auto,
-                BasketFormArg::Lines => BasketForm::Lines,
-                BasketFormArg::Items => BasketForm::Items,
-                BasketFormArg::Rows => BasketForm::Rows,
-            },
-            inputs: args.inputs,
-            basket: args.basket,
-            item: args.item,
-            columns: args.columns,
-            parts: args.parts,
-            format: args.source.format.map(format_of),
-            delimiter: args.source.delimiter,
-            quote: args.source.quote,
-            header: args.source.header,
-            encoding: args.source.encoding,
-            max_bad_rows: Some(bad_row_limit(&args.source.max_bad_rows)?),
-        },
+        data,
         search: SearchSection {
-            kind: match args.kind {
-                KindArg::Rules => PatternKind::Rules,
-                KindArg::Itemsets => PatternKind::Itemsets,
-                KindArg::Closed => PatternKind::Closed,
-                KindArg::Maximal => PatternKind::Maximal,
-            },
+            kind,
             min_support: args.min_support,
             min_confidence: args.min_confidence.unwrap_or(0.0),
             max_items: args.max_items,
@@ -68,32 +121,36 @@ pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
             level: args.level,
             shuffles: args.shuffles,
             memory: args.memory,
+            ..SearchSection::default()
         },
-    };
+    }
+}
+
+fn begin(
+    job: PatternJob,
+    name: &str,
+    folder: &FolderArgs,
+    session: &Session,
+) -> Result<ExitCode, CliError> {
     job.check()?;
     let job = job.anchored(&absolute(Path::new("."))?);
-    execute(
-        &job,
-        &name,
-        (args.out.as_deref(), args.force, args.json),
-        session,
-    )
+    execute(&job, name, folder, session)
 }
 
 /// Runs a job of patterns.
 pub fn execute(
     job: &PatternJob,
     name: &str,
-    (out, force, json): (Option<&Path>, bool, bool),
+    folder: &FolderArgs,
     session: &Session,
 ) -> Result<ExitCode, CliError> {
-    let out = match out.or(job.out.as_deref()) {
-        Some(out) => out.to_path_buf(),
+    let out = match folder.out.as_ref().or(job.out.as_ref()) {
+        Some(out) => out.clone(),
         None => unused(Path::new("runs"), name),
     };
-    let outcome = run::mine_patterns(job, &out, force, &session.context())?;
+    let outcome = run::mine_patterns(job, &out, folder.force, &session.context())?;
     session.progress.finish();
-    if json {
+    if folder.json {
         println!("{}", outcome.result_json);
     } else {
         show(&outcome);
@@ -130,20 +187,21 @@ fn table(outcome: &PatternOutcome) -> Table {
     let mut table = ruled_table();
     let findings = &outcome.findings;
     let is_rules = findings.search.kind == "rules";
+    let of = findings.data.of.as_str();
+    let is_sequences = findings.task == "sequences";
+    let (with, verb, one) = match (is_sequences, &findings.search.label) {
+        (false, _) => ("baskets with", "contain", "set"),
+        (true, None) => ("sequences with", "go on to", "sequence"),
+        (true, Some(_)) => ("sequences with", "have", "sequence"),
+    };
+    let between = if is_sequences { " > " } else { " & " };
     if is_rules {
-        table.set_header([
-            "baskets with",
-            "contain",
-            "lift",
-            "confidence",
-            "baskets",
-            "p",
-        ]);
+        table.set_header([with, verb, "lift", "confidence", of, "p"]);
     } else {
-        table.set_header(["set", "baskets", "support"]);
+        table.set_header([one, of, "support"]);
     }
     for pattern in findings.patterns.iter().take(SHOWN) {
-        let items = shortened(&pattern.items.join(" & "));
+        let items = shortened(&pattern.items.join(between));
         match (&pattern.then, &pattern.measures) {
             (Some(then), Some(m)) => table.add_row([
                 items,

@@ -6,21 +6,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::proportion::wilson;
+use super::proportion::{Z, wilson};
 use super::{Estimate, Warning};
-use crate::mine::rules::{Guard, Reason, Rule};
-
-/// 97.5% of the standard normal distribution lies below.
-const Z: f64 = 1.959_963_984_540_054;
+use crate::mine::rules::{Guard, Reason, Together};
+use crate::mine::sequences::RuleCounts;
 
 /// All that a search for patterns found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PatternFindings {
-    /// `rules`
+    /// `rules` or `sequences`
     pub task: String,
     pub title: String,
     pub verdict: String,
-    pub data: BasketSummary,
+    pub data: PatternData,
     pub search: SearchSummary,
     pub counts: PatternCounts,
     /// The first of them, by p-value or, of sets, by count; all are in `patterns.parquet`.
@@ -37,15 +35,20 @@ pub struct PatternFindings {
 
 /// What was searched.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct BasketSummary {
-    pub sources: Vec<BasketSource>,
-    /// How baskets are written, in words.
+pub struct PatternData {
+    pub sources: Vec<PatternSource>,
+    /// How baskets or sequences are written, in words.
     pub form: String,
-    pub baskets: u64,
+    /// `baskets` or `sequences`
+    pub of: String,
+    /// Number of them.
+    pub n: u64,
+    /// Different items or events.
     pub items: u64,
-    /// Items over all baskets.
+    /// Items or events over all of them.
     pub entries: u64,
-    pub largest_basket: u64,
+    /// Items of the largest basket, events of the longest sequence.
+    pub largest: u64,
     /// Where numbers were cut into parts: the ends of all parts but the last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cuts: BTreeMap<String, Vec<f64>>,
@@ -53,11 +56,11 @@ pub struct BasketSummary {
 
 /// A file that was read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct BasketSource {
+pub struct PatternSource {
     pub name: String,
     /// Hex SHA-256 of its bytes on disk.
     pub sha256: String,
-    /// Baskets or rows.
+    /// Baskets, sequences or rows.
     pub rows: u64,
     pub read_as: String,
 }
@@ -65,7 +68,7 @@ pub struct BasketSource {
 /// How it was searched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SearchSummary {
-    /// `rules`, `itemsets`, `closed` or `maximal`
+    /// `rules`, `itemsets`, `frequent`, `closed` or `maximal`
     pub kind: String,
     pub guard: Guard,
     pub level: f64,
@@ -74,8 +77,17 @@ pub struct SearchSummary {
     pub max_items: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Of sequences: the label that rules lead to, as `column = value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Elements from one of a pattern to its next, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gap: Option<u64>,
+    /// Elements from the first of a pattern to its last, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_window: Option<u64>,
     pub seed: u64,
-    /// Baskets that were searched, and that rules were tested on where those are others.
+    /// Baskets or sequences that were searched, and that rules were tested on where those are others.
     pub searched: u64,
     pub held_out: u64,
     /// The support from which everything fits into memory, where less was asked for.
@@ -86,6 +98,7 @@ pub struct SearchSummary {
 /// How many patterns there are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PatternCounts {
+    /// Frequent sets; of sequences, frequent patterns.
     pub itemsets: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
@@ -104,13 +117,19 @@ pub struct PatternCounts {
 /// One pattern.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pattern {
-    /// Items that are there, or the whole set.
+    /// Items that are there, or the whole set; of sequences, elements in their order.
     pub items: Vec<String>,
-    /// The item that is then there too; absent of sets.
+    /// The item that is then there too, the last element, or the label; absent of sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub then: Option<String>,
+    /// Of sequences: all elements of the pattern with their items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elements: Vec<Vec<String>>,
+    /// Of sequences: how many hold the first element, the first two, and so on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<u64>,
     pub words: String,
-    /// Baskets that hold it all.
+    /// Baskets or sequences that hold it all.
     pub count: u64,
     pub support: Estimate,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,14 +141,14 @@ pub struct Pattern {
     pub also: Vec<String>,
 }
 
-/// How strong a rule is, on baskets that the search did not see where there are such.
+/// How strong a rule is, on what the search did not see where there is such.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct RuleMeasures {
-    /// Share of the baskets with the items that hold the other one too.
+    /// Share of those with the items that hold the other one too.
     pub confidence: Estimate,
-    /// How many times as often they are together as chance has it.
+    /// How many times as often that is so as chance has it.
     pub lift: Estimate,
-    /// Share of all baskets by which that is more.
+    /// Share of all by which that is more.
     pub leverage: Estimate,
     /// How many times as often the rule would be wrong by chance; absent where it is never wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,14 +168,13 @@ pub struct ShuffledFound {
 }
 
 impl RuleMeasures {
-    /// From the counts of a rule, with 95% intervals: Wilson's for shares, the delta method on the logarithm for ratios
+    /// From how often two things are there, with 95% intervals: Wilson's for shares, the delta method on the logarithm for ratios
     /// and on the plain scale for the leverage.
-    pub fn of(rule: &Rule) -> RuleMeasures {
-        let t = &rule.counts;
+    pub fn of(t: &Together) -> RuleMeasures {
         let (n, one, other, both) = (t.n as f64, t.one as f64, t.other as f64, t.both as f64);
         let (p, r, c) = (both / n, one / n, other / n);
-        let confidence = wilson(rule.confidence(), one);
-        let lift = rule.lift();
+        let confidence = wilson(both / one.max(1.0), one);
+        let lift = both * n / (one * other).max(1.0);
         let variance = (1.0 / p - 1.0 / r - 1.0 / c + 2.0 * p / (r * c) - 1.0).max(0.0) / n;
         let leverage = p - r * c;
         let spread = (p * (1.0 - p) + c * c * r * (1.0 - r) + r * r * c * (1.0 - c)
@@ -186,6 +204,34 @@ impl RuleMeasures {
             odds_ratio: ratio(odds, cells.iter().map(|x| 1.0 / x).sum()),
         }
     }
+
+    /// From how many sequences go on to an event and how many would by chance, with 95% intervals by Wilson's of the
+    /// share of those that could; what chance gives is known exactly.
+    pub fn of_sequences(counts: &RuleCounts) -> RuleMeasures {
+        if let Some(table) = &counts.table {
+            return RuleMeasures::of(table);
+        }
+        let at_risk = (counts.at_risk as f64).max(1.0);
+        let chance = (counts.expected / at_risk).max(f64::MIN_POSITIVE);
+        let share = wilson(counts.count as f64 / at_risk, at_risk);
+        let of = |by: &dyn Fn(f64) -> f64| Estimate {
+            value: by(share.value),
+            low: by(share.low),
+            high: by(share.high),
+        };
+        let odds = |p: f64| p / (1.0 - p).max(1e-12);
+        RuleMeasures {
+            confidence: wilson(
+                counts.count as f64 / (counts.before as f64).max(1.0),
+                counts.before as f64,
+            ),
+            lift: of(&|p| p / chance),
+            leverage: of(&|p| (p - chance) * at_risk / (counts.n as f64).max(1.0)),
+            conviction: (share.value < 1.0).then(|| of(&|p| (1.0 - chance) / (1.0 - p).max(1e-12))),
+            // Half a sequence more on each side keeps the ratio finite.
+            odds_ratio: of(&|p| odds((p * at_risk + 0.5) / (at_risk + 1.0)) / odds(chance)),
+        }
+    }
 }
 
 /// A ratio whose logarithm has a variance.
@@ -203,9 +249,10 @@ pub fn share_estimate(count: u64, n: u64) -> Estimate {
     wilson(count as f64 / (n as f64).max(1.0), n as f64)
 }
 
-/// A reason in the words of the report.
-pub fn reason_words(reason: Reason) -> &'static str {
+/// A reason in the words of the report; `by_order` of patterns that are compared with random order.
+pub fn reason_words(reason: Reason, by_order: bool) -> &'static str {
     match reason {
+        Reason::Unproductive if by_order => "the place of one of its elements says nothing",
         Reason::Unproductive => "says no more than a rule with fewer of its items",
         Reason::Unsure => "confidence below what was asked for",
         Reason::NotExplored => "not conspicuous where it was searched for",
@@ -214,18 +261,20 @@ pub fn reason_words(reason: Reason) -> &'static str {
     }
 }
 
-/// A guard in words.
-pub fn guard_words(guard: Guard) -> &'static str {
+/// A guard in words; `of` are baskets or sequences.
+pub fn guard_words(guard: Guard, of: &str) -> String {
     match guard {
         Guard::Holdout => {
-            "found on one half of the baskets, tested on the other, and corrected by Holm"
+            format!("found on one half of the {of}, tested on the other, and corrected by Holm")
         }
-        Guard::Lamp => "corrected for every set that could be significant (LAMP)",
-        Guard::Permutation => "corrected by what the same search finds in shuffled baskets",
+        Guard::Lamp => "corrected for every pattern that could be significant (LAMP)".into(),
+        Guard::Permutation => {
+            format!("corrected by what the same search finds in shuffled {of}")
+        }
         Guard::Exploratory => {
-            "held to a false discovery rate over what was searched, for looking around and not for claims"
+            "held to a false discovery rate over what was searched, for looking around and not for claims".into()
         }
-        Guard::None => "not made to pay anything: most of them may be chance",
+        Guard::None => "not made to pay anything: most of them may be chance".into(),
     }
 }
 
@@ -252,6 +301,37 @@ pub fn rule_words(
         Digits(lift.value),
         Digits(lift.low),
         Digits(lift.high),
+    )
+}
+
+/// Elements of a sequential pattern as part of a sentence.
+pub fn in_order(elements: &[Vec<String>]) -> String {
+    let elements: Vec<String> = elements.iter().map(|items| named(items)).collect();
+    elements.join(", then ")
+}
+
+/// A sequential rule as a sentence: what comes before, and what they go on to or the label that they have.
+pub fn sequence_words(
+    before: &[Vec<String>],
+    then: &str,
+    is_label: bool,
+    measures: &RuleMeasures,
+    counts: &RuleCounts,
+) -> String {
+    let lift = &measures.lift;
+    let (verb, chance) = if is_label {
+        ("have", "chance has it")
+    } else {
+        ("go on to", "in random order")
+    };
+    format!(
+        "sequences with {} {verb} {then} {} times as often as {chance}, {} to {}; {} of {}",
+        in_order(before),
+        Digits(lift.value),
+        Digits(lift.low),
+        Digits(lift.high),
+        counts.count,
+        counts.before,
     )
 }
 
@@ -312,23 +392,40 @@ pub fn rules_verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mine::rules::Together;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    fn rule(n: u64, one: u64, other: u64, both: u64) -> Rule {
-        Rule {
-            antecedent: vec![0],
-            consequent: 1,
-            counts: Together {
-                n,
-                one,
-                other,
-                both,
-            },
-            p_value: 0.0,
-            p_alone: 0.0,
+    fn rule(n: u64, one: u64, other: u64, both: u64) -> Together {
+        Together {
+            n,
+            one,
+            other,
+            both,
         }
+    }
+
+    #[test]
+    fn of_sequences_chance_is_what_random_order_gives() {
+        let counts = RuleCounts {
+            n: 1000,
+            before: 300,
+            count: 150,
+            at_risk: 200,
+            expected: 100.0,
+            table: None,
+        };
+        let m = RuleMeasures::of_sequences(&counts);
+        assert_eq!((m.confidence.value, m.lift.value), (0.5, 1.5));
+        assert!((m.leverage.value - 0.05).abs() < 1e-12);
+        assert!((m.conviction.unwrap().value - 2.0).abs() < 1e-9);
+        assert!((m.odds_ratio.value - 150.5 / 50.5).abs() < 1e-9);
+        assert!(m.lift.low > 1.3 && m.lift.high < 1.65);
+        let before = [vec!["a".to_string(), "b".into()], vec!["c".into()]];
+        let words = sequence_words(&before, "d", false, &m, &counts);
+        assert_eq!(
+            words,
+            "sequences with a and b, then c go on to d 1.50 times as often as in random order, 1.37 to 1.61; 150 of 300"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::Estimate;
 use super::resampling::Resampling;
 
 /// 97.5% of the standard normal distribution lies below.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// The 95% interval of a share `value` seen in `n` independent rows; 0 to 1 where `n` is 0.
 pub(crate) fn wilson(value: f64, n: f64) -> Estimate {

@@ -1,9 +1,11 @@
 //! Finds patterns: the members of the scoreboard.
+mod bar;
 pub mod blend;
 mod cross_validation;
 pub mod decide;
 mod error;
 pub mod fine_tuned;
+mod halves;
 pub mod itemsets;
 mod lbfgs;
 pub mod linear;
@@ -19,6 +21,7 @@ pub mod text_transformer;
 pub mod training;
 pub mod trees;
 pub mod trivial;
+pub use bar::Shortage;
 pub use error::MineError;
 pub use predictions::Predictions;
 pub use predictions::PredictionsError;

@@ -10,6 +10,7 @@ use crate::explain::{Cost, Findings};
 /// Name and source of every template; the first is the page.
 const TEMPLATES: &[(&str, &str)] = &[
     ("page.html", include_str!("templates/page.html")),
+    ("head.html", include_str!("templates/head.html")),
     ("style.css", include_str!("templates/style.css")),
     ("macros.html", include_str!("templates/macros.html")),
     ("verdict.html", include_str!("templates/verdict.html")),

@@ -12,6 +12,8 @@ use crate::explain::{Cost, Estimate, Pattern, PatternFindings, guard_words};
 /// Name and source of every template; the first is the page.
 const TEMPLATES: &[(&str, &str)] = &[
     ("patterns.html", include_str!("templates/patterns.html")),
+    ("head.html", include_str!("templates/head.html")),
+    ("foot.html", include_str!("templates/foot.html")),
     ("style.css", include_str!("templates/style.css")),
     ("patterns.css", include_str!("templates/patterns.css")),
 ];
@@ -71,6 +73,8 @@ pub fn pattern_html(
 fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
     let search = &findings.search;
     let is_rules = search.kind == "rules";
+    let is_sequences = findings.task == "sequences";
+    let words = Words::of(findings);
     let reasons: Vec<Value> = (findings.counts.rejected.iter())
         .map(|(reason, n)| context! { reason => reason.as_str(), n => numbers::count(*n) })
         .collect();
@@ -98,12 +102,28 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
         n_kept => numbers::count(findings.counts.rules),
         n_told => numbers::count(findings.counts.told),
         is_rules => is_rules,
-        guard => is_rules.then(|| guard_words(search.guard)),
+        guard => is_rules.then(|| guard_words(search.guard, &findings.data.of)),
+        of => findings.data.of.as_str(),
+        Of => words.of,
+        one => words.one,
+        verb => words.verb,
+        heading => words.heading,
+        lead => words.lead,
+        folded => words.folded,
+        in_order => is_sequences,
+        glossary => glossary(findings),
         facts => facts(findings, cost),
         patterns => findings.patterns.iter().map(pattern).collect::<Vec<_>>(),
         n_shown => numbers::count(findings.patterns.len() as u64),
         n_more => more(findings),
-        network => svg::network::network(&findings.patterns).map(Value::from_safe_string),
+        network => (!is_sequences)
+            .then(|| svg::network::network(&findings.patterns))
+            .flatten()
+            .map(Value::from_safe_string),
+        flow => is_sequences
+            .then(|| svg::flow::flow(&findings.patterns, search.label.is_some()))
+            .flatten()
+            .map(Value::from_safe_string),
         fallen => findings.fallen.iter().map(pattern).collect::<Vec<_>>(),
         reasons => reasons,
         shuffled => findings.shuffled.as_ref().map(|s| context! {
@@ -125,6 +145,92 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
     }
 }
 
+/// What things are called on the page.
+struct Words {
+    of: &'static str,
+    one: &'static str,
+    verb: &'static str,
+    heading: &'static str,
+    lead: &'static str,
+    folded: &'static str,
+}
+
+impl Words {
+    fn of(findings: &PatternFindings) -> Words {
+        let is_rules = findings.search.kind == "rules";
+        if findings.task == "rules" {
+            return Words {
+                of: "Baskets",
+                one: "Set",
+                verb: "contain",
+                heading: if is_rules { "Rules" } else { "Sets" },
+                lead: if is_rules {
+                    "Each says more than every rule with fewer of its items."
+                } else {
+                    "By how many baskets hold them."
+                },
+                folded: "rules about the same items are told once, by the strongest",
+            };
+        }
+        let is_label = findings.search.label.is_some();
+        Words {
+            of: "Sequences",
+            one: "Sequence",
+            verb: if is_label { "have" } else { "go on to" },
+            heading: if is_rules {
+                "Rules"
+            } else {
+                "Sequences of events"
+            },
+            lead: match (is_rules, is_label) {
+                (false, _) => {
+                    "By how many sequences hold them, in this order, whatever lies between."
+                }
+                (true, true) => "Each tells more of the label than every part of it.",
+                (true, false) => {
+                    "In each, the place of every element says something that random order does not."
+                }
+            },
+            folded: "a pattern that hardly ever occurs without a longer one is told by that",
+        }
+    }
+}
+
+/// The words that the page uses, with what they mean.
+fn glossary(findings: &PatternFindings) -> Vec<Value> {
+    let is_sequences = findings.task == "sequences";
+    let is_rules = findings.search.kind == "rules";
+    let (of, is_label) = (findings.data.of.as_str(), findings.search.label.is_some());
+    let mut entries = vec![(
+        "Support",
+        format!("The share of the {of} that hold all of a pattern."),
+    )];
+    if is_rules && is_sequences && !is_label {
+        entries.extend([
+            ("Confidence", "Of the sequences with what is on the left, in this order, the share that go on to what is on the right.".to_string()),
+            ("Lift", "How many times as many sequences go on to it as would if it lay anywhere among their other events.".into()),
+            ("Leverage", "The share of all sequences by which that is more.".into()),
+            ("p", "How often random order would give as many; the largest over the elements of the pattern, each of which is put anywhere in turn; what many looks cost is paid on top.".into()),
+        ]);
+    } else if is_rules {
+        let there = if is_label {
+            "have the label"
+        } else {
+            "hold the one on the right"
+        };
+        entries.extend([
+            ("Confidence", format!("Of the {of} with what is on the left, the share that {there}.")),
+            ("Lift", "How many times as often the two are together as they would be if they had nothing to do with each other.".into()),
+            ("Leverage", format!("The share of all {of} by which they are together more often than that.")),
+            ("p", "How often chance alone would give a rule as strong over the rule with fewer of its items that comes nearest to it; what many looks cost is paid on top.".into()),
+        ]);
+    }
+    entries
+        .into_iter()
+        .map(|(word, meaning)| context! { word => word, meaning => meaning })
+        .collect()
+}
+
 /// Patterns that only the file holds.
 fn more(findings: &PatternFindings) -> Option<String> {
     let counts = &findings.counts;
@@ -143,22 +249,37 @@ fn facts(findings: &PatternFindings, cost: &Cost) -> Vec<Value> {
     let fact = |name: &str, value: String, note: String| {
         context! { name => name, value => value, note => note }
     };
+    let is_sequences = findings.task == "sequences";
+    let mean = data.entries as f64 / (data.n as f64).max(1.0);
+    let (name, note) = if is_sequences {
+        (
+            "Sequences",
+            "different events, {mean} in a sequence on average, {most} at most",
+        )
+    } else {
+        (
+            "Baskets",
+            "items, {mean} in a basket on average, {most} at most",
+        )
+    };
+    let note = (note.replace("{mean}", &numbers::plain(mean)))
+        .replace("{most}", &numbers::count(data.largest));
     let mut facts = vec![fact(
-        "Baskets",
-        numbers::count(data.baskets),
-        format!(
-            "{} items, {} in a basket on average, {} at most",
-            numbers::count(data.items),
-            numbers::plain(data.entries as f64 / (data.baskets as f64).max(1.0)),
-            numbers::count(data.largest_basket)
-        ),
+        name,
+        numbers::count(data.n),
+        format!("{} {note}", numbers::count(data.items)),
     )];
+    if let Some(label) = &search.label {
+        let note = "the label that rules lead to".to_string();
+        facts.push(fact("Label", label.clone(), note));
+    }
     if search.held_out > 0 {
         facts.push(fact(
             "Tested on",
             numbers::count(search.held_out),
             format!(
-                "baskets that the search did not see; it saw {}",
+                "{} that the search did not see; it saw {}",
+                data.of,
                 numbers::count(search.searched)
             ),
         ));
@@ -167,10 +288,27 @@ fn facts(findings: &PatternFindings, cost: &Cost) -> Vec<Value> {
         "Support",
         numbers::plain(search.min_support),
         format!(
-            "of the baskets at least; {} items at most",
-            search.max_items
+            "of the {} at least; {} at most",
+            data.of,
+            match (search.max_items, is_sequences) {
+                (1, false) => "1 item".to_string(),
+                (n, false) => format!("{} items", numbers::count(n)),
+                (n, true) => format!("{} events", numbers::count(n)),
+            }
         ),
     ));
+    let steps = |n: u64| match n {
+        1 => "the very next element".to_string(),
+        n => format!("{} elements", numbers::count(n)),
+    };
+    if let Some(gap) = search.max_gap {
+        let note = "from one of a pattern to its next, at most".to_string();
+        facts.push(fact("Gap", steps(gap), note));
+    }
+    if let Some(window) = search.max_window {
+        let note = "from the first of a pattern to its last, at most".to_string();
+        facts.push(fact("Window", steps(window), note));
+    }
     if search.kind == "rules" {
         facts.push(fact(
             "Candidates",

@@ -131,7 +131,7 @@ pub fn of_rows(rows: &Rows, columns: &[&RowColumn], cutting: Cutting) -> Baskets
     }
 }
 
-fn len(values: &Values) -> usize {
+pub(super) fn len(values: &Values) -> usize {
     match values {
         Values::Numbers(values) => values.len(),
         Values::Strings(values) => values.len(),
@@ -139,7 +139,7 @@ fn len(values: &Values) -> usize {
     }
 }
 
-fn cell(values: &Values, row: usize) -> Option<String> {
+pub(super) fn cell(values: &Values, row: usize) -> Option<String> {
     match values {
         Values::Numbers(values) => values[row].is_finite().then(|| number_name(values[row])),
         Values::Strings(values) => {
@@ -150,7 +150,7 @@ fn cell(values: &Values, row: usize) -> Option<String> {
     }
 }
 
-fn number(values: &Values, row: usize) -> Option<f64> {
+pub(super) fn number(values: &Values, row: usize) -> Option<f64> {
     match values {
         Values::Numbers(values) => Some(values[row]).filter(|x| x.is_finite()),
         Values::Times(values) => values[row].map(|t| t as f64),

@@ -2,7 +2,7 @@
 //!
 //! Enters: names of items, element by element. Leaves: codes in one flat array. Not here: where events come from.
 
-use std::collections::HashMap;
+use super::names::Names;
 
 /// Sequences of elements, each a set of items that happened at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +82,22 @@ impl Sequences {
         made
     }
 
+    /// The sequences at `which`, with the same codes.
+    pub fn select(&self, which: &[usize]) -> Self {
+        let mut made = Self {
+            names: self.names.clone(),
+            ..Self::default()
+        };
+        for &sequence in which {
+            for at in 0..self.n_elements(sequence) {
+                made.codes.extend_from_slice(self.element(sequence, at));
+                made.element_ends.push(made.codes.len());
+            }
+            made.ends.push(made.element_ends.len());
+        }
+        made
+    }
+
     fn push_element(&mut self, mut element: Vec<u32>) {
         element.sort_unstable();
         element.dedup();
@@ -96,24 +112,14 @@ impl Sequences {
 #[derive(Debug, Default)]
 pub struct SequencesBuilder {
     made: Sequences,
-    code_of: HashMap<String, u32>,
+    names: Names,
 }
 
 impl SequencesBuilder {
     /// Adds an element to the sequence that is being gathered.
     pub fn element<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
-        let codes = names.map(|name| self.code(name)).collect();
+        let codes = names.map(|name| self.names.code(name)).collect();
         self.made.push_element(codes);
-    }
-
-    fn code(&mut self, name: &str) -> u32 {
-        if let Some(&code) = self.code_of.get(name) {
-            return code;
-        }
-        let code = self.made.names.len() as u32;
-        self.made.names.push(name.to_string());
-        self.code_of.insert(name.to_string(), code);
-        code
     }
 
     /// Ends the sequence.
@@ -123,6 +129,9 @@ impl SequencesBuilder {
 
     /// All sequences.
     pub fn finish(self) -> Sequences {
-        self.made
+        Sequences {
+            names: self.names.finish(),
+            ..self.made
+        }
     }
 }

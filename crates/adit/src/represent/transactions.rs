@@ -2,7 +2,7 @@
 //!
 //! Enters: names of items, basket by basket. Leaves: codes in one flat array. Not here: where baskets come from.
 
-use std::collections::HashMap;
+use super::names::Names;
 
 /// Baskets of items.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Transactions {
 #[derive(Debug, Default)]
 pub struct TransactionsBuilder {
     made: Transactions,
-    code_of: HashMap<String, u32>,
+    names: Names,
     basket: Vec<u32>,
     doubles: u64,
 }
@@ -106,13 +106,7 @@ pub struct TransactionsBuilder {
 impl TransactionsBuilder {
     /// The code of an item.
     pub fn code(&mut self, name: &str) -> u32 {
-        if let Some(&code) = self.code_of.get(name) {
-            return code;
-        }
-        let code = self.made.names.len() as u32;
-        self.made.names.push(name.to_string());
-        self.code_of.insert(name.to_string(), code);
-        code
+        self.names.code(name)
     }
 
     /// Adds a basket; an item that is named twice is in it once.
@@ -148,7 +142,10 @@ impl TransactionsBuilder {
 
     /// All baskets.
     pub fn finish(self) -> Transactions {
-        self.made
+        Transactions {
+            names: self.names.finish(),
+            ..self.made
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum RunError {
     NoTarget { part: String, target: String },
     #[error("there is no basket in the data")]
     NoBaskets,
+    #[error("there is no sequence in the data")]
+    NoSequences,
     #[error("no column of the table can be read as items; there are {}", columns.join(", "))]
     NoBasketColumn { columns: Vec<String> },
     #[error("there is no column `{column}`; there are {}", columns.join(", "))]
@@ -40,7 +42,7 @@ pub enum RunError {
         column: String,
         columns: Vec<String>,
     },
-    #[error("no basket holds the item `{item}`")]
+    #[error("the item `{item}` is nowhere in the data")]
     NoSuchItem { item: String, items: Vec<String> },
     #[error("cannot start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
@@ -83,6 +85,9 @@ impl RunError {
                     .to_string(),
             ),
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
+            RunError::NoSequences => {
+                Some("give a file with a sequence a line, or rows with `--entity` and `--event`".into())
+            }
             RunError::NoBasketColumn { .. } => Some(
                 "name columns with `--column COL`, or basket and item with `--basket COL --item COL`"
                     .into(),

@@ -5,6 +5,7 @@
 
 mod apply;
 mod arena;
+mod basket_patterns;
 mod bench;
 mod blend;
 mod data;
@@ -32,6 +33,8 @@ mod rates;
 mod row_curve;
 mod row_member;
 mod saved;
+mod sequence_data;
+mod sequence_patterns;
 mod summary;
 mod text_members;
 mod texts;
@@ -55,7 +58,7 @@ pub use job::{ClassWeights, DataSection, Job, SplitSection, TransformerSection, 
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pattern_job::{
-    BasketForm, BasketSection, PatternJob, PatternKind, PatternTask, SearchSection,
+    PatternForm, PatternJob, PatternKind, PatternSection, PatternTask, SearchSection,
 };
 pub use patterns::{PatternOutcome, mine_patterns};
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};

@@ -6,14 +6,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::data::bad_row_warnings;
-use super::pattern_job::{BasketForm, PatternJob};
+use super::pattern_job::{PatternForm, PatternJob};
 use super::{Context, RunError};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values, number_name};
 use crate::represent::baskets::{self, Baskets, Cutting};
 use crate::represent::transactions::TransactionsBuilder;
-use crate::source::{BadRow, Origin, SourceError, Table, looks_like_baskets, read_baskets};
+use crate::source::{
+    BadRow, BasketLines, Origin, SourceError, Table, looks_like_baskets, read_baskets,
+};
 
 /// Parts that numbers are cut into.
 const PARTS: usize = 4;
@@ -34,7 +36,7 @@ pub struct LoadedBaskets {
 /// How baskets are read, so that others are read alike.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    pub form: BasketForm,
+    pub form: PatternForm,
     /// A row a basket: roles of the columns that are read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Role>,
@@ -54,18 +56,18 @@ pub fn load(
 ) -> Result<LoadedBaskets, RunError> {
     let settings = job.source_settings();
     let form = match known.map_or(job.data.form, |reading| reading.form) {
-        BasketForm::Auto if !job.data.basket.is_empty() => BasketForm::Items,
-        BasketForm::Auto if looks_like_baskets(&settings, spool)? => BasketForm::Lines,
-        BasketForm::Auto => BasketForm::Rows,
+        PatternForm::Auto if !job.data.basket.is_empty() => PatternForm::Items,
+        PatternForm::Auto if looks_like_baskets(&settings, spool)? => PatternForm::Lines,
+        PatternForm::Auto => PatternForm::Rows,
         given => given,
     };
     match form {
-        BasketForm::Lines => lines(job, spool, context),
+        PatternForm::Lines => lines(job, spool, context),
         _ => table(job, (form, known), spool, context),
     }
 }
 
-fn warning(kind: &str, message: String, action: &str) -> Warning {
+pub(super) fn warning(kind: &str, message: String, action: &str) -> Warning {
     Warning {
         kind: kind.into(),
         column: None,
@@ -74,11 +76,8 @@ fn warning(kind: &str, message: String, action: &str) -> Warning {
     }
 }
 
-fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBaskets, RunError> {
-    let mut builder = TransactionsBuilder::default();
-    let found = read_baskets(&job.source_settings(), spool, context.watch, &mut |items| {
-        builder.push(items);
-    })?;
+/// What is worth a word about lines of baskets or sequences.
+pub(super) fn odd_lines(found: &BasketLines, of: &str) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = found
         .warnings
         .iter()
@@ -89,7 +88,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
         warnings.push(warning(
             "empty_baskets",
             message,
-            "counted as empty baskets",
+            &format!("counted as empty {of}"),
         ));
     }
     if let Some(first) = found.bad_rows.first() {
@@ -102,6 +101,15 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
         );
         warnings.push(warning("bad_rows", message, "kept aside in bad_rows.jsonl"));
     }
+    warnings
+}
+
+fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBaskets, RunError> {
+    let mut builder = TransactionsBuilder::default();
+    let found = read_baskets(&job.source_settings(), spool, context.watch, &mut |items| {
+        builder.push(items);
+    })?;
+    let mut warnings = odd_lines(&found, "baskets");
     let mut baskets = Baskets {
         n_doubles: builder.doubles(),
         transactions: builder.finish(),
@@ -112,7 +120,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
         baskets,
         unit: None,
         reading: Reading {
-            form: BasketForm::Lines,
+            form: PatternForm::Lines,
             ..Reading::default()
         },
         origins: found.origins,
@@ -123,7 +131,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
 
 fn table(
     job: &PatternJob,
-    (form, known): (BasketForm, Option<&Reading>),
+    (form, known): (PatternForm, Option<&Reading>),
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedBaskets, RunError> {
@@ -135,7 +143,7 @@ fn table(
     let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
     let table = Table::open(&job.source_settings(), spool, &session, watch)?;
     let mut warnings = bad_row_warnings(&table);
-    let (mut baskets, unit) = if form == BasketForm::Items {
+    let (mut baskets, unit) = if form == PatternForm::Items {
         let mut wanted: Vec<&String> = job.data.basket.iter().collect();
         wanted.extend(&job.data.item);
         check_columns(&table, wanted.iter().copied())?;
@@ -219,7 +227,7 @@ fn table(
     })
 }
 
-fn check_columns<'a>(
+pub(super) fn check_columns<'a>(
     table: &Table,
     wanted: impl Iterator<Item = &'a String>,
 ) -> Result<(), RunError> {

@@ -1,4 +1,4 @@
-//! The job of a search for patterns: what `adit rules` writes and `adit run` reads.
+//! The job of a search for patterns: what `adit rules` and `adit sequences` write and `adit run` reads.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::source::{BadRowLimit, Format, SourceSettings};
 /// Shuffled data sets that the same search is run on.
 const SHUFFLES: u64 = 5;
 
-/// A whole search: baskets in, report out.
+/// A whole search: baskets or sequences in, report out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternJob {
@@ -25,7 +25,7 @@ pub struct PatternJob {
     /// Folder of the run; relative to the job file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
-    pub data: BasketSection,
+    pub data: PatternSection,
     #[serde(default)]
     pub search: SearchSection,
 }
@@ -34,31 +34,38 @@ pub struct PatternJob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatternTask {
+    /// What goes together in baskets.
     Rules,
+    /// What comes after what in histories.
+    Sequences,
 }
 
-/// How baskets are written.
+/// How baskets or sequences are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BasketForm {
+pub enum PatternForm {
     /// By whether columns are named, and by the look of the file.
     #[default]
     Auto,
-    /// A basket a line.
+    /// A basket or a sequence a line.
     Lines,
     /// A row an item: the columns of basket and item are named.
     Items,
     /// A row a basket: a column an item, or columns as attribute = value.
     Rows,
+    /// A sequence a line as SPMF writes it: numbers, `-1` after an element and `-2` at the end.
+    Spmf,
+    /// A row an event: the columns of entity and event are named.
+    Events,
 }
 
-/// Where baskets come from.
+/// Where baskets or sequences come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct BasketSection {
+pub struct PatternSection {
     /// Files, globs, folders, or `-`.
     pub inputs: Vec<String>,
-    pub form: BasketForm,
+    pub form: PatternForm,
     /// A row an item: the columns that tell which basket, such as customer and day. Baskets that agree in the first of
     /// several stay in one half.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +79,28 @@ pub struct BasketSection {
     /// A row a basket: parts that numbers are cut into, 4 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<usize>,
+    /// A row an event: the column that tells whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// A row an event: the column of times or of numbers by which events are ordered; the order of the rows where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// A row an event: the column that tells what happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// A history is cut where more than this lies between two events: `30m`, `12h`, `7d`, or a number in the unit of a
+    /// column of numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_gap: Option<String>,
+    /// Files with a label for each entity, where the events themselves do not have it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The column of the label that entities with some patterns have more often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The value of the label that is asked for; of two values the rarer one where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +121,10 @@ pub struct BasketSection {
 pub enum PatternKind {
     #[default]
     Rules,
+    /// All frequent sets of items.
     Itemsets,
+    /// All frequent sequences.
+    Frequent,
     Closed,
     Maximal,
 }
@@ -103,6 +135,7 @@ impl PatternKind {
         match self {
             PatternKind::Rules => "rules",
             PatternKind::Itemsets => "itemsets",
+            PatternKind::Frequent => "frequent",
             PatternKind::Closed => "closed",
             PatternKind::Maximal => "maximal",
         }
@@ -114,7 +147,7 @@ impl PatternKind {
 #[serde(deny_unknown_fields, default)]
 pub struct SearchSection {
     pub kind: PatternKind,
-    /// Share of the baskets, 0 < x ≤ 1.
+    /// Share of the baskets or sequences, 0 < x ≤ 1.
     pub min_support: f64,
     pub min_confidence: f64,
     /// Items of a pattern at most, of a rule with its consequent; 4 for rules and any number for sets where absent.
@@ -123,7 +156,13 @@ pub struct SearchSection {
     /// Only so many of the most frequent sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
-    /// Only rules to this item, which is not among those that lead to it.
+    /// Of sequences: elements from one of a pattern to its next, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_gap: Option<usize>,
+    /// Of sequences: elements from the first of a pattern to its last, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_window: Option<usize>,
+    /// Only rules to this item, which is not among those that lead to it; of sequences, to this last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     pub guard: Guard,
@@ -143,6 +182,8 @@ impl Default for SearchSection {
             min_confidence: 0.0,
             max_items: None,
             top: None,
+            max_gap: None,
+            max_window: None,
             target: None,
             guard: Guard::Holdout,
             level: 0.05,
@@ -161,9 +202,10 @@ impl PatternJob {
     pub fn is_one(text: &str) -> bool {
         #[derive(Deserialize)]
         struct Task {
-            task: PatternTask,
+            #[serde(rename = "task")]
+            _task: PatternTask,
         }
-        toml::from_str::<Task>(text).is_ok_and(|found| matches!(found.task, PatternTask::Rules))
+        toml::from_str::<Task>(text).is_ok()
     }
 
     /// Reads a job from TOML text; `origin` names it in errors.
@@ -192,7 +234,7 @@ impl PatternJob {
 
     /// Makes relative paths absolute against `base`.
     pub fn anchored(mut self, base: &Path) -> PatternJob {
-        for input in &mut self.data.inputs {
+        for input in self.data.inputs.iter_mut().chain(&mut self.data.labels) {
             if input != "-" && !Path::new(input).is_absolute() {
                 *input = base.join(&*input).to_string_lossy().into_owned();
             }
@@ -224,14 +266,23 @@ impl PatternJob {
     }
 
     fn check_at(&self, origin: &Path) -> Result<(), RunError> {
+        let fault = self.fault_of_search().or_else(|| match self.task {
+            PatternTask::Rules => self.fault_of_baskets(),
+            PatternTask::Sequences => self.fault_of_sequences(),
+        });
+        match fault {
+            Some(reason) => Err(RunError::JobFile {
+                path: origin.to_path_buf(),
+                reason: reason.into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn fault_of_search(&self) -> Option<&'static str> {
         let (d, s) = (&self.data, &self.search);
         let share = |x: f64| x > 0.0 && x <= 1.0;
-        let is_long = d.form == BasketForm::Items;
-        let some_of_long = !d.basket.is_empty() || d.item.is_some();
-        let both_of_long = !d.basket.is_empty() && d.item.is_some();
-        let from_stdin = d.inputs.iter().any(|input| input == "-");
-        let open_form = d.form == BasketForm::Auto && !some_of_long;
-        let fault = if d.inputs.is_empty() {
+        if d.inputs.is_empty() {
             Some("`data.inputs` names no file")
         } else if !share(s.min_support) {
             Some("`search.min_support` must lie above 0 and at most at 1")
@@ -246,14 +297,44 @@ impl PatternJob {
         {
             Some("`search.max_items` of a rule must lie between 2 and 12")
         } else if s.top.is_some() && s.kind == PatternKind::Rules {
-            Some("`search.top` is for sets: rules are kept by what they pay, not by rank")
+            Some(
+                "`search.top` is for patterns by count: rules are kept by what they pay, not by rank",
+            )
         } else if s.kind != PatternKind::Rules && s.target.is_some() {
             Some("`search.target` is for rules")
+        } else {
+            None
+        }
+    }
+
+    fn fault_of_baskets(&self) -> Option<&'static str> {
+        let (d, s) = (&self.data, &self.search);
+        let is_long = d.form == PatternForm::Items;
+        let some_of_long = !d.basket.is_empty() || d.item.is_some();
+        let both_of_long = !d.basket.is_empty() && d.item.is_some();
+        let from_stdin = d.inputs.iter().any(|input| input == "-");
+        let open_form = d.form == PatternForm::Auto && !some_of_long;
+        let of_events = [
+            &d.entity,
+            &d.time,
+            &d.event,
+            &d.session_gap,
+            &d.label,
+            &d.positive,
+        ];
+        if of_events.iter().any(|key| key.is_some()) || !d.labels.is_empty() {
+            Some("entity, time, event, session_gap, label, labels and positive are for sequences")
+        } else if s.max_gap.is_some() || s.max_window.is_some() {
+            Some("`search.max_gap` and `search.max_window` are for sequences")
+        } else if matches!(d.form, PatternForm::Spmf | PatternForm::Events) {
+            Some("the forms `spmf` and `events` are for sequences")
+        } else if s.kind == PatternKind::Frequent {
+            Some("the kind `frequent` is for sequences; of baskets it is `itemsets`")
         } else if s.guard == Guard::Lamp && s.target.is_none() && s.kind == PatternKind::Rules {
             Some("the guard `lamp` is for rules to one item: name it with `search.target`")
         } else if (is_long || some_of_long) && !both_of_long {
             Some("a row an item needs both `data.basket` and `data.item`")
-        } else if some_of_long && matches!(d.form, BasketForm::Lines | BasketForm::Rows) {
+        } else if some_of_long && matches!(d.form, PatternForm::Lines | PatternForm::Rows) {
             Some("`data.basket` and `data.item` are for the form `items`")
         } else if d.parts.is_some_and(|n| !(2..=20).contains(&n)) {
             Some("`data.parts` must lie between 2 and 20")
@@ -261,14 +342,82 @@ impl PatternJob {
             Some("standard input cannot be looked at beforehand: name `data.form`")
         } else {
             None
-        };
-        match fault {
-            Some(reason) => Err(RunError::JobFile {
-                path: origin.to_path_buf(),
-                reason: reason.into(),
-            }),
-            None => Ok(()),
         }
+    }
+
+    fn fault_of_sequences(&self) -> Option<&'static str> {
+        let (d, s) = (&self.data, &self.search);
+        let of_baskets = !d.basket.is_empty() || d.item.is_some() || !d.columns.is_empty();
+        let is_of_events = d.form == PatternForm::Events || self.names_events();
+        let both = d.entity.is_some() && d.event.is_some();
+        let from_stdin = d.inputs.iter().any(|input| input == "-");
+        let is_limited = s.max_gap.is_some() || s.max_window.is_some();
+        if of_baskets || d.parts.is_some() {
+            Some("basket, item, columns and parts are for baskets")
+        } else if matches!(d.form, PatternForm::Items | PatternForm::Rows) {
+            Some("the forms `items` and `rows` are for baskets")
+        } else if s.kind == PatternKind::Itemsets {
+            Some("the kind `itemsets` is for baskets; of sequences it is `frequent`")
+        } else if is_of_events && !both {
+            Some("a row an event needs both `data.entity` and `data.event`")
+        } else if self.names_events() && matches!(d.form, PatternForm::Lines | PatternForm::Spmf) {
+            Some("`data.entity`, `data.time` and `data.event` are for the form `events`")
+        } else if from_stdin && d.form == PatternForm::Auto && !is_of_events {
+            Some("standard input cannot be looked at beforehand: name `data.form`")
+        } else if !is_of_events && (d.label.is_some() || d.session_gap.is_some()) {
+            Some("`data.label` and `data.session_gap` need a row an event")
+        } else if d.session_gap.is_some() && d.time.is_none() {
+            Some("`data.session_gap` needs `data.time`")
+        } else if d.session_gap.is_some() && self.session_gap().is_none() {
+            Some(
+                "`data.session_gap` is a number above 0, with s, m, h, d or w where times are dates",
+            )
+        } else if d.label.is_none() && (!d.labels.is_empty() || d.positive.is_some()) {
+            Some("`data.labels` and `data.positive` need `data.label`")
+        } else if d.label.is_some() && s.kind != PatternKind::Rules {
+            Some("`data.label` is for the kind `rules`")
+        } else if d.label.is_some() && d.session_gap.is_some() {
+            Some("a label is an entity's, not a session's: leave out `data.session_gap`")
+        } else if d.label.is_some() && s.target.is_some() {
+            Some(
+                "`data.label` asks for rules to the label, `search.target` for rules to an event: name one",
+            )
+        } else if s.guard == Guard::Lamp && d.label.is_none() && s.kind == PatternKind::Rules {
+            Some("the guard `lamp` is for rules to a label: name it with `data.label`")
+        } else if s.max_gap == Some(0) || s.max_window == Some(0) {
+            Some("`search.max_gap` and `search.max_window` are at least 1")
+        } else if is_limited && matches!(s.kind, PatternKind::Closed | PatternKind::Maximal) {
+            Some("closed and maximal sequences are not defined within a gap or a window")
+        } else if s.top.is_some() && s.kind != PatternKind::Frequent {
+            Some("`search.top` is for the kind `frequent`")
+        } else {
+            None
+        }
+    }
+
+    /// Whether a column of events is named.
+    pub fn names_events(&self) -> bool {
+        let d = &self.data;
+        d.entity.is_some() || d.event.is_some() || d.time.is_some()
+    }
+
+    /// The longest time between two events of a session: a number, and whether it is in milliseconds.
+    pub fn session_gap(&self) -> Option<(f64, bool)> {
+        let text = self.data.session_gap.as_deref()?.trim();
+        let units = [
+            ("ms", 1.0),
+            ("s", 1e3),
+            ("m", 6e4),
+            ("h", 3.6e6),
+            ("d", 8.64e7),
+            ("w", 6.048e8),
+        ];
+        let (number, unit) = (units.iter())
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, Some(unit))))
+            .unwrap_or((text, None));
+        let number: f64 = number.trim().parse().ok()?;
+        let gap = number * unit.unwrap_or(&1.0);
+        (gap > 0.0 && gap.is_finite()).then_some((gap, unit.is_some()))
     }
 
     /// Items of a pattern, at most.
@@ -315,13 +464,65 @@ mod tests {
                 "[search]\nkind = \"closed\"\ntarget = \"a\"\n",
                 "search.target",
             ),
+            ("entity = \"e\"\n", "for sequences"),
+            ("form = \"spmf\"\n", "for sequences"),
+            ("[search]\nmax_gap = 2\n", "for sequences"),
+            ("[search]\nkind = \"frequent\"\n", "itemsets"),
             ("parts = 1\n", "data.parts"),
         ] {
             let error = PatternJob::from_toml(&format!("{SMALL}{added}"), Path::new("job.toml"));
             let error = error.expect_err(named).to_string();
             assert!(error.contains(named), "{error}");
         }
+        let events = "entity = \"e\"\nevent = \"v\"\n";
+        for (added, named) in [
+            ("item = \"i\"\n".to_string(), "for baskets"),
+            ("entity = \"e\"\n".into(), "data.event"),
+            ("form = \"lines\"\nlabel = \"y\"\n".into(), "data.label"),
+            (format!("{events}session_gap = \"1h\"\n"), "data.time"),
+            (
+                format!("{events}time = \"t\"\nsession_gap = \"soon\"\n"),
+                "above 0",
+            ),
+            (format!("{events}labels = [\"l.csv\"]\n"), "data.label"),
+            (
+                format!("{events}label = \"y\"\n[search]\ntarget = \"v\"\n"),
+                "name one",
+            ),
+            ("[search]\nguard = \"lamp\"\n".into(), "data.label"),
+            (
+                "[search]\nkind = \"closed\"\nmax_gap = 1\n".into(),
+                "not defined",
+            ),
+            ("[search]\nmax_window = 0\n".into(), "at least 1"),
+            ("[search]\nkind = \"itemsets\"\n".into(), "frequent"),
+            (
+                "[search]\nkind = \"closed\"\ntop = 3\n".into(),
+                "search.top",
+            ),
+        ] {
+            let text = SMALL.replace("rules", "sequences") + &added;
+            let error = PatternJob::from_toml(&text, Path::new("job.toml"));
+            let error = error.expect_err(named).to_string();
+            assert!(error.contains(named), "{error}");
+        }
         let stdin = SMALL.replace("a.dat", "-");
         assert!(PatternJob::from_toml(&stdin, Path::new("j")).is_err());
+    }
+
+    #[test]
+    fn gaps_have_units() {
+        let gap = |text: &str| {
+            let job = "task = \"sequences\"\n[data]\ninputs = [\"a\"]\nentity = \"e\"\ntime = \"t\"\nevent = \"v\"\n";
+            let job = format!("{job}session_gap = \"{text}\"\n");
+            PatternJob::from_toml(&job, Path::new("j"))
+                .ok()?
+                .session_gap()
+        };
+        assert_eq!(gap("30m"), Some((1.8e6, true)));
+        assert_eq!(gap("1.5 h"), Some((5.4e6, true)));
+        assert_eq!(gap("250ms"), Some((250.0, true)));
+        assert_eq!(gap("12"), Some((12.0, false)));
+        assert_eq!(gap("-3d"), None);
     }
 }

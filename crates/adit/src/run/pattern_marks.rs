@@ -1,19 +1,24 @@
 //! Marks which patterns of a finished search each basket holds.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
-use arrow::datatypes::{Field, Schema};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::apply::Output;
 use super::pattern_data::{self, Reading};
-use super::pattern_job::PatternJob;
+use super::pattern_job::{PatternJob, PatternTask};
+use super::patterns::batch;
 use super::saved::from_json;
-use super::{Context, PredictJob, PredictOutcome, RunError};
+use super::sequence_data::{self, LoadedSequences};
+use super::{Context, PredictJob, PredictOutcome, RunError, sequence_patterns};
 use crate::explain::PatternFindings;
-use crate::represent::transactions::Transactions;
+use crate::mine::sequences::{Limits, holding};
+use crate::represent::baskets::Baskets;
 
 /// Where a search keeps its patterns.
 pub const SAVED: &str = "model/patterns.json";
@@ -36,10 +41,17 @@ struct SavedPattern {
     items: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     then: Option<String>,
+    /// Of sequences: all elements of the pattern.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elements: Vec<Vec<String>>,
 }
 
 impl SavedPattern {
     fn name(&self) -> String {
+        if !self.elements.is_empty() {
+            let elements: Vec<String> = self.elements.iter().map(|e| e.join(" & ")).collect();
+            return elements.join(" > ");
+        }
         let items = self.items.join(" & ");
         match &self.then {
             Some(then) => format!("{items} > {then}"),
@@ -54,6 +66,7 @@ impl SavedPatterns {
         let pattern = |p: &crate::explain::Pattern| SavedPattern {
             items: p.items.clone(),
             then: p.then.clone(),
+            elements: p.elements.clone(),
         };
         SavedPatterns {
             version: VERSION,
@@ -68,7 +81,8 @@ pub fn is_pattern_run(run: &Path) -> bool {
     run.join(SAVED).is_file()
 }
 
-/// Writes `basket` and a column a pattern: whether the basket holds its items, for a rule those that it leads from.
+/// Writes `basket` and a column a pattern: whether the basket holds its items, for a rule those that it leads from; or
+/// `sequence` and whether the sequence holds the pattern.
 ///
 /// # Errors
 /// A damaged run, columns that are not there, or whatever is wrong with the data or the disk; no output is left behind.
@@ -92,24 +106,25 @@ pub fn mark(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunEr
         .map_err(|e| fail(format!("job.toml cannot be read: {e}")))?;
     let searched = search_of(&text, &path, job)?;
     let spool = super::spool()?;
-    let loaded = pattern_data::load(&searched, Some(&saved.reading), spool.path(), context)?;
-    let transactions = &loaded.baskets.transactions;
-    let patterns: Vec<Option<Vec<u32>>> = saved
-        .patterns
-        .iter()
-        .map(|p| codes(&p.items, transactions))
-        .collect();
+    let (marks, n_bad_rows) = match searched.task {
+        PatternTask::Rules => {
+            let known = Some(&saved.reading);
+            let loaded = pattern_data::load(&searched, known, spool.path(), context)?;
+            (of_baskets(&saved, &loaded.baskets), loaded.bad_rows.len())
+        }
+        PatternTask::Sequences => {
+            let known = Some(saved.reading.form);
+            let loaded = sequence_data::load(&searched, known, false, spool.path(), context)?;
+            let limits = sequence_patterns::limits(&searched);
+            (of_sequences(&saved, &loaded, limits), loaded.bad_rows.len())
+        }
+    };
     let mut output = Output::open(&job.output, job.overwrite)?;
-    let n = transactions.len();
+    let n = marks.n;
     let mut start = 0;
     loop {
         let end = n.min(start + CHUNK);
-        output.write(&marked(
-            &saved.patterns,
-            &patterns,
-            &loaded.baskets,
-            start..end,
-        )?)?;
+        output.write(&marks.table(&saved.patterns, start..end)?)?;
         context.watch.progress("mark", end as u64, n as u64, "");
         if context.watch.cancelled() {
             return Err(RunError::Interrupted);
@@ -124,7 +139,7 @@ pub fn mark(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunEr
         output: job.output.clone(),
         rows: n as u64,
         member: format!("{} patterns", saved.patterns.len()),
-        n_bad_rows: loaded.bad_rows.len() as u64,
+        n_bad_rows: n_bad_rows as u64,
     })
 }
 
@@ -142,48 +157,90 @@ fn search_of(text: &str, path: &Path, job: &PredictJob) -> Result<PatternJob, Ru
     Ok(searched)
 }
 
-/// Sorted codes of items; `None` where no basket holds one of them.
-fn codes(items: &[String], transactions: &Transactions) -> Option<Vec<u32>> {
-    let code = |item: &String| {
-        let place = transactions.names().iter().position(|name| name == item);
-        place.map(|place| place as u32)
-    };
+/// What holds which pattern.
+struct Marks {
+    /// `basket` or `sequence`
+    of: &'static str,
+    n: usize,
+    /// Names of the baskets or sequences; their numbers where absent. `[n]`
+    ids: Option<Vec<String>>,
+    /// Those that hold each pattern, in order. `[n_patterns]`
+    holding: Vec<Vec<u32>>,
+}
+
+type CodeOf<'a> = HashMap<&'a str, u32>;
+
+fn codes_of(names: &[String]) -> CodeOf<'_> {
+    let code = |(name, code)| (String::as_str(name), code);
+    names.iter().zip(0u32..).map(code).collect()
+}
+
+/// Sorted codes of items; `None` where nothing holds one of them.
+fn codes(items: &[String], code_of: &CodeOf) -> Option<Vec<u32>> {
+    let code = |item: &String| code_of.get(item.as_str()).copied();
     let mut codes: Vec<u32> = items.iter().map(code).collect::<Option<_>>()?;
     codes.sort_unstable();
     Some(codes)
 }
 
-fn marked(
-    saved: &[SavedPattern],
-    patterns: &[Option<Vec<u32>>],
-    baskets: &crate::represent::baskets::Baskets,
-    range: std::ops::Range<usize>,
-) -> Result<RecordBatch, RunError> {
-    let ids: ArrayRef = match &baskets.ids {
-        Some(ids) => Arc::new(StringArray::from_iter_values(&ids[range.clone()])),
-        None => Arc::new(UInt64Array::from_iter_values(
-            range.clone().map(|at| at as u64),
-        )),
-    };
-    let mut fields = vec![Field::new("basket", ids.data_type().clone(), false)];
-    let mut columns = vec![ids];
-    for (pattern, codes) in saved.iter().zip(patterns) {
-        let holds = |at: usize| {
-            let basket = baskets.transactions.basket(at);
-            let all =
-                |codes: &Vec<u32>| codes.iter().all(|code| basket.binary_search(code).is_ok());
-            codes.as_ref().is_some_and(all)
+/// Of a rule, the baskets that hold what it leads from.
+fn of_baskets(saved: &SavedPatterns, baskets: &Baskets) -> Marks {
+    let transactions = &baskets.transactions;
+    let code_of = codes_of(transactions.names());
+    let holding = |pattern: &SavedPattern| {
+        let Some(codes) = codes(&pattern.items, &code_of) else {
+            return Vec::new();
         };
-        let marks: BooleanArray = range.clone().map(|at| Some(holds(at))).collect();
-        fields.push(Field::new(
-            pattern.name(),
-            arrow::datatypes::DataType::Boolean,
-            false,
-        ));
-        columns.push(Arc::new(marks));
+        let holds = |basket: &[u32]| codes.iter().all(|code| basket.binary_search(code).is_ok());
+        let places = (0u32..).zip(transactions.baskets());
+        let own = places.filter(|(_, basket)| holds(basket));
+        own.map(|(at, _)| at).collect()
+    };
+    Marks {
+        of: "basket",
+        n: transactions.len(),
+        ids: baskets.ids.clone(),
+        holding: saved.patterns.par_iter().map(holding).collect(),
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| RunError::ModelFile {
-        path: SAVED.into(),
-        reason: e.to_string(),
-    })
+}
+
+fn of_sequences(saved: &SavedPatterns, loaded: &LoadedSequences, limits: Limits) -> Marks {
+    let sequences = &loaded.sequences;
+    let code_of = codes_of(sequences.names());
+    let elements = |pattern: &SavedPattern| -> Option<Vec<Vec<u32>>> {
+        let elements = pattern.elements.iter();
+        elements.map(|items| codes(items, &code_of)).collect()
+    };
+    let known: Vec<Option<Vec<Vec<u32>>>> = saved.patterns.iter().map(elements).collect();
+    let there: Vec<Vec<Vec<u32>>> = known.iter().flatten().cloned().collect();
+    let mut found = holding(sequences, &there, limits).into_iter();
+    let of = |pattern: &Option<Vec<Vec<u32>>>| match pattern {
+        Some(_) => found.next().unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Marks {
+        of: "sequence",
+        n: sequences.len(),
+        ids: loaded.ids.clone(),
+        holding: known.iter().map(of).collect(),
+    }
+}
+
+impl Marks {
+    /// A row each, a column a pattern.
+    fn table(&self, saved: &[SavedPattern], range: Range<usize>) -> Result<RecordBatch, RunError> {
+        let ids: ArrayRef = match &self.ids {
+            Some(ids) => Arc::new(StringArray::from_iter_values(&ids[range.clone()])),
+            None => Arc::new(UInt64Array::from_iter_values(
+                range.clone().map(|at| at as u64),
+            )),
+        };
+        let mut columns = vec![(self.of.to_string(), ids)];
+        for (pattern, holding) in saved.iter().zip(&self.holding) {
+            let holds = |at: usize| Some(holding.binary_search(&(at as u32)).is_ok());
+            let marks: BooleanArray = range.clone().map(holds).collect();
+            columns.push((pattern.name(), Arc::new(marks)));
+        }
+        batch(columns)
+    }
 }

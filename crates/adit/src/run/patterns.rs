@@ -1,36 +1,29 @@
-//! A search for patterns: the whole way from baskets to report.
+//! A search for patterns: the whole way from baskets or sequences to report.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use adit_nn::random::mix;
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::{Field, Schema};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-use super::pattern_data::{self, LoadedBaskets};
-use super::pattern_job::{BasketForm, PatternJob, PatternKind};
+use super::pattern_data::Reading;
+use super::pattern_job::{PatternJob, PatternTask};
 use super::pattern_marks::{SAVED, SavedPatterns};
-use super::{Context, RunError, limits};
+use super::{Context, RunError, basket_patterns, limits, sequence_patterns};
 use crate::explain::{
-    BasketSource, BasketSummary, Cost, Estimate, Pattern, PatternCounts, PatternFindings,
-    RuleMeasures, SearchSummary, ShuffledFound, Warning, reason_words, rule_words, rules_verdict,
-    share_estimate,
+    Cost, Estimate, PatternCounts, PatternData, PatternFindings, PatternSource, RuleMeasures,
+    SearchSummary, Warning, reason_words,
 };
-use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind};
-use crate::mine::rules::{
-    Guard, JudgedRule, RuleSettings, RulesFound, shuffled, with_shuffled_items,
-};
+use crate::mine::Shortage;
+use crate::mine::rules::{Guard, Reason};
 use crate::report;
-use crate::represent::transactions::Transactions;
+use crate::source::{BadRow, Origin};
 use crate::store::RunFolder;
 
 /// Patterns in `result.json` and the report, at most; the file of patterns holds all.
-const SHOWN: usize = 1_000;
-const MIB: u64 = 1 << 20;
+pub(super) const SHOWN: usize = 1_000;
+pub(super) const MIB: u64 = 1 << 20;
 
 /// A finished search.
 #[derive(Debug)]
@@ -40,6 +33,15 @@ pub struct PatternOutcome {
     pub cost: Cost,
     /// What `result.json` holds.
     pub result_json: String,
+}
+
+/// What a search found and how its data were read.
+pub(super) struct Searched {
+    pub findings: PatternFindings,
+    /// All patterns as a table.
+    pub table: RecordBatch,
+    pub reading: Reading,
+    pub bad_rows: Vec<BadRow>,
 }
 
 /// Searches and leaves a run folder at `out`.
@@ -56,7 +58,11 @@ pub fn mine_patterns(
     let started = Instant::now();
     let folder = RunFolder::create(out, overwrite)?;
     let (findings, cost, result_json) = context.limits.apply(|| {
-        let (findings, batch, loaded) = search(job, out, folder.path(), context)?;
+        let searched = match job.task {
+            PatternTask::Rules => basket_patterns::search(job, out, folder.path(), context)?,
+            PatternTask::Sequences => sequence_patterns::search(job, out, folder.path(), context)?,
+        };
+        let findings = searched.findings;
         let cost = Cost {
             seconds: started.elapsed().as_secs_f64(),
             peak_rss_bytes: limits::peak_rss_bytes(),
@@ -66,12 +72,15 @@ pub fn mine_patterns(
         folder.write("result.json", result_json.as_bytes())?;
         let html = report::pattern_html(&findings, &cost, version)?;
         folder.write("report.html", html.as_bytes())?;
-        folder.write("patterns.parquet", &crate::store::parquet_bytes(&batch)?)?;
+        folder.write(
+            "patterns.parquet",
+            &crate::store::parquet_bytes(&searched.table)?,
+        )?;
         folder.write("job.toml", job.to_toml()?.as_bytes())?;
-        let saved = SavedPatterns::of(&findings, loaded.reading.clone());
+        let saved = SavedPatterns::of(&findings, searched.reading);
         folder.write(SAVED, &super::saved::to_json(SAVED, &saved)?)?;
-        if !loaded.bad_rows.is_empty() {
-            let lines = loaded.bad_rows.iter().map(|row| {
+        if !searched.bad_rows.is_empty() {
+            let lines = searched.bad_rows.iter().map(|row| {
                 let line = serde_json::to_string(row).unwrap_or_default();
                 format!("{line}\n")
             });
@@ -90,293 +99,69 @@ pub fn mine_patterns(
     })
 }
 
-fn search(
+/// Findings before anything was found.
+pub(super) fn begun(
     job: &PatternJob,
     out: &Path,
-    spool: &Path,
-    context: &Context,
-) -> Result<(PatternFindings, RecordBatch, LoadedBaskets), RunError> {
-    let loaded = pattern_data::load(job, None, spool, context)?;
-    let transactions = &loaded.baskets.transactions;
-    if transactions.is_empty() {
-        return Err(RunError::NoBaskets);
-    }
-    let mut findings = PatternFindings {
-        task: "rules".into(),
-        title: job
-            .title
-            .clone()
-            .unwrap_or_else(|| match &job.search.target {
-                Some(target) => format!("What goes with {target}"),
-                None => "What goes together".into(),
-            }),
+    title: String,
+    data: PatternData,
+    warnings: Vec<Warning>,
+) -> PatternFindings {
+    let search = &job.search;
+    PatternFindings {
+        task: match job.task {
+            PatternTask::Rules => "rules",
+            PatternTask::Sequences => "sequences",
+        }
+        .into(),
+        title: job.title.clone().unwrap_or(title),
         verdict: String::new(),
-        data: summary(&loaded),
         search: SearchSummary {
-            kind: job.search.kind.name().into(),
-            guard: job.search.guard,
-            level: job.search.level,
-            min_support: job.search.min_support,
-            min_confidence: job.search.min_confidence,
-            max_items: job.max_items().min(transactions.n_items().max(1)) as u64,
-            target: job.search.target.clone(),
+            kind: search.kind.name().into(),
+            guard: search.guard,
+            level: search.level,
+            min_support: search.min_support,
+            min_confidence: search.min_confidence,
+            max_items: job.max_items().min(data.items.max(1) as usize) as u64,
+            target: search.target.clone(),
+            label: None,
+            max_gap: search.max_gap.map(|gap| gap as u64),
+            max_window: search.max_window.map(|window| window as u64),
             seed: job.seed,
-            searched: transactions.len() as u64,
+            searched: data.n,
             held_out: 0,
             support_that_fits: None,
         },
+        data,
         counts: PatternCounts::default(),
         patterns: Vec::new(),
         fallen: Vec::new(),
         shuffled: None,
-        warnings: loaded.warnings.clone(),
+        warnings,
         run_again: vec![format!("adit run {}/job.toml", out.display())],
-    };
-    let batch = match job.search.kind {
-        PatternKind::Rules => find_rules(job, &loaded, &mut findings, context)?,
-        kind => find_sets(job, kind, transactions, &mut findings, context)?,
-    };
-    Ok((findings, batch, loaded))
-}
-
-fn summary(loaded: &LoadedBaskets) -> BasketSummary {
-    let transactions = &loaded.baskets.transactions;
-    let largest = transactions.baskets().map(<[u32]>::len).max().unwrap_or(0);
-    BasketSummary {
-        sources: loaded
-            .origins
-            .iter()
-            .map(|o| BasketSource {
-                name: super::summary::file_name(&o.path),
-                sha256: o.sha256.clone(),
-                rows: o.rows,
-                read_as: o.read_as.clone(),
-            })
-            .collect(),
-        form: match loaded.reading.form {
-            BasketForm::Items => "a row an item",
-            BasketForm::Rows if loaded.baskets.column_of.is_some() => {
-                "a row a basket of columns with their values"
-            }
-            BasketForm::Rows => "a row a basket, a column an item",
-            _ => "a line a basket",
-        }
-        .into(),
-        baskets: transactions.len() as u64,
-        items: transactions.n_items() as u64,
-        entries: transactions.n_entries() as u64,
-        largest_basket: largest as u64,
-        cuts: loaded.baskets.cutting.ends.clone(),
     }
 }
 
-fn find_sets(
-    job: &PatternJob,
-    kind: PatternKind,
-    transactions: &Transactions,
-    findings: &mut PatternFindings,
-    context: &Context,
-) -> Result<RecordBatch, RunError> {
-    let watch = context.watch;
-    let goes_on = |at: usize, of: usize| {
-        watch.progress("search", at as u64, of as u64, "");
-        !watch.cancelled()
+/// The files that were read.
+pub(super) fn sources(origins: &[Origin]) -> Vec<PatternSource> {
+    let source = |o: &Origin| PatternSource {
+        name: super::summary::file_name(&o.path),
+        sha256: o.sha256.clone(),
+        rows: o.rows,
+        read_as: o.read_as.clone(),
     };
-    let exact = job.search.min_support * transactions.len() as f64;
-    let settings = ItemsetSettings {
-        kind: match kind {
-            PatternKind::Closed => Kind::Closed,
-            PatternKind::Maximal => Kind::Maximal,
-            _ => Kind::Frequent,
-        },
-        // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
-        min_count: ((exact - 1e-9).ceil() as u32).max(1),
-        max_items: job.max_items(),
-        top: job.search.top,
-        memory: job.search.memory * MIB,
-    };
-    let found = settings.mine(transactions, &goes_on)?;
-    let n = found.len() as u64;
-    match kind {
-        PatternKind::Closed => findings.counts.closed = Some(n),
-        PatternKind::Maximal => findings.counts.maximal = Some(n),
-        _ => findings.counts.itemsets = n,
-    }
-    note_shortage(findings, found.shortage(), transactions.len());
-    let name = match kind {
-        PatternKind::Itemsets => "frequent",
-        kind => kind.name(),
-    };
-    let sets = if n == 1 { "set" } else { "sets" };
-    let least = found
-        .iter()
-        .map(|(_, count)| count)
-        .min()
-        .unwrap_or(settings.min_count);
-    findings.verdict = format!(
-        "{n} {name} {sets} of items are in at least {} of {} baskets; how often alone does not say whether items belong together.",
-        if job.search.top.is_some() {
-            least
-        } else {
-            settings.min_count
-        },
-        transactions.len()
-    );
-    let mut order: Vec<usize> = (0..found.len()).collect();
-    order.sort_by_key(|&at| {
-        (
-            std::cmp::Reverse(found.count(at)),
-            found.items(at).len(),
-            found.items(at),
-        )
-    });
-    findings.patterns = order
-        .iter()
-        .take(SHOWN)
-        .map(|&at| set_pattern(found.items(at), found.count(at), transactions))
-        .collect();
-    sets_batch(&found, &order, transactions)
+    origins.iter().map(source).collect()
 }
 
-fn note_shortage(
-    findings: &mut PatternFindings,
-    shortage: Option<crate::mine::itemsets::Shortage>,
-    n_baskets: usize,
-) {
-    let Some(shortage) = shortage else {
-        return;
-    };
-    let support = f64::from(shortage.fits) / n_baskets.max(1) as f64;
-    findings.search.support_that_fits = Some(support);
-    findings.warnings.push(Warning {
-        kind: "memory".into(),
-        column: None,
-        message: format!(
-            "sets in {} of {n_baskets} baskets do not fit into memory; all of those in {} do",
-            shortage.asked, shortage.fits
-        ),
-        action: format!("searched from a support of {support:.6} on; --memory gives more"),
-    });
+/// The least count of a share of `n`.
+pub(super) fn least_count(share: f64, n: usize) -> u32 {
+    // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
+    ((share * n as f64 - 1e-9).ceil() as u32).max(1)
 }
 
-fn set_pattern(items: &[u32], count: u32, transactions: &Transactions) -> Pattern {
-    let items = names_of(items, transactions);
-    let n = transactions.len() as u64;
-    Pattern {
-        words: format!(
-            "{} of {n} baskets hold {}",
-            count,
-            crate::explain::named(&items)
-        ),
-        items,
-        then: None,
-        count: u64::from(count),
-        support: share_estimate(u64::from(count), n),
-        measures: None,
-        p_value: None,
-        also: Vec::new(),
-    }
-}
-
-fn names_of(items: &[u32], transactions: &Transactions) -> Vec<String> {
-    let names = transactions.names();
-    items
-        .iter()
-        .map(|&item| names[item as usize].clone())
-        .collect()
-}
-
-/// Columns `items`, `size`, `count`, `support`.
-fn sets_batch(
-    found: &Itemsets,
-    order: &[usize],
-    transactions: &Transactions,
-) -> Result<RecordBatch, RunError> {
-    let n = transactions.len() as f64;
-    let items = order
-        .iter()
-        .map(|&at| names_of(found.items(at), transactions).join(" & "));
-    let sizes = order.iter().map(|&at| found.items(at).len() as u32);
-    let counts = order.iter().map(|&at| u64::from(found.count(at)));
-    let support = order.iter().map(|&at| f64::from(found.count(at)) / n);
-    batch(vec![
-        ("items", Arc::new(StringArray::from_iter_values(items))),
-        ("size", Arc::new(UInt32Array::from_iter_values(sizes))),
-        ("count", Arc::new(UInt64Array::from_iter_values(counts))),
-        ("support", Arc::new(Float64Array::from_iter_values(support))),
-    ])
-}
-
-fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, RunError> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(*name, array.data_type().clone(), array.null_count() > 0))
-        .collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
-        path: PathBuf::from("patterns.parquet"),
-        reason: e.to_string(),
-    })
-}
-
-fn rule_settings(job: &PatternJob, transactions: &Transactions) -> Result<RuleSettings, RunError> {
-    let targets = match &job.search.target {
-        None => None,
-        Some(target) => {
-            let place = transactions.names().iter().position(|name| name == target);
-            let place = place.ok_or_else(|| RunError::NoSuchItem {
-                item: target.clone(),
-                items: transactions.names().to_vec(),
-            })?;
-            Some(vec![place as u32])
-        }
-    };
-    Ok(RuleSettings {
-        min_support: job.search.min_support,
-        min_confidence: job.search.min_confidence,
-        max_items: job.max_items(),
-        targets,
-        guard: job.search.guard,
-        level: job.search.level,
-        seed: job.seed,
-        memory: job.search.memory * MIB,
-    })
-}
-
-fn find_rules(
-    job: &PatternJob,
-    loaded: &LoadedBaskets,
-    findings: &mut PatternFindings,
-    context: &Context,
-) -> Result<RecordBatch, RunError> {
-    let watch = context.watch;
-    let transactions = &loaded.baskets.transactions;
-    let settings = rule_settings(job, transactions)?;
-    let goes_on = |at: usize, of: usize| {
-        watch.progress("search", at as u64, of as u64, "");
-        !watch.cancelled()
-    };
-    let found = settings.mine(transactions, loaded.unit.as_deref(), &goes_on)?;
-    findings.shuffled = in_shuffled(job, loaded, &settings, &found, context)?;
-    let counts = &mut findings.counts;
-    counts.itemsets = found.n_itemsets;
-    counts.rules = found.kept.len() as u64;
-    counts.told = found
-        .kept
-        .iter()
-        .filter(|j| j.folded_under.is_none())
-        .count() as u64;
-    counts.candidates = found.n_candidates;
-    counts.tested = found.n_tested;
-    counts.rejected = found
-        .rejected
-        .iter()
-        .map(|(reason, n)| (reason_words(*reason).to_string(), *n))
-        .collect::<BTreeMap<_, _>>();
-    findings.search.searched = found.n_searched;
-    findings.search.held_out = found.n_held_out;
-    note_shortage(findings, found.shortage, found.n_searched as usize);
-    if settings.guard == Guard::None {
+/// Tells that nothing was paid, where that is so.
+pub(super) fn note_guard(findings: &mut PatternFindings, guard: Guard) {
+    if guard == Guard::None {
         findings.warnings.push(Warning {
             kind: "no_guard".into(),
             column: None,
@@ -385,168 +170,68 @@ fn find_rules(
                 .into(),
         });
     }
-    findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
-    let pattern = |judged: &JudgedRule| rule_pattern(judged, &found, transactions);
-    let told = found.kept.iter().filter(|j| j.folded_under.is_none());
-    findings.patterns = told.take(SHOWN).map(pattern).collect();
-    findings.fallen = found.fallen.iter().map(pattern).collect();
-    rules_batch(&found, transactions)
 }
 
-fn measured(judged: &JudgedRule) -> RuleMeasures {
-    RuleMeasures::of(judged.held_out.as_ref().unwrap_or(&judged.rule))
+/// Rejected rules by reason, in words.
+pub(super) fn by_reason(
+    rejected: &[(Reason, u64)],
+    by_order: bool,
+) -> std::collections::BTreeMap<String, u64> {
+    let words = |(reason, n): &(Reason, u64)| (reason_words(*reason, by_order).to_string(), *n);
+    rejected.iter().map(words).collect()
 }
 
-fn rule_pattern(judged: &JudgedRule, found: &RulesFound, transactions: &Transactions) -> Pattern {
-    let sentence = |judged: &JudgedRule| {
-        let items = names_of(&judged.rule.antecedent, transactions);
-        let then = &transactions.names()[judged.rule.consequent as usize];
-        let counts = (judged.rule.counts.both, judged.rule.counts.n);
-        rule_words(&items, then, &measured(judged), counts)
+/// Tells that memory was too little, where that is so; `n` are all baskets or sequences.
+pub(super) fn note_shortage(findings: &mut PatternFindings, shortage: Option<Shortage>, n: usize) {
+    let Some(shortage) = shortage else {
+        return;
     };
-    let rule = &judged.rule;
-    Pattern {
-        items: names_of(&rule.antecedent, transactions),
-        then: Some(transactions.names()[rule.consequent as usize].clone()),
-        words: sentence(judged),
-        count: rule.counts.both,
-        support: share_estimate(rule.counts.both, rule.counts.n),
-        measures: Some(measured(judged)),
-        p_value: Some(judged.p_value()),
-        also: judged
-            .also
-            .iter()
-            .map(|&at| sentence(&found.kept[at]))
-            .collect(),
-    }
+    let support = f64::from(shortage.fits) / n.max(1) as f64;
+    findings.search.support_that_fits = Some(support);
+    findings.warnings.push(Warning {
+        kind: "memory".into(),
+        column: None,
+        message: format!(
+            "patterns in {} of {n} {} do not fit into memory; all of those in {} do",
+            shortage.asked, findings.data.of, shortage.fits
+        ),
+        action: format!("searched from a support of {support:.6} on; --memory gives more"),
+    });
 }
 
-/// Columns `if`, `then`, `count`, the measures with their intervals, `p_value`, and `told_by`: the row of the rule that
-/// speaks for this one, where another does.
-fn rules_batch(found: &RulesFound, transactions: &Transactions) -> Result<RecordBatch, RunError> {
-    let names = transactions.names();
-    let kept = &found.kept;
-    let measures: Vec<RuleMeasures> = kept.iter().map(measured).collect();
-    let antecedent = kept
-        .iter()
-        .map(|j| names_of(&j.rule.antecedent, transactions).join(" & "));
-    let consequent = kept
-        .iter()
-        .map(|j| names[j.rule.consequent as usize].as_str());
+/// Columns of the measures with their intervals, after those that a table begins with.
+pub(super) fn measure_columns(measures: &[RuleMeasures]) -> Vec<(String, ArrayRef)> {
     let column = |of: &dyn Fn(&RuleMeasures) -> f64| -> ArrayRef {
         Arc::new(Float64Array::from_iter_values(measures.iter().map(of)))
     };
-    let maybe = |of: &dyn Fn(&RuleMeasures) -> Option<f64>| -> ArrayRef {
-        Arc::new(measures.iter().map(of).collect::<Float64Array>())
-    };
-    let support = kept
-        .iter()
-        .map(|j| j.rule.counts.both as f64 / j.rule.counts.n as f64);
     type Of = fn(&RuleMeasures) -> Estimate;
-    let mut columns: Vec<(String, ArrayRef)> = vec![
-        (
-            "if".into(),
-            Arc::new(StringArray::from_iter_values(antecedent)),
-        ),
-        (
-            "then".into(),
-            Arc::new(StringArray::from_iter_values(consequent)),
-        ),
-        (
-            "count".into(),
-            Arc::new(UInt64Array::from_iter_values(
-                kept.iter().map(|j| j.rule.counts.both),
-            )),
-        ),
-        (
-            "support".into(),
-            Arc::new(Float64Array::from_iter_values(support)),
-        ),
-    ];
     let estimates: [(&str, Of); 4] = [
         ("confidence", |m| m.confidence),
         ("lift", |m| m.lift),
         ("leverage", |m| m.leverage),
         ("odds_ratio", |m| m.odds_ratio),
     ];
+    let mut columns = Vec::new();
     for (name, of) in estimates {
         columns.push((name.into(), column(&|m| of(m).value)));
         columns.push((format!("{name}_low"), column(&|m| of(m).low)));
         columns.push((format!("{name}_high"), column(&|m| of(m).high)));
     }
-    columns.push((
-        "conviction".into(),
-        maybe(&|m| m.conviction.map(|c| c.value)),
-    ));
-    let p_values = kept.iter().map(JudgedRule::p_value);
-    columns.push((
-        "p_value".into(),
-        Arc::new(Float64Array::from_iter_values(p_values)),
-    ));
-    let told_by = kept.iter().map(|j| j.folded_under.map(|at| at as u64));
-    columns.push(("told_by".into(), Arc::new(told_by.collect::<UInt64Array>())));
-    batch(
-        columns
-            .iter()
-            .map(|(name, array)| (name.as_str(), Arc::clone(array)))
-            .collect(),
-    )
+    let conviction = measures.iter().map(|m| m.conviction.map(|c| c.value));
+    let conviction: Float64Array = conviction.collect();
+    columns.push(("conviction".into(), Arc::new(conviction)));
+    columns
 }
 
-/// The same search where there is nothing: items dealt out anew, or only the target.
-fn in_shuffled(
-    job: &PatternJob,
-    loaded: &LoadedBaskets,
-    settings: &RuleSettings,
-    found: &RulesFound,
-    context: &Context,
-) -> Result<Option<ShuffledFound>, RunError> {
-    if job.search.shuffles == 0 {
-        return Ok(None);
-    }
-    let transactions = &loaded.baskets.transactions;
-    let watch = context.watch;
-    let mut kept = Vec::new();
-    let mut candidates = 0.0;
-    for k in 0..job.search.shuffles {
-        watch.progress("search in shuffled data", k, job.search.shuffles, "");
-        let mut rng = ChaCha8Rng::seed_from_u64(mix(job.seed ^ 0x0dd5, k));
-        let drawn = match &settings.targets {
-            Some(targets) => with_shuffled_items(transactions, targets, &mut rng),
-            None => shuffled(transactions, loaded.baskets.column_of.as_deref(), &mut rng),
-        };
-        let goes_on = |_: usize, _: usize| !watch.cancelled();
-        // What permutations found to be the level holds for these drawings too.
-        let level = found
-            .level_of_one
-            .filter(|_| settings.guard == Guard::Permutation);
-        let again = RuleSettings {
-            guard: if level.is_some() {
-                Guard::None
-            } else {
-                settings.guard
-            },
-            ..settings.clone()
-        };
-        let nothing = again.mine(&drawn, loaded.unit.as_deref(), &goes_on)?;
-        let passes = |j: &&JudgedRule| level.is_none_or(|level| j.rule.p_value <= level);
-        kept.push(nothing.kept.iter().filter(passes).count() as u64);
-        candidates += nothing.n_tested as f64 / job.search.shuffles as f64;
-    }
-    watch.progress(
-        "search in shuffled data",
-        job.search.shuffles,
-        job.search.shuffles,
-        "",
-    );
-    Ok(Some(ShuffledFound {
-        kept,
-        candidates,
-        what: match (&settings.targets, &loaded.baskets.column_of) {
-            (Some(_), _) => "the target was given to other baskets",
-            (None, Some(_)) => "every column was dealt out anew",
-            (None, None) => "every item was given to as many other baskets",
-        }
-        .into(),
-    }))
+/// A table of named columns.
+pub(super) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, RunError> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), array.null_count() > 0))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
+        path: PathBuf::from("patterns.parquet"),
+        reason: e.to_string(),
+    })
 }

@@ -27,9 +27,14 @@ pub struct BasketLines {
     pub bad_rows: Vec<BadRow>,
     pub n_bad_rows: u64,
     pub n_baskets: u64,
-    /// Lines that hold separators only.
+    /// Lines that hold separators only; counted as baskets.
     pub n_empty: u64,
 }
+
+/// What is done with a line: its items, trimmed and not empty. False where the line counts for nothing, a reason where
+/// it is bad.
+pub(super) type EachLine<'a> =
+    &'a mut dyn FnMut(&mut dyn Iterator<Item = &str>) -> Result<bool, &'static str>;
 
 /// Reads every basket of the inputs and gives its items, trimmed and not empty, to `each`. Lines without any sign are
 /// passed over.
@@ -41,6 +46,29 @@ pub fn read_baskets(
     spool: &Path,
     watch: &dyn Watch,
     each: &mut dyn FnMut(&mut dyn Iterator<Item = &str>),
+) -> Result<BasketLines, SourceError> {
+    read_lines(settings, spool, watch, &mut counted(each))
+}
+
+/// A line that always counts.
+fn counted(
+    each: &mut dyn FnMut(&mut dyn Iterator<Item = &str>),
+) -> impl FnMut(&mut dyn Iterator<Item = &str>) -> Result<bool, &'static str> {
+    |items| {
+        each(items);
+        Ok(true)
+    }
+}
+
+/// Reads every line of the inputs as [`read_baskets`] does.
+///
+/// # Errors
+/// As [`read_baskets`].
+pub(super) fn read_lines(
+    settings: &SourceSettings,
+    spool: &Path,
+    watch: &dyn Watch,
+    each: EachLine,
 ) -> Result<BasketLines, SourceError> {
     let inputs = Inputs::find(settings, spool)?;
     let mut found = BasketLines {
@@ -85,6 +113,18 @@ pub fn read_basket_bytes(
     settings: &SourceSettings,
     each: &mut dyn FnMut(&mut dyn Iterator<Item = &str>),
 ) -> Result<BasketLines, SourceError> {
+    read_line_bytes(bytes, settings, &mut counted(each))
+}
+
+/// Reads lines from memory as [`read_lines`] would from a file.
+///
+/// # Errors
+/// As [`read_basket_bytes`].
+pub(super) fn read_line_bytes(
+    bytes: &[u8],
+    settings: &SourceSettings,
+    each: EachLine,
+) -> Result<BasketLines, SourceError> {
     let input = Input::memory("memory", bytes)?;
     check_readable(&input)?;
     let mut found = BasketLines::default();
@@ -96,7 +136,7 @@ fn read_one(
     input: &Input,
     settings: &SourceSettings,
     watch: &dyn Watch,
-    each: &mut dyn FnMut(&mut dyn Iterator<Item = &str>),
+    each: EachLine,
     found: &mut BasketLines,
 ) -> Result<(), SourceError> {
     let head = input.head()?;
@@ -141,10 +181,15 @@ fn read_one(
                     field.trim()
                 });
                 let mut items = fields.filter(|item| !item.is_empty()).peekable();
-                found.n_empty += u64::from(items.peek().is_none());
-                found.n_baskets += 1;
-                each(&mut items);
-                None
+                let is_empty = items.peek().is_none();
+                match each(&mut items) {
+                    Ok(counts) => {
+                        found.n_empty += u64::from(is_empty && counts);
+                        found.n_baskets += u64::from(counts);
+                        None
+                    }
+                    Err(reason) => Some(reason),
+                }
             }
         };
         if let Some(reason) = reason {
@@ -180,7 +225,7 @@ fn read_one(
         bytes: input.bytes,
         sha256: input.sha256(&tap)?,
         read_as: format!(
-            "baskets{packing}, {name} between items, {}",
+            "lines{packing}, {name} between items, {}",
             encoding.encoding.name()
         ),
         rows: found.n_baskets - before,

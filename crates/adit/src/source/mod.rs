@@ -23,6 +23,7 @@ mod profile;
 mod profiler;
 mod record;
 mod rows;
+mod sequences;
 mod settings;
 mod sketch;
 mod table;
@@ -32,6 +33,9 @@ pub use baskets::{BasketLines, looks_like_baskets, read_basket_bytes, read_baske
 pub use cell::MISSING_TOKENS;
 pub use error::SourceError;
 pub use profile::{ColumnProfile, Profile};
+pub use sequences::{
+    EachSequence, SequenceForm, looks_like_spmf, read_sequence_bytes, read_sequences,
+};
 pub use settings::{BadRowLimit, Format, SourceSettings};
 pub use table::*;
 

@@ -1,7 +1,8 @@
 //! Closed and maximal sets.
 
-use super::found::{Bar, Kept};
+use super::found::Kept;
 use super::ranked::{Ranked, Sets};
+use crate::mine::bar::Bar;
 
 /// What one branch of the search goes by.
 struct Search<'a> {

@@ -1,10 +1,8 @@
-//! What is found, kept within a budget: where it is too small, the least count rises, to the same value whatever the
-//! order in which sets were found.
-
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+//! What is found, kept within a budget.
 
 use super::ItemsetSettings;
 use super::ranked::Ranked;
+use crate::mine::bar::{Bar, Shortage};
 
 /// Sets between two looks at the budget.
 const AT_ONCE: usize = 4096;
@@ -24,15 +22,6 @@ pub struct Itemsets {
     counts: Vec<u32>,
     n_baskets: usize,
     shortage: Option<Shortage>,
-}
-
-/// Memory was too little for all sets of the least count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shortage {
-    /// The least count that was asked for.
-    pub asked: u32,
-    /// The least count at which everything fits: all sets of this count were found.
-    pub fits: u32,
 }
 
 impl Itemsets {
@@ -146,71 +135,6 @@ impl Itemsets {
     }
 }
 
-/// The least count, which rises as sets are found.
-pub(super) struct Bar {
-    least: AtomicU32,
-    budget: Budget,
-    /// What was found so far, by count. `[n_baskets + 1]`
-    found: Vec<AtomicU64>,
-    /// The sum of it all; the bar can rise only once that is over the budget.
-    sum: AtomicU64,
-}
-
-#[derive(Clone, Copy)]
-enum Budget {
-    /// So many sets are enough.
-    Enough(u64),
-    /// No more bytes than these.
-    Bytes(u64),
-}
-
-impl Bar {
-    pub fn new(settings: &ItemsetSettings, n_baskets: usize) -> Bar {
-        Bar {
-            least: AtomicU32::new(settings.min_count),
-            budget: match settings.top {
-                Some(top) => Budget::Enough(top as u64),
-                None => Budget::Bytes(settings.memory),
-            },
-            found: (0..=n_baskets).map(|_| AtomicU64::new(0)).collect(),
-            sum: AtomicU64::new(0),
-        }
-    }
-
-    /// The least count now.
-    pub fn least(&self) -> u32 {
-        self.least.load(Ordering::Relaxed)
-    }
-
-    fn weight(&self, n_items: usize) -> u64 {
-        match self.budget {
-            Budget::Enough(_) => 1,
-            Budget::Bytes(_) => BYTES_OF_SET + BYTES_OF_ITEM * n_items as u64,
-        }
-    }
-
-    /// Raises the least count as far as what was found demands. All sets of the final count are found whatever the
-    /// order, so the last look sees the same numbers on every run.
-    fn raise(&self) {
-        let (Budget::Enough(budget) | Budget::Bytes(budget)) = self.budget;
-        if self.sum.load(Ordering::Relaxed) < budget {
-            return;
-        }
-        let mut sum = 0;
-        let least = self.least() as usize;
-        for count in (least..self.found.len()).rev() {
-            sum += self.found[count].load(Ordering::Relaxed);
-            let risen = match self.budget {
-                Budget::Enough(enough) if sum >= enough => count,
-                Budget::Bytes(bytes) if sum > bytes => count + 1,
-                _ => continue,
-            };
-            self.least.fetch_max(risen as u32, Ordering::Relaxed);
-            return;
-        }
-    }
-}
-
 /// Sets of one branch of the search.
 pub(super) struct Kept {
     ranks: Vec<u32>,
@@ -255,24 +179,14 @@ impl Kept {
 
     /// Tells the bar of what is new, and lets go of what no longer counts.
     pub fn tell(&mut self, bar: &Bar) {
-        let mut start = if self.untold == 0 {
-            0
-        } else {
-            self.ends[self.untold - 1]
-        };
-        let mut new = 0;
-        for at in self.untold..self.counts.len() {
-            let end = self.ends[at];
-            let weight = bar.weight(end - start);
-            bar.found[self.counts[at] as usize].fetch_add(weight, Ordering::Relaxed);
-            new += weight;
-            start = end;
-        }
-        bar.sum.fetch_add(new, Ordering::Relaxed);
+        let start_of = |at: usize| if at == 0 { 0 } else { self.ends[at - 1] };
+        let new = (self.untold..self.counts.len()).map(|at| {
+            let n_items = (self.ends[at] - start_of(at)) as u64;
+            (self.counts[at], BYTES_OF_SET + BYTES_OF_ITEM * n_items)
+        });
+        let has_risen = bar.tell(new);
         self.untold = self.counts.len();
-        let before = bar.least();
-        bar.raise();
-        if bar.least() > before {
+        if has_risen {
             self.drop_below(bar.least());
         }
     }

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::found::{Bar, Kept};
+use super::found::Kept;
 use super::ranked::{Ranked, Sets};
+use crate::mine::bar::Bar;
 
 /// Branches that may be worth a task each lie so near the root.
 const TASKS_BELOW: usize = 3;

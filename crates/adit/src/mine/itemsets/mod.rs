@@ -17,13 +17,14 @@ mod ranked;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Itemsets, Shortage};
+pub use found::Itemsets;
 
 use rayon::prelude::*;
 
-use self::found::{Bar, Kept};
+use self::found::Kept;
 use self::ranked::Ranked;
 use super::MineError;
+use super::bar::{Bar, Budget};
 use crate::represent::transactions::Transactions;
 
 /// Which sets are wanted.
@@ -74,7 +75,11 @@ impl ItemsetSettings {
     ) -> Result<Itemsets, MineError> {
         self.check()?;
         let ranked = Ranked::new(transactions, self.min_count);
-        let bar = Bar::new(self, transactions.len());
+        let budget = match self.top {
+            Some(top) => Budget::Enough(top as u64),
+            None => Budget::Bytes(self.memory),
+        };
+        let bar = Bar::new(self.min_count, budget, transactions.len());
         let n = ranked.n_items();
         // The rarest items have the most before them, so they come first.
         let found: Vec<Option<Kept>> = (0..n)

@@ -32,7 +32,9 @@ use serde::{Deserialize, Serialize};
 use self::candidates::{Candidates, Wanted, candidates};
 use self::counting::{Columns, Counts, Known};
 use super::MineError;
-use super::itemsets::{ItemsetSettings, Itemsets, Shortage};
+use super::bar::Shortage;
+use super::halves::halves;
+use super::itemsets::{ItemsetSettings, Itemsets};
 use crate::represent::transactions::Transactions;
 
 /// Rules that look significant on the exploratory half by themselves are tested on the other.
@@ -555,18 +557,4 @@ fn without_items(transactions: &Transactions, items: &[u32]) -> Transactions {
         transactions.names().to_vec(),
         transactions.baskets().map(own),
     )
-}
-
-/// Two halves, drawn by a hash; baskets of one unit stay together.
-fn halves(n_baskets: usize, unit: Option<&[u64]>, seed: u64) -> (Vec<usize>, Vec<usize>) {
-    let mut units: Vec<u64> = match unit {
-        Some(unit) => unit.to_vec(),
-        None => (0..n_baskets as u64).collect(),
-    };
-    units.sort_unstable();
-    units.dedup();
-    units.sort_by_key(|&u| (mix(seed ^ 0x5eed, u), u));
-    let first: HashSet<u64> = units[..units.len().div_ceil(2)].iter().copied().collect();
-    let is_first = |&at: &usize| first.contains(&unit.map_or(at as u64, |unit| unit[at]));
-    (0..n_baskets).partition(is_first)
 }

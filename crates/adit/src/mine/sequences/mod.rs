@@ -7,27 +7,66 @@
 //! sequential patterns by pattern-growth"). For every place at which a pattern can end, the latest place at which it
 //! can have begun is kept, which is all that limits need.
 
+mod chance;
+mod contrast;
+mod kept;
+mod order;
+mod places;
+mod rules;
 #[cfg(test)]
 mod tests;
+
+pub use order::{PrefixCounts, holding};
+pub use places::Limits;
+pub use rules::{
+    Question, RuleCounts, SequenceRule, SequenceRuleSettings, SequenceRules, shuffled_order,
+};
 
 use rayon::prelude::*;
 
 use super::MineError;
+use super::bar::{Bar, Budget, Shortage};
 use crate::represent::sequences::Sequences;
 
-/// What is searched for.
+/// Bytes of a pattern besides its elements.
+const BYTES_OF_PATTERN: u64 = 40;
+/// Bytes of an element besides its items, as it is allocated.
+const BYTES_OF_ELEMENT: u64 = 40;
+/// Bytes of an item.
+const BYTES_OF_ITEM: u64 = 4;
+
+/// Which patterns are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All frequent ones.
+    Frequent,
+    /// Those that no larger one with the same count contains; without limits on gaps and windows.
+    Closed,
+    /// Those that no larger frequent one contains; without limits on gaps and windows.
+    Maximal,
+}
+
+/// What is searched for.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SequenceSettings {
+    pub kind: Kind,
     /// Sequences that hold a pattern, at least; 1 or more.
     pub min_count: u32,
     /// Items of a pattern over all its elements, at most.
     pub max_items: usize,
-    /// Elements from one of the pattern to its next, at most: 1 is the very next.
-    pub max_gap: Option<usize>,
-    /// Elements from the first of the pattern to its last, at most.
-    pub max_window: Option<usize>,
-    /// Only patterns that no larger one with the same count contains; without limits on gaps and windows.
-    pub closed: bool,
+    pub limits: Limits,
+    /// Only so many of the most frequent ones, where given; of equally frequent ones the shorter, then the earlier.
+    pub top: Option<usize>,
+    /// Memory for what is found, in bytes. Where it is too little, the least count is raised until the rest fits.
+    pub memory: u64,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequencePatterns {
+    pub patterns: Vec<SequencePattern>,
+    /// Where memory was too little.
+    pub shortage: Option<Shortage>,
 }
 
 /// One pattern.
@@ -37,6 +76,8 @@ pub struct SequencePattern {
     pub elements: Vec<Vec<u32>>,
     /// Sequences that hold it.
     pub count: u32,
+    /// Those of them with the label; 0 where there are no labels.
+    pub labelled: u32,
 }
 
 impl SequencePattern {
@@ -45,17 +86,29 @@ impl SequencePattern {
         self.elements.iter().map(Vec::len).sum()
     }
 
-    /// Whether the pattern lies in another one: its elements, in order, within elements of the other.
-    fn is_within(&self, other: &SequencePattern) -> bool {
-        let mut rest = other.elements.iter();
-        self.elements.iter().all(|element| {
-            rest.any(|larger| {
-                element
-                    .iter()
-                    .all(|item| larger.binary_search(item).is_ok())
-            })
-        })
+    fn bytes(&self) -> u64 {
+        BYTES_OF_PATTERN
+            + BYTES_OF_ELEMENT * self.elements.len() as u64
+            + BYTES_OF_ITEM * self.n_items() as u64
     }
+}
+
+/// The elements without the item at a place, counted over all of them.
+pub(super) fn without_item(elements: &[Vec<u32>], place: usize) -> Vec<Vec<u32>> {
+    let mut seen = 0;
+    let mut rest = Vec::with_capacity(elements.len());
+    for element in elements {
+        let own = place.checked_sub(seen).filter(|&at| at < element.len());
+        seen += element.len();
+        let mut element = element.clone();
+        if let Some(at) = own {
+            element.remove(at);
+        }
+        if !element.is_empty() {
+            rest.push(element);
+        }
+    }
+    rest
 }
 
 /// A way in which a pattern lies in a sequence.
@@ -93,7 +146,10 @@ impl Projection {
 
 struct Search<'a> {
     sequences: &'a Sequences,
-    settings: SequenceSettings,
+    labels: Option<&'a [bool]>,
+    max_items: usize,
+    limits: Limits,
+    bar: &'a Bar,
     /// Without limits and with single items, the first place is enough.
     first_only: bool,
 }
@@ -145,29 +201,41 @@ impl SequenceSettings {
     /// All patterns of this count.
     pub fn frequent(min_count: u32) -> Self {
         Self {
+            kind: Kind::Frequent,
             min_count,
             max_items: usize::MAX,
-            max_gap: None,
-            max_window: None,
-            closed: false,
+            limits: Limits::default(),
+            top: None,
+            memory: 1 << 30,
         }
     }
 
-    /// The patterns of some sequences, in an order that depends on nothing but the sequences.
+    /// The patterns of some sequences, in an order that depends on nothing but the sequences. `labels` tells of every
+    /// sequence whether it has the label.
     ///
     /// # Errors
-    /// `Setting` where a limit is 0, or closed patterns are wanted within limits; `Cancelled`.
+    /// `Setting` where a limit is 0, or closed or maximal patterns are wanted within limits; `Cancelled`.
     pub fn mine(
         &self,
         sequences: &Sequences,
+        labels: Option<&[bool]>,
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
-    ) -> Result<Vec<SequencePattern>, MineError> {
+    ) -> Result<SequencePatterns, MineError> {
         self.check()?;
-        let is_free = self.max_gap.is_none() && self.max_window.is_none();
+        let budget = match self.top {
+            Some(top) => Budget::Enough(top as u64),
+            None => Budget::Bytes(self.memory),
+        };
+        let bar = Bar::new(self.min_count, budget, sequences.len());
+        let is_all = self.kind == Kind::Frequent;
         let search = Search {
             sequences,
-            settings: *self,
-            first_only: is_free && sequences.is_of_single_items(),
+            labels,
+            // Whether a pattern is closed is told by those with one item more.
+            max_items: self.max_items.saturating_add(usize::from(!is_all)),
+            limits: self.limits,
+            bar: &bar,
+            first_only: self.limits.are_none() && sequences.is_of_single_items(),
         };
         let firsts = search.firsts();
         let n = firsts.len();
@@ -179,45 +247,67 @@ impl SequenceSettings {
                 if !goes_on(k, n) {
                     return None;
                 }
-                let mut found = Vec::new();
+                let mut kept = kept::Kept::default();
+                let mut counter = Counter::new(sequences.n_items());
+                let places = search.first_places(item);
                 let mut pattern = SequencePattern {
                     elements: vec![vec![item]],
                     count,
+                    labelled: search.labelled(&places),
                 };
-                let mut counter = Counter::new(sequences.n_items());
-                let places = search.first_places(item);
-                search.grow(&mut pattern, &places, &mut counter, &mut found);
-                Some(found)
+                search.grow(&mut pattern, &places, &mut counter, &mut kept);
+                kept.tell(&bar);
+                Some(kept.patterns)
             })
             .collect();
         let found: Option<Vec<Vec<SequencePattern>>> = found.into_iter().collect();
-        let all = found.ok_or(MineError::Cancelled)?.concat();
-        Ok(if self.closed { closed(all) } else { all })
+        let mut all = found.ok_or(MineError::Cancelled)?.concat();
+        let least = bar.least();
+        all.retain(|pattern| pattern.count >= least);
+        if !is_all {
+            all = kept::outermost(all, self.kind, self.max_items);
+        }
+        if let Some(top) = self.top {
+            all.sort_by(|a, b| {
+                let by_count = b.count.cmp(&a.count).then(a.n_items().cmp(&b.n_items()));
+                by_count.then_with(|| a.elements.cmp(&b.elements))
+            });
+            all.truncate(top);
+        }
+        let is_short = self.top.is_none() && least > self.min_count;
+        Ok(SequencePatterns {
+            patterns: all,
+            shortage: is_short.then_some(Shortage {
+                asked: self.min_count,
+                fits: least,
+            }),
+        })
     }
 
     fn check(&self) -> Result<(), MineError> {
-        let fail = |setting: &'static str, reason: &'static str| {
+        let fail = |setting: &'static str, value: &str, reason: &'static str| {
             Err(MineError::Setting {
                 setting,
-                value: "0".into(),
+                value: value.into(),
                 reason,
             })
         };
         if self.min_count == 0 {
-            return fail("min_count", "it is at least 1");
+            return fail("min_count", "0", "it is at least 1");
         }
-        if self.max_items == 0 {
-            return fail("max_items", "it is at least 1");
+        if self.max_items == 0 || self.top == Some(0) {
+            return fail("max_items", "0", "it and `top` are at least 1");
         }
-        if self.max_gap == Some(0) || self.max_window == Some(0) {
-            return fail("max_gap", "limits are at least 1");
+        if self.limits.gap == Some(0) || self.limits.window == Some(0) {
+            return fail("max_gap", "0", "limits are at least 1");
         }
-        if self.closed && (self.max_gap.is_some() || self.max_window.is_some()) {
-            return Err(MineError::Setting {
-                setting: "closed",
-                value: "true".into(),
-                reason: "within limits a larger pattern does not hold all that a smaller one holds",
-            });
+        if self.kind != Kind::Frequent && !self.limits.are_none() {
+            let reason =
+                "within limits a larger pattern does not hold all that a smaller one holds";
+            return fail("kind", "closed or maximal", reason);
+        }
+        if self.kind != Kind::Frequent && self.top.is_some() {
+            return fail("top", "given", "it is for all frequent patterns");
         }
         Ok(())
     }
@@ -233,7 +323,15 @@ impl Search<'_> {
                 }
             }
         }
-        counter.take(self.settings.min_count)
+        counter.take(self.bar.least())
+    }
+
+    fn labelled(&self, places: &Projection) -> u32 {
+        let Some(labels) = self.labels else {
+            return 0;
+        };
+        let own = places.sequences.iter();
+        own.filter(|&&at| labels[at as usize]).count() as u32
     }
 
     fn first_places(&self, item: u32) -> Projection {
@@ -262,10 +360,10 @@ impl Search<'_> {
     fn next_elements(&self, place: Place, n_elements: usize) -> std::ops::Range<usize> {
         let from = place.end as usize + 1;
         let mut to = n_elements;
-        if let Some(gap) = self.settings.max_gap {
+        if let Some(gap) = self.limits.gap {
             to = to.min(place.end as usize + gap + 1);
         }
-        if let Some(window) = self.settings.max_window {
+        if let Some(window) = self.limits.window {
             to = to.min(place.begin as usize + window + 1);
         }
         from..to.max(from)
@@ -276,10 +374,10 @@ impl Search<'_> {
         pattern: &mut SequencePattern,
         places: &Projection,
         counter: &mut Counter,
-        found: &mut Vec<SequencePattern>,
+        found: &mut kept::Kept,
     ) {
-        found.push(pattern.clone());
-        if pattern.n_items() >= self.settings.max_items {
+        found.push(pattern.clone(), self.bar);
+        if pattern.n_items() >= self.max_items {
             return;
         }
         let last_item = pattern
@@ -293,7 +391,11 @@ impl Search<'_> {
             (false, self.next_after(places, counter)),
         ] {
             for (item, count) in items {
-                let outer = pattern.count;
+                // The bar may have risen since the items were counted.
+                if count < self.bar.least() {
+                    continue;
+                }
+                let outer = (pattern.count, pattern.labelled);
                 let grown = if within {
                     if let Some(last) = pattern.elements.last_mut() {
                         last.push(item);
@@ -303,9 +405,9 @@ impl Search<'_> {
                     pattern.elements.push(vec![item]);
                     self.places_after(places, item)
                 };
-                pattern.count = count;
+                (pattern.count, pattern.labelled) = (count, self.labelled(&grown));
                 self.grow(pattern, &grown, counter, found);
-                pattern.count = outer;
+                (pattern.count, pattern.labelled) = outer;
                 if within {
                     if let Some(last) = pattern.elements.last_mut() {
                         last.pop();
@@ -338,7 +440,7 @@ impl Search<'_> {
                     .for_each(|&item| counter.see(item, sequence));
             }
         }
-        counter.take(self.settings.min_count)
+        counter.take(self.bar.least())
     }
 
     /// Items that can come in a later element.
@@ -357,7 +459,7 @@ impl Search<'_> {
                 from = from.max(next.end);
             }
         }
-        counter.take(self.settings.min_count)
+        counter.take(self.bar.least())
     }
 
     fn places_within(&self, places: &Projection, item: u32) -> Projection {
@@ -403,39 +505,4 @@ impl Search<'_> {
         }
         found
     }
-}
-
-/// Patterns that no larger one with the same count contains.
-fn closed(all: Vec<SequencePattern>) -> Vec<SequencePattern> {
-    let mut by_count: Vec<usize> = (0..all.len()).collect();
-    by_count.sort_by_key(|&at| (all[at].count, all[at].n_items()));
-    let groups: Vec<&[usize]> = by_count
-        .chunk_by(|&a, &b| all[a].count == all[b].count)
-        .collect();
-    let mut keeps = vec![true; all.len()];
-    let fallen: Vec<Vec<usize>> = groups
-        .into_par_iter()
-        .map(|group| {
-            let is_held = |k: usize| {
-                let own = &all[group[k]];
-                let larger = group[k + 1..].iter().map(|&at| &all[at]);
-                larger
-                    .filter(|other| other.n_items() > own.n_items())
-                    .any(|other| own.is_within(other))
-            };
-            (0..group.len())
-                .filter(|&k| is_held(k))
-                .map(|k| group[k])
-                .collect()
-        })
-        .collect();
-    fallen
-        .into_iter()
-        .flatten()
-        .for_each(|at| keeps[at] = false);
-    all.into_iter()
-        .zip(keeps)
-        .filter(|(_, keep)| *keep)
-        .map(|(pattern, _)| pattern)
-        .collect()
 }

@@ -7,6 +7,7 @@ pub(super) mod axes;
 pub(super) mod bars;
 pub(super) mod calibration;
 pub(super) mod curves;
+pub(super) mod flow;
 pub(super) mod heat;
 pub(super) mod interval;
 pub(super) mod learning;

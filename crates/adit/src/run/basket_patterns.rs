@@ -1,0 +1,406 @@
+//! Sets and rules of baskets: from the loaded baskets to findings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use adit_nn::random::mix;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::pattern_data::{self, LoadedBaskets};
+use super::pattern_job::{PatternForm, PatternJob, PatternKind};
+use super::patterns::{
+    MIB, SHOWN, Searched, batch, begun, by_reason, least_count, measure_columns, note_guard,
+    note_shortage, sources,
+};
+use super::{Context, RunError};
+use crate::explain::{
+    Pattern, PatternData, PatternFindings, RuleMeasures, ShuffledFound, rule_words, rules_verdict,
+    share_estimate,
+};
+use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind};
+use crate::mine::rules::{
+    Guard, JudgedRule, RuleSettings, RulesFound, shuffled, with_shuffled_items,
+};
+use crate::represent::transactions::Transactions;
+
+/// Reads the baskets of a job and searches them.
+///
+/// # Errors
+/// Whatever is wrong with the data or the settings.
+pub(super) fn search(
+    job: &PatternJob,
+    out: &Path,
+    spool: &Path,
+    context: &Context,
+) -> Result<Searched, RunError> {
+    let loaded = pattern_data::load(job, None, spool, context)?;
+    let transactions = &loaded.baskets.transactions;
+    if transactions.is_empty() {
+        return Err(RunError::NoBaskets);
+    }
+    let title = match &job.search.target {
+        Some(target) => format!("What goes with {target}"),
+        None => "What goes together".into(),
+    };
+    let warnings = loaded.warnings.clone();
+    let mut findings = begun(job, out, title, summary(&loaded), warnings);
+    let table = match job.search.kind {
+        PatternKind::Rules => find_rules(job, &loaded, &mut findings, context)?,
+        kind => find_sets(job, kind, transactions, &mut findings, context)?,
+    };
+    Ok(Searched {
+        findings,
+        table,
+        reading: loaded.reading,
+        bad_rows: loaded.bad_rows,
+    })
+}
+
+fn summary(loaded: &LoadedBaskets) -> PatternData {
+    let transactions = &loaded.baskets.transactions;
+    let largest = transactions.baskets().map(<[u32]>::len).max().unwrap_or(0);
+    PatternData {
+        sources: sources(&loaded.origins),
+        form: match loaded.reading.form {
+            PatternForm::Items => "a row an item",
+            PatternForm::Rows if loaded.baskets.column_of.is_some() => {
+                "a row a basket of columns with their values"
+            }
+            PatternForm::Rows => "a row a basket, a column an item",
+            _ => "a line a basket",
+        }
+        .into(),
+        of: "baskets".into(),
+        n: transactions.len() as u64,
+        items: transactions.n_items() as u64,
+        entries: transactions.n_entries() as u64,
+        largest: largest as u64,
+        cuts: loaded.baskets.cutting.ends.clone(),
+    }
+}
+
+fn find_sets(
+    job: &PatternJob,
+    kind: PatternKind,
+    transactions: &Transactions,
+    findings: &mut PatternFindings,
+    context: &Context,
+) -> Result<RecordBatch, RunError> {
+    let watch = context.watch;
+    let goes_on = |at: usize, of: usize| {
+        watch.progress("search", at as u64, of as u64, "");
+        !watch.cancelled()
+    };
+    let settings = ItemsetSettings {
+        kind: match kind {
+            PatternKind::Closed => Kind::Closed,
+            PatternKind::Maximal => Kind::Maximal,
+            _ => Kind::Frequent,
+        },
+        min_count: least_count(job.search.min_support, transactions.len()),
+        max_items: job.max_items(),
+        top: job.search.top,
+        memory: job.search.memory * MIB,
+    };
+    let found = settings.mine(transactions, &goes_on)?;
+    let n = found.len() as u64;
+    match kind {
+        PatternKind::Closed => findings.counts.closed = Some(n),
+        PatternKind::Maximal => findings.counts.maximal = Some(n),
+        _ => findings.counts.itemsets = n,
+    }
+    note_shortage(findings, found.shortage(), transactions.len());
+    let name = match kind {
+        PatternKind::Itemsets => "frequent",
+        kind => kind.name(),
+    };
+    let sets = if n == 1 { "set" } else { "sets" };
+    let least = found
+        .iter()
+        .map(|(_, count)| count)
+        .min()
+        .unwrap_or(settings.min_count);
+    findings.verdict = format!(
+        "{n} {name} {sets} of items are in at least {} of {} baskets; how often alone does not say whether items belong together.",
+        if job.search.top.is_some() {
+            least
+        } else {
+            settings.min_count
+        },
+        transactions.len()
+    );
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|&at| {
+        (
+            std::cmp::Reverse(found.count(at)),
+            found.items(at).len(),
+            found.items(at),
+        )
+    });
+    findings.patterns = order
+        .iter()
+        .take(SHOWN)
+        .map(|&at| set_pattern(found.items(at), found.count(at), transactions))
+        .collect();
+    sets_batch(&found, &order, transactions)
+}
+
+fn set_pattern(items: &[u32], count: u32, transactions: &Transactions) -> Pattern {
+    let items = names_of(items, transactions);
+    let n = transactions.len() as u64;
+    Pattern {
+        words: format!(
+            "{} of {n} baskets hold {}",
+            count,
+            crate::explain::named(&items)
+        ),
+        items,
+        then: None,
+        elements: Vec::new(),
+        steps: Vec::new(),
+        count: u64::from(count),
+        support: share_estimate(u64::from(count), n),
+        measures: None,
+        p_value: None,
+        also: Vec::new(),
+    }
+}
+
+fn names_of(items: &[u32], transactions: &Transactions) -> Vec<String> {
+    let names = transactions.names();
+    items
+        .iter()
+        .map(|&item| names[item as usize].clone())
+        .collect()
+}
+
+/// Columns `items`, `size`, `count`, `support`.
+fn sets_batch(
+    found: &Itemsets,
+    order: &[usize],
+    transactions: &Transactions,
+) -> Result<RecordBatch, RunError> {
+    let n = transactions.len() as f64;
+    let items = order
+        .iter()
+        .map(|&at| names_of(found.items(at), transactions).join(" & "));
+    let sizes = order.iter().map(|&at| found.items(at).len() as u32);
+    let counts = order.iter().map(|&at| u64::from(found.count(at)));
+    let support = order.iter().map(|&at| f64::from(found.count(at)) / n);
+    batch(vec![
+        (
+            "items".into(),
+            Arc::new(StringArray::from_iter_values(items)),
+        ),
+        (
+            "size".into(),
+            Arc::new(UInt32Array::from_iter_values(sizes)),
+        ),
+        (
+            "count".into(),
+            Arc::new(UInt64Array::from_iter_values(counts)),
+        ),
+        (
+            "support".into(),
+            Arc::new(Float64Array::from_iter_values(support)),
+        ),
+    ])
+}
+
+fn rule_settings(job: &PatternJob, transactions: &Transactions) -> Result<RuleSettings, RunError> {
+    let targets = match &job.search.target {
+        None => None,
+        Some(target) => {
+            let place = transactions.names().iter().position(|name| name == target);
+            let place = place.ok_or_else(|| RunError::NoSuchItem {
+                item: target.clone(),
+                items: transactions.names().to_vec(),
+            })?;
+            Some(vec![place as u32])
+        }
+    };
+    Ok(RuleSettings {
+        min_support: job.search.min_support,
+        min_confidence: job.search.min_confidence,
+        max_items: job.max_items(),
+        targets,
+        guard: job.search.guard,
+        level: job.search.level,
+        seed: job.seed,
+        memory: job.search.memory * MIB,
+    })
+}
+
+fn find_rules(
+    job: &PatternJob,
+    loaded: &LoadedBaskets,
+    findings: &mut PatternFindings,
+    context: &Context,
+) -> Result<RecordBatch, RunError> {
+    let watch = context.watch;
+    let transactions = &loaded.baskets.transactions;
+    let settings = rule_settings(job, transactions)?;
+    let goes_on = |at: usize, of: usize| {
+        watch.progress("search", at as u64, of as u64, "");
+        !watch.cancelled()
+    };
+    let found = settings.mine(transactions, loaded.unit.as_deref(), &goes_on)?;
+    findings.shuffled = in_shuffled(job, loaded, &settings, &found, context)?;
+    let counts = &mut findings.counts;
+    counts.itemsets = found.n_itemsets;
+    counts.rules = found.kept.len() as u64;
+    counts.told = found
+        .kept
+        .iter()
+        .filter(|j| j.folded_under.is_none())
+        .count() as u64;
+    counts.candidates = found.n_candidates;
+    counts.tested = found.n_tested;
+    counts.rejected = by_reason(&found.rejected, false);
+    findings.search.searched = found.n_searched;
+    findings.search.held_out = found.n_held_out;
+    note_shortage(findings, found.shortage, found.n_searched as usize);
+    note_guard(findings, settings.guard);
+    findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
+    let pattern = |judged: &JudgedRule| rule_pattern(judged, &found, transactions);
+    let told = found.kept.iter().filter(|j| j.folded_under.is_none());
+    findings.patterns = told.take(SHOWN).map(pattern).collect();
+    findings.fallen = found.fallen.iter().map(pattern).collect();
+    rules_batch(&found, transactions)
+}
+
+fn measured(judged: &JudgedRule) -> RuleMeasures {
+    RuleMeasures::of(&judged.held_out.as_ref().unwrap_or(&judged.rule).counts)
+}
+
+fn rule_pattern(judged: &JudgedRule, found: &RulesFound, transactions: &Transactions) -> Pattern {
+    let sentence = |judged: &JudgedRule| {
+        let items = names_of(&judged.rule.antecedent, transactions);
+        let then = &transactions.names()[judged.rule.consequent as usize];
+        let counts = (judged.rule.counts.both, judged.rule.counts.n);
+        rule_words(&items, then, &measured(judged), counts)
+    };
+    let rule = &judged.rule;
+    Pattern {
+        items: names_of(&rule.antecedent, transactions),
+        then: Some(transactions.names()[rule.consequent as usize].clone()),
+        elements: Vec::new(),
+        steps: Vec::new(),
+        words: sentence(judged),
+        count: rule.counts.both,
+        support: share_estimate(rule.counts.both, rule.counts.n),
+        measures: Some(measured(judged)),
+        p_value: Some(judged.p_value()),
+        also: judged
+            .also
+            .iter()
+            .map(|&at| sentence(&found.kept[at]))
+            .collect(),
+    }
+}
+
+/// Columns `if`, `then`, `count`, the measures with their intervals, `p_value`, and `told_by`: the row of the rule that
+/// speaks for this one, where another does.
+fn rules_batch(found: &RulesFound, transactions: &Transactions) -> Result<RecordBatch, RunError> {
+    let names = transactions.names();
+    let kept = &found.kept;
+    let measures: Vec<RuleMeasures> = kept.iter().map(measured).collect();
+    let antecedent = kept
+        .iter()
+        .map(|j| names_of(&j.rule.antecedent, transactions).join(" & "));
+    let consequent = kept
+        .iter()
+        .map(|j| names[j.rule.consequent as usize].as_str());
+    let support = kept
+        .iter()
+        .map(|j| j.rule.counts.both as f64 / j.rule.counts.n as f64);
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        (
+            "if".into(),
+            Arc::new(StringArray::from_iter_values(antecedent)),
+        ),
+        (
+            "then".into(),
+            Arc::new(StringArray::from_iter_values(consequent)),
+        ),
+        (
+            "count".into(),
+            Arc::new(UInt64Array::from_iter_values(
+                kept.iter().map(|j| j.rule.counts.both),
+            )),
+        ),
+        (
+            "support".into(),
+            Arc::new(Float64Array::from_iter_values(support)),
+        ),
+    ];
+    columns.extend(measure_columns(&measures));
+    let p_values = kept.iter().map(JudgedRule::p_value);
+    columns.push((
+        "p_value".into(),
+        Arc::new(Float64Array::from_iter_values(p_values)),
+    ));
+    let told_by = kept.iter().map(|j| j.folded_under.map(|at| at as u64));
+    columns.push(("told_by".into(), Arc::new(told_by.collect::<UInt64Array>())));
+    batch(columns)
+}
+
+/// The same search where there is nothing: items dealt out anew, or only the target.
+fn in_shuffled(
+    job: &PatternJob,
+    loaded: &LoadedBaskets,
+    settings: &RuleSettings,
+    found: &RulesFound,
+    context: &Context,
+) -> Result<Option<ShuffledFound>, RunError> {
+    if job.search.shuffles == 0 {
+        return Ok(None);
+    }
+    let transactions = &loaded.baskets.transactions;
+    let watch = context.watch;
+    let mut kept = Vec::new();
+    let mut candidates = 0.0;
+    for k in 0..job.search.shuffles {
+        watch.progress("search in shuffled data", k, job.search.shuffles, "");
+        let mut rng = ChaCha8Rng::seed_from_u64(mix(job.seed ^ 0x0dd5, k));
+        let drawn = match &settings.targets {
+            Some(targets) => with_shuffled_items(transactions, targets, &mut rng),
+            None => shuffled(transactions, loaded.baskets.column_of.as_deref(), &mut rng),
+        };
+        let goes_on = |_: usize, _: usize| !watch.cancelled();
+        // What permutations found to be the level holds for these drawings too.
+        let level = found
+            .level_of_one
+            .filter(|_| settings.guard == Guard::Permutation);
+        let again = RuleSettings {
+            guard: if level.is_some() {
+                Guard::None
+            } else {
+                settings.guard
+            },
+            ..settings.clone()
+        };
+        let nothing = again.mine(&drawn, loaded.unit.as_deref(), &goes_on)?;
+        let passes = |j: &&JudgedRule| level.is_none_or(|level| j.rule.p_value <= level);
+        kept.push(nothing.kept.iter().filter(passes).count() as u64);
+        candidates += nothing.n_tested as f64 / job.search.shuffles as f64;
+    }
+    watch.progress(
+        "search in shuffled data",
+        job.search.shuffles,
+        job.search.shuffles,
+        "",
+    );
+    Ok(Some(ShuffledFound {
+        kept,
+        candidates,
+        what: match (&settings.targets, &loaded.baskets.column_of) {
+            (Some(_), _) => "the target was given to other baskets",
+            (None, Some(_)) => "every column was dealt out anew",
+            (None, None) => "every item was given to as many other baskets",
+        }
+        .into(),
+    }))
+}
