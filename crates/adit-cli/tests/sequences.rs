@@ -189,10 +189,13 @@ fn a_label_is_told_by_what_comes_before_it() {
                 .any(|r| r.starts_with("search > cart") && r.ends_with("> churn = yes")),
             "{guard}: {told:?}"
         );
-        assert!(
-            told.iter().all(|r| !r.contains("page")),
-            "{guard}: {told:?}"
-        );
+        // Of the three in order, search comes early and pay late, so pages beside them may tell of it too; alone they cannot.
+        let is_one = |r: &String| {
+            ["search", "cart", "pay"]
+                .iter()
+                .any(|event| r.contains(event))
+        };
+        assert!(told.iter().all(is_one), "{guard}: {told:?}");
     }
     let mut more = ROWS.to_vec();
     more.extend(asked);
@@ -227,10 +230,10 @@ fn every_form_gives_the_same_patterns() {
         spmf.push_str("-2\n");
     }
     bench.write("spmf.txt", spmf);
-    let sets = |data: &str, more: &[&str]| {
+    let sets = |kind: &str, data: &str, more: &[&str]| {
         let mut all = vec![
             "--kind",
-            "frequent",
+            kind,
             "--min-support",
             "0.1",
             "--max-items",
@@ -255,16 +258,16 @@ fn every_form_gives_the_same_patterns() {
         told.sort();
         told
     };
-    let known = sets("rows.csv", &ROWS);
+    let known = sets("frequent", "rows.csv", &ROWS);
     assert!(known.len() > 20);
-    assert_eq!(sets("lines.csv", &[]), known);
-    assert_eq!(sets("spmf.txt", &[]), known);
+    assert_eq!(sets("frequent", "lines.csv", &[]), known);
+    assert_eq!(sets("frequent", "spmf.txt", &[]), known);
     // Closed ones are among them, and limits make them fewer.
-    let limited = sets("spmf.txt", &["--max-gap", "1"]);
+    let limited = sets("frequent", "spmf.txt", &["--max-gap", "1"]);
     assert!(limited.len() < known.len());
-    let closed = sets("spmf.txt", &["--kind", "closed"]);
+    let closed = sets("closed", "spmf.txt", &[]);
     assert!(closed.iter().all(|p| known.contains(p)));
-    assert_eq!(sets("spmf.txt", &["--top", "5"]).len(), 5);
+    assert_eq!(sets("frequent", "spmf.txt", &["--top", "5"]).len(), 5);
 }
 
 #[test]

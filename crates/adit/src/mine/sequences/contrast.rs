@@ -3,6 +3,9 @@
 use super::places::Limits;
 use crate::mine::rules::Together;
 
+/// Tells how many sequences hold some elements, and how many of these have the label; `None` where that is not known.
+pub(super) type CountsOf<'a> = &'a dyn Fn(&[Vec<u32>]) -> Option<(u64, u64)>;
+
 /// A pattern against a label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Contrast {
@@ -16,12 +19,11 @@ pub(super) struct Contrast {
     pub is_productive: bool,
 }
 
-/// The test of a pattern. `counts` tells how many sequences hold some elements, and how many of these have the label;
-/// `None` where that is not known.
+/// The test of a pattern.
 pub(super) fn contrast(
     elements: &[Vec<u32>],
     limits: &Limits,
-    counts: &dyn Fn(&[Vec<u32>]) -> Option<(u64, u64)>,
+    counts: CountsOf,
 ) -> Option<Contrast> {
     let n_items: usize = elements.iter().map(Vec::len).sum();
     let (one, both) = counts(elements)?;

@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::contrast::contrast;
+use super::contrast::{CountsOf, contrast};
 use super::order::Searched;
 use super::places::Limits;
 use super::{SequencePattern, SequenceSettings, without_item};
@@ -283,7 +283,7 @@ impl SequenceRuleSettings {
         &self,
         pattern: &SequencePattern,
         searched: &Searched,
-        counts: &dyn Fn(&[Vec<u32>]) -> Option<(u64, u64)>,
+        counts: CountsOf,
     ) -> Verdict {
         let Some((last, before)) = pattern.elements.split_last() else {
             return Verdict::NoRule;
@@ -306,11 +306,7 @@ impl SequenceRuleSettings {
         })
     }
 
-    fn look_at_label(
-        &self,
-        pattern: &SequencePattern,
-        counts: &dyn Fn(&[Vec<u32>]) -> Option<(u64, u64)>,
-    ) -> Verdict {
+    fn look_at_label(&self, pattern: &SequencePattern, counts: CountsOf) -> Verdict {
         let Some(found) = contrast(&pattern.elements, &self.limits, counts) else {
             return Verdict::NoRule;
         };
