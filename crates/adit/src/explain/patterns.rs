@@ -125,7 +125,7 @@ pub struct Pattern {
     /// Of sequences: all elements of the pattern with their items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elements: Vec<Vec<String>>,
-    /// Of sequences: how many hold the first element, the first two, and so on.
+    /// Of the first sequential patterns: how many hold the first element, the first two, and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u64>,
     pub words: String,

@@ -44,6 +44,7 @@ impl Sequences {
     }
 
     /// The sorted codes of an element.
+    #[inline]
     pub fn element(&self, sequence: usize, at: usize) -> &[u32] {
         let element = self.start(sequence) + at;
         let start = if element == 0 {
@@ -54,11 +55,28 @@ impl Sequences {
         &self.codes[start..self.element_ends[element]]
     }
 
+    /// The items of all elements of a sequence, one after another.
+    #[inline]
+    pub fn items(&self, sequence: usize) -> &[u32] {
+        let first = self.start(sequence);
+        let from = if first == 0 {
+            0
+        } else {
+            self.element_ends[first - 1]
+        };
+        let to = match self.ends[sequence] {
+            0 => 0,
+            end => self.element_ends[end - 1],
+        };
+        &self.codes[from..to]
+    }
+
     /// True where no element holds more than one item.
     pub fn is_of_single_items(&self) -> bool {
         self.codes.len() <= self.element_ends.len()
     }
 
+    #[inline]
     fn start(&self, sequence: usize) -> usize {
         if sequence == 0 {
             0

@@ -28,6 +28,8 @@ use crate::mine::sequences::{
 };
 use crate::represent::sequences::Sequences;
 
+/// The first patterns have their steps counted, which the flow plot draws.
+const WITH_STEPS: usize = 50;
 /// Between the elements of a pattern, where it is written as one text.
 const THEN: &str = " > ";
 
@@ -162,8 +164,8 @@ fn find_frequent(
         by_count.then_with(|| a.elements.cmp(&b.elements))
     });
     let prefixes = PrefixCounts::new(sequences, settings.limits);
-    findings.patterns = (patterns.iter().take(SHOWN))
-        .map(|pattern| {
+    findings.patterns = (patterns.iter().take(SHOWN).enumerate())
+        .map(|(at, pattern)| {
             let elements = names_of(&pattern.elements, sequences);
             Pattern {
                 items: shown(&elements),
@@ -175,7 +177,11 @@ fn find_frequent(
                     in_order(&elements)
                 ),
                 elements,
-                steps: prefixes.of(&pattern.elements),
+                steps: if at < WITH_STEPS {
+                    prefixes.of(&pattern.elements)
+                } else {
+                    Vec::new()
+                },
                 count: u64::from(pattern.count),
                 support: share_estimate(u64::from(pattern.count), sequences.len() as u64),
                 measures: None,
@@ -276,9 +282,11 @@ fn find_rules(
         label: loaded.labels.as_ref().map(|labels| labels.name.as_str()),
         prefixes: PrefixCounts::new(sequences, settings.limits),
     };
-    let pattern = |rule: &SequenceRule| teller.pattern(rule, &found);
-    findings.patterns = told().take(SHOWN).map(pattern).collect();
-    findings.fallen = found.fallen.iter().map(pattern).collect();
+    let pattern =
+        |(at, rule): (usize, &SequenceRule)| teller.pattern(rule, &found, at < WITH_STEPS);
+    findings.patterns = told().take(SHOWN).enumerate().map(pattern).collect();
+    let fallen = |rule: &SequenceRule| teller.pattern(rule, &found, false);
+    findings.fallen = found.fallen.iter().map(fallen).collect();
     rules_table(&found, &teller)
 }
 
@@ -308,11 +316,12 @@ impl Teller<'_> {
         sequence_words(&before, &then, is_label, &measured(rule), &rule.counts)
     }
 
-    fn pattern(&self, rule: &SequenceRule, found: &SequenceRules) -> Pattern {
+    fn pattern(&self, rule: &SequenceRule, found: &SequenceRules, with_steps: bool) -> Pattern {
         let (before, then) = self.parts(rule);
-        let mut steps = self.prefixes.of(&rule.elements);
-        if self.label.is_some() {
-            steps.push(rule.counts.count);
+        let mut steps = Vec::new();
+        if with_steps {
+            steps = self.prefixes.of(&rule.elements);
+            steps.extend(self.label.map(|_| rule.counts.count));
         }
         Pattern {
             items: shown(&before),

@@ -13,6 +13,7 @@ mod kept;
 mod order;
 mod places;
 mod rules;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -239,6 +240,9 @@ impl SequenceSettings {
         };
         let firsts = search.firsts();
         let n = firsts.len();
+        let flat = (search.first_only)
+            .then(|| single::Flat::new(sequences, &firsts))
+            .flatten();
         let found: Vec<Option<Vec<SequencePattern>>> = firsts
             .into_par_iter()
             .enumerate()
@@ -246,6 +250,11 @@ impl SequenceSettings {
             .map(|(k, (item, count))| {
                 if !goes_on(k, n) {
                     return None;
+                }
+                if let Some(flat) = &flat {
+                    let mut kept = flat.below(&search, k as u32);
+                    kept.tell(&bar);
+                    return Some(kept.patterns);
                 }
                 let mut kept = kept::Kept::default();
                 let mut counter = Counter::new(sequences.n_items());

@@ -48,11 +48,24 @@ impl Index {
         };
         let mut own = self.of_item[*first as usize].clone();
         for item in rest {
-            let other = &self.of_item[*item as usize];
-            own.retain(|at| other.binary_search(at).is_ok());
+            keep_shared(&mut own, &self.of_item[*item as usize]);
         }
         own
     }
+}
+
+/// Keeps what another ascending list holds as well; both are walked once, the longer by leaps.
+fn keep_shared(own: &mut Vec<u32>, other: &[u32]) {
+    let mut rest = other;
+    own.retain(|&at| {
+        let mut leap = 1;
+        while leap < rest.len() && rest[leap] < at {
+            leap *= 2;
+        }
+        let near = &rest[..rest.len().min(leap + 1)];
+        rest = &rest[near.partition_point(|&next| next < at)..];
+        rest.first() == Some(&at)
+    });
 }
 
 /// Sequences and where their items are.
@@ -61,6 +74,7 @@ pub(super) struct Searched<'a> {
     pub index: Index,
     pub limits: Limits,
     pub seed: u64,
+    is_of_single_items: bool,
 }
 
 /// How many sequences hold the beginnings of patterns.
@@ -105,6 +119,7 @@ impl<'a> Searched<'a> {
             index: Index::new(sequences),
             limits,
             seed,
+            is_of_single_items: sequences.is_of_single_items(),
         }
     }
 
@@ -112,6 +127,15 @@ impl<'a> Searched<'a> {
     fn masks(&self, sequence: u32, pattern: &[Vec<u32>], masks: &mut Vec<u32>) {
         let sequence = sequence as usize;
         masks.clear();
+        if self.is_of_single_items {
+            let of_item = |item: &u32| {
+                (pattern.iter().enumerate()).fold(0u32, |mask, (k, items)| {
+                    mask | u32::from(items[..] == [*item]) << k
+                })
+            };
+            masks.extend(self.sequences.items(sequence).iter().map(of_item));
+            return;
+        }
         masks.extend((0..self.sequences.n_elements(sequence)).map(|at| {
             let element = self.sequences.element(sequence, at);
             (pattern.iter().enumerate())
