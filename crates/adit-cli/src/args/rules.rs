@@ -10,6 +10,7 @@ Examples:
   adit rules sales.parquet --basket receipt --item product
   adit rules sales.csv --basket customer --basket day --item product
   adit rules customers.csv --target 'churn = yes' --guard lamp
+  adit rules baskets.csv --encoder all-minilm-l6-v2
   adit rules baskets.dat --kind closed --min-support 0.01
 
 Guards, by which rules pay for the search:
@@ -59,6 +60,13 @@ pub struct RulesArgs {
         hide_possible_values = true
     )]
     pub kind: KindArg,
+    /// Group items by what their names mean with this text encoder (a name in the model store or a
+    /// folder), so that rules can be about a group
+    #[arg(long, value_name = "NAME|DIR")]
+    pub encoder: Option<String>,
+    /// Mean cosine of the items of a group to each other, at least [default: 0.6]
+    #[arg(long, value_name = "COSINE", requires = "encoder")]
+    pub likeness: Option<f64>,
     #[command(flatten)]
     pub search: SearchArgs,
     #[command(flatten)]

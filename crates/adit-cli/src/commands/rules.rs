@@ -44,7 +44,9 @@ pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
         parts: args.parts,
         ..section(args.inputs, args.source)?
     };
-    let job = job_of(PatternTask::Rules, data, kind, args.search);
+    let mut job = job_of(PatternTask::Rules, data, kind, args.search);
+    job.search.encoder = args.encoder;
+    job.search.likeness = args.likeness;
     begin(job, &name, &args.folder, session)
 }
 

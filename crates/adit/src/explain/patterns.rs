@@ -26,6 +26,9 @@ pub struct PatternFindings {
     /// The best of the rules that were tested and fell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallen: Vec<Pattern>,
+    /// Items that were grouped by what their names mean.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ItemGroup>,
     /// Absent where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shuffled: Option<ShuffledFound>,
@@ -80,6 +83,9 @@ pub struct SearchSummary {
     /// Of sequences: the label that rules lead to, as `column = value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The text encoder by which items were grouped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// Elements from one of a pattern to its next, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gap: Option<u64>,
@@ -154,6 +160,15 @@ pub struct RuleMeasures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conviction: Option<Estimate>,
     pub odds_ratio: Estimate,
+}
+
+/// Items that are alike by a text encoder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ItemGroup {
+    pub name: String,
+    pub members: Vec<String>,
+    /// Mean cosine of their vectors to each other.
+    pub likeness: f64,
 }
 
 /// What the same search finds where there is nothing.

@@ -133,6 +133,7 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
             candidates => numbers::plain(s.candidates),
             tested => numbers::count(findings.counts.tested),
         }),
+        groups => groups(findings),
         warnings => warnings,
         cuts => cuts,
         sources => sources,
@@ -143,6 +144,26 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
         script => Value::from_safe_string(SCRIPT.to_string()),
         script_hash => base64(&Sha256::digest(SCRIPT.as_bytes())),
     }
+}
+
+/// Groups of items that rules which are shown are about come first.
+fn groups(findings: &PatternFindings) -> Vec<Value> {
+    let is_told = |name: &String| {
+        let names = |p: &Pattern| p.items.contains(name) || p.then.as_ref() == Some(name);
+        findings.patterns.iter().filter(|p| names(p)).count()
+    };
+    let mut groups: Vec<_> = (findings.groups.iter())
+        .map(|group| (is_told(&group.name), group))
+        .collect();
+    groups.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+    let row = |(n, group): (usize, &crate::explain::ItemGroup)| {
+        context! {
+            members => group.members.clone(),
+            likeness => numbers::fixed(group.likeness, 2),
+            rules => numbers::count(n as u64),
+        }
+    };
+    groups.into_iter().map(row).collect()
 }
 
 /// What things are called on the page.

@@ -9,6 +9,7 @@ pub mod generation;
 pub mod histories;
 pub mod linear_features;
 pub mod masking;
+pub mod meaning;
 pub mod molecule_tokens;
 pub mod names;
 mod pair_features;

@@ -8,16 +8,17 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::item_groups::item_groups;
 use super::pattern_data::{self, LoadedBaskets};
-use super::pattern_job::{PatternForm, PatternJob, PatternKind};
+use super::pattern_job::{LIKENESS, PatternForm, PatternJob, PatternKind};
 use super::patterns::{
     MIB, SHOWN, Searched, batch, begun, by_reason, least_count, measure_columns, note_guard,
     note_shortage, sources,
 };
 use super::{Context, RunError};
 use crate::explain::{
-    Pattern, PatternData, PatternFindings, RuleMeasures, ShuffledFound, rule_words, rules_verdict,
-    share_estimate,
+    ItemGroup, Pattern, PatternData, PatternFindings, RuleMeasures, ShuffledFound, rule_words,
+    rules_verdict, share_estimate,
 };
 use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind};
 use crate::mine::rules::{
@@ -148,7 +149,7 @@ fn find_sets(
 }
 
 fn set_pattern(items: &[u32], count: u32, transactions: &Transactions) -> Pattern {
-    let items = names_of(items, transactions);
+    let items = names_of(items, transactions.names());
     let n = transactions.len() as u64;
     Pattern {
         words: format!(
@@ -168,12 +169,9 @@ fn set_pattern(items: &[u32], count: u32, transactions: &Transactions) -> Patter
     }
 }
 
-fn names_of(items: &[u32], transactions: &Transactions) -> Vec<String> {
-    let names = transactions.names();
-    items
-        .iter()
-        .map(|&item| names[item as usize].clone())
-        .collect()
+fn names_of(items: &[u32], names: &[String]) -> Vec<String> {
+    let name = |&item: &u32| names[item as usize].clone();
+    items.iter().map(name).collect()
 }
 
 /// Columns `items`, `size`, `count`, `support`.
@@ -185,7 +183,7 @@ fn sets_batch(
     let n = transactions.len() as f64;
     let items = order
         .iter()
-        .map(|&at| names_of(found.items(at), transactions).join(" & "));
+        .map(|&at| names_of(found.items(at), transactions.names()).join(" & "));
     let sizes = order.iter().map(|&at| found.items(at).len() as u32);
     let counts = order.iter().map(|&at| u64::from(found.count(at)));
     let support = order.iter().map(|&at| f64::from(found.count(at)) / n);
@@ -226,6 +224,7 @@ fn rule_settings(job: &PatternJob, transactions: &Transactions) -> Result<RuleSe
         min_confidence: job.search.min_confidence,
         max_items: job.max_items(),
         targets,
+        groups: Vec::new(),
         guard: job.search.guard,
         level: job.search.level,
         seed: job.seed,
@@ -241,7 +240,22 @@ fn find_rules(
 ) -> Result<RecordBatch, RunError> {
     let watch = context.watch;
     let transactions = &loaded.baskets.transactions;
-    let settings = rule_settings(job, transactions)?;
+    let mut settings = rule_settings(job, transactions)?;
+    if let Some(encoder) = &job.search.encoder {
+        let by = (encoder.as_str(), job.search.likeness.unwrap_or(LIKENESS));
+        let targets = settings.targets.clone().unwrap_or_default();
+        for (group, likeness) in item_groups(&loaded.baskets, by, &targets, context)? {
+            findings.groups.push(ItemGroup {
+                name: group.name.clone(),
+                members: names_of(&group.members, transactions.names()),
+                likeness,
+            });
+            settings.groups.push(group);
+        }
+    }
+    let mut names = transactions.names().to_vec();
+    names.extend(settings.groups.iter().map(|group| group.name.clone()));
+    let names = names.as_slice();
     let goes_on = |at: usize, of: usize| {
         watch.progress("search", at as u64, of as u64, "");
         !watch.cancelled()
@@ -264,28 +278,28 @@ fn find_rules(
     note_shortage(findings, found.shortage, found.n_searched as usize);
     note_guard(findings, settings.guard);
     findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
-    let pattern = |judged: &JudgedRule| rule_pattern(judged, &found, transactions);
+    let pattern = |judged: &JudgedRule| rule_pattern(judged, &found, names);
     let told = found.kept.iter().filter(|j| j.folded_under.is_none());
     findings.patterns = told.take(SHOWN).map(pattern).collect();
     findings.fallen = found.fallen.iter().map(pattern).collect();
-    rules_batch(&found, transactions)
+    rules_batch(&found, names)
 }
 
 fn measured(judged: &JudgedRule) -> RuleMeasures {
     RuleMeasures::of(&judged.held_out.as_ref().unwrap_or(&judged.rule).counts)
 }
 
-fn rule_pattern(judged: &JudgedRule, found: &RulesFound, transactions: &Transactions) -> Pattern {
+fn rule_pattern(judged: &JudgedRule, found: &RulesFound, names: &[String]) -> Pattern {
     let sentence = |judged: &JudgedRule| {
-        let items = names_of(&judged.rule.antecedent, transactions);
-        let then = &transactions.names()[judged.rule.consequent as usize];
+        let items = names_of(&judged.rule.antecedent, names);
+        let then = &names[judged.rule.consequent as usize];
         let counts = (judged.rule.counts.both, judged.rule.counts.n);
         rule_words(&items, then, &measured(judged), counts)
     };
     let rule = &judged.rule;
     Pattern {
-        items: names_of(&rule.antecedent, transactions),
-        then: Some(transactions.names()[rule.consequent as usize].clone()),
+        items: names_of(&rule.antecedent, names),
+        then: Some(names[rule.consequent as usize].clone()),
         elements: Vec::new(),
         steps: Vec::new(),
         words: sentence(judged),
@@ -303,13 +317,12 @@ fn rule_pattern(judged: &JudgedRule, found: &RulesFound, transactions: &Transact
 
 /// Columns `if`, `then`, `count`, the measures with their intervals, `p_value`, and `told_by`: the row of the rule that
 /// speaks for this one, where another does.
-fn rules_batch(found: &RulesFound, transactions: &Transactions) -> Result<RecordBatch, RunError> {
-    let names = transactions.names();
+fn rules_batch(found: &RulesFound, names: &[String]) -> Result<RecordBatch, RunError> {
     let kept = &found.kept;
     let measures: Vec<RuleMeasures> = kept.iter().map(measured).collect();
     let antecedent = kept
         .iter()
-        .map(|j| names_of(&j.rule.antecedent, transactions).join(" & "));
+        .map(|j| names_of(&j.rule.antecedent, names).join(" & "));
     let consequent = kept
         .iter()
         .map(|j| names[j.rule.consequent as usize].as_str());

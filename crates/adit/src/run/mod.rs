@@ -18,6 +18,7 @@ mod export;
 mod gate;
 mod generate;
 mod inspect;
+mod item_groups;
 mod job;
 mod learn;
 mod limits;

@@ -8,6 +8,8 @@ use super::RunError;
 use crate::mine::rules::Guard;
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
+/// Mean cosine of the items of a group, where none is told.
+pub(super) const LIKENESS: f64 = 0.6;
 /// Shuffled data sets that the same search is run on.
 const SHUFFLES: u64 = 5;
 
@@ -165,6 +167,12 @@ pub struct SearchSection {
     /// Only rules to this item, which is not among those that lead to it; of sequences, to this last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Text encoder by which items are grouped after what their names mean: a name in the model store, or a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Mean cosine of the items of a group to each other, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likeness: Option<f64>,
     pub guard: Guard,
     /// Chance that anything is kept where there is nothing.
     pub level: f64,
@@ -185,6 +193,8 @@ impl Default for SearchSection {
             max_gap: None,
             max_window: None,
             target: None,
+            encoder: None,
+            likeness: None,
             guard: Guard::Holdout,
             level: 0.05,
             shuffles: SHUFFLES,
@@ -302,6 +312,14 @@ impl PatternJob {
             )
         } else if s.kind != PatternKind::Rules && s.target.is_some() {
             Some("`search.target` is for rules")
+        } else if s.encoder.is_some()
+            && (s.kind != PatternKind::Rules || self.task != PatternTask::Rules)
+        {
+            Some("`search.encoder` is for rules of baskets")
+        } else if s.likeness.is_some() && s.encoder.is_none() {
+            Some("`search.likeness` needs `search.encoder`")
+        } else if s.likeness.is_some_and(|x| !(x > 0.0 && x <= 1.0)) {
+            Some("`search.likeness` must lie above 0 and at most at 1")
         } else {
             None
         }
@@ -458,6 +476,15 @@ mod tests {
             ("[search]\nlevel = 1\n", "search.level"),
             ("[search]\nmax_items = 1\n", "search.max_items"),
             ("[search]\ntop = 5\n", "search.top"),
+            ("[search]\nlikeness = 0.5\n", "search.encoder"),
+            (
+                "[search]\nencoder = \"e\"\nlikeness = 0\n",
+                "search.likeness",
+            ),
+            (
+                "[search]\nkind = \"closed\"\nencoder = \"e\"\n",
+                "search.encoder",
+            ),
             ("[search]\nguard = \"lamp\"\n", "search.target"),
             ("[search]\nguard = \"prayer\"\n", "prayer"),
             (

@@ -33,6 +33,15 @@ pub struct SavedPatterns {
     version: u32,
     reading: Reading,
     patterns: Vec<SavedPattern>,
+    /// Groups of items that patterns name as items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<SavedGroup>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SavedGroup {
+    name: String,
+    members: Vec<String>,
 }
 
 /// Items that are there, and the item that is then there too.
@@ -72,6 +81,12 @@ impl SavedPatterns {
             version: VERSION,
             reading,
             patterns: findings.patterns.iter().map(pattern).collect(),
+            groups: (findings.groups.iter())
+                .map(|group| SavedGroup {
+                    name: group.name.clone(),
+                    members: group.members.clone(),
+                })
+                .collect(),
         }
     }
 }
@@ -187,11 +202,25 @@ fn codes(items: &[String], code_of: &CodeOf) -> Option<Vec<u32>> {
 fn of_baskets(saved: &SavedPatterns, baskets: &Baskets) -> Marks {
     let transactions = &baskets.transactions;
     let code_of = codes_of(transactions.names());
-    let holding = |pattern: &SavedPattern| {
-        let Some(codes) = codes(&pattern.items, &code_of) else {
-            return Vec::new();
+    let group_of: HashMap<&str, &SavedGroup> = (saved.groups.iter())
+        .map(|group| (group.name.as_str(), group))
+        .collect();
+    // Of every item the codes that stand for it: its own, or those of a group's members.
+    let any_of = |item: &String| -> Vec<u32> {
+        let names = match group_of.get(item.as_str()) {
+            Some(group) => &group.members[..],
+            None => std::slice::from_ref(item),
         };
-        let holds = |basket: &[u32]| codes.iter().all(|code| basket.binary_search(code).is_ok());
+        let codes = names.iter().filter_map(|name| code_of.get(name.as_str()));
+        codes.copied().collect()
+    };
+    let holding = |pattern: &SavedPattern| {
+        let items: Vec<Vec<u32>> = pattern.items.iter().map(any_of).collect();
+        let holds = |basket: &[u32]| {
+            let any =
+                |codes: &Vec<u32>| codes.iter().any(|code| basket.binary_search(code).is_ok());
+            items.iter().all(any)
+        };
         let places = (0u32..).zip(transactions.baskets());
         let own = places.filter(|(_, basket)| holds(basket));
         own.map(|(at, _)| at).collect()

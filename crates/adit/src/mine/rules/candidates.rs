@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::counting::Counts;
 use super::fisher::Together;
+use super::groups::Grouped;
 use crate::mine::itemsets::Itemsets;
 
 /// If a basket holds some items, it holds another one.
@@ -128,6 +129,7 @@ pub(super) struct Wanted<'a> {
     pub min_confidence: f64,
     /// Consequents; any where absent. They are no antecedents then.
     pub targets: Option<&'a [u32]>,
+    pub grouped: &'a Grouped<'a>,
 }
 
 /// All rules with one consequent from frequent sets, and how many fell by which reason.
@@ -140,7 +142,7 @@ pub(super) fn candidates(itemsets: &Itemsets, counts: &dyn Counts, wanted: &Want
             n_unproductive: 0,
             n_unsure: 0,
         };
-        if items.len() < 2 {
+        if items.len() < 2 || wanted.grouped.is_double(items) {
             return found;
         }
         for (k, &consequent) in items.iter().enumerate() {

@@ -73,6 +73,17 @@ impl Columns {
         self.columns.get(&item).map(Vec::as_slice)
     }
 
+    /// Baskets that hold all of some items and not another one.
+    pub fn count_without(&self, items: &[u32], other: u32) -> Option<u64> {
+        let column = self.column(other)?;
+        let all = self.count(items)?;
+        let both = match items {
+            [] => bits::count_shared(column, column),
+            _ => bits::count_shared(&self.cover(items)?, column),
+        };
+        Some(all - both)
+    }
+
     /// The baskets that hold all of some items.
     pub fn cover(&self, items: &[u32]) -> Option<Vec<u64>> {
         let (first, rest) = items.split_first()?;

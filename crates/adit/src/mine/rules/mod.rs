@@ -11,6 +11,7 @@ mod correction;
 mod counting;
 mod fisher;
 mod fold;
+mod groups;
 mod shuffled;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 pub use candidates::Rule;
 pub use correction::{Testable, benjamini_hochberg, holm, lamp};
 pub use fisher::Together;
+pub use groups::Group;
 pub use shuffled::{shuffled, with_shuffled_items};
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use self::candidates::{Candidates, Wanted, candidates};
 use self::counting::{Columns, Counts, Known};
+use self::groups::Grouped;
 use super::MineError;
 use super::bar::Shortage;
 use super::halves::halves;
@@ -74,6 +77,9 @@ pub struct RuleSettings {
     pub max_items: usize,
     /// Consequents, where only rules to these are wanted; they are no antecedents then.
     pub targets: Option<Vec<u32>>,
+    /// Items that are alike; a rule about a group is to hold without each of its members too. Codes of groups in rules
+    /// follow those of the items.
+    pub groups: Vec<Group>,
     pub guard: Guard,
     /// The chance that any rule is kept where there is nothing, or the share of false ones.
     pub level: f64,
@@ -158,9 +164,10 @@ impl RuleSettings {
         goes_on: GoesOn,
     ) -> Result<RulesFound, MineError> {
         self.check()?;
+        let grouped = self.grouped(transactions);
         match self.guard {
-            Guard::Holdout => self.by_halves(transactions, unit, goes_on),
-            _ => self.on_all(transactions, goes_on),
+            Guard::Holdout => self.by_halves(&grouped, unit, goes_on),
+            _ => self.on_all(transactions, &grouped, goes_on),
         }
     }
 
@@ -191,11 +198,21 @@ impl RuleSettings {
                 "a rule has 2 to 12 items",
             );
         }
+        let targets = self.targets.as_deref().unwrap_or_default();
+        let has_target = |group: &Group| group.members.iter().any(|item| targets.contains(item));
+        if self.groups.iter().any(has_target) {
+            let reason = "an item that rules lead to is in none of them";
+            return fail("groups", "given".into(), reason);
+        }
         if self.guard == Guard::Lamp && self.targets.is_none() {
             let reason = "it corrects for rules to a target, which none was named";
             return fail("guard", "lamp".into(), reason);
         }
         Ok(())
+    }
+
+    fn grouped<'a>(&self, transactions: &'a Transactions) -> Grouped<'a> {
+        Grouped::new(transactions, &self.groups)
     }
 
     /// Baskets of a share, rounded up; no fewer than two.
@@ -205,7 +222,13 @@ impl RuleSettings {
         ((exact - 1e-9).ceil() as u32).max(LEAST_COUNT)
     }
 
-    fn explore(&self, transactions: &Transactions, goes_on: GoesOn) -> Result<Explored, MineError> {
+    /// `transactions`: with groups, as `grouped` names them.
+    fn explore(
+        &self,
+        transactions: &Transactions,
+        grouped: &Grouped,
+        goes_on: GoesOn,
+    ) -> Result<Explored, MineError> {
         let settings = ItemsetSettings {
             max_items: self.max_items,
             memory: self.memory,
@@ -215,9 +238,24 @@ impl RuleSettings {
         let wanted = Wanted {
             min_confidence: self.min_confidence,
             targets: self.targets.as_deref(),
+            grouped,
         };
+        let mut found = candidates(&itemsets, &Known::new(&itemsets), &wanted);
+        let general = |rule: &&Rule| grouped.is_general(rule);
+        let items = found.rules.iter().filter(general).flat_map(Rule::items);
+        let columns = columns_of(transactions, grouped, items);
+        let all = found.rules.len();
+        let rules = std::mem::take(&mut found.rules).into_par_iter();
+        found.rules = rules
+            .filter_map(|mut rule| {
+                let (p, holds) = grouped.without_members(&rule, &columns);
+                rule.p_value = rule.p_value.max(p);
+                holds.then_some(rule)
+            })
+            .collect();
+        found.n_unproductive += (all - found.rules.len()) as u64;
         Ok(Explored {
-            found: candidates(&itemsets, &Known::new(&itemsets), &wanted),
+            found,
             n_itemsets: itemsets.len() as u64,
             shortage: itemsets.shortage(),
         })
@@ -225,27 +263,31 @@ impl RuleSettings {
 
     fn by_halves(
         &self,
-        transactions: &Transactions,
+        grouped: &Grouped,
         unit: Option<&[u64]>,
         goes_on: GoesOn,
     ) -> Result<RulesFound, MineError> {
+        let transactions = &grouped.transactions;
         let (searched, held_out) = halves(transactions.len(), unit, self.seed);
         let (first, second) = (
             transactions.select(&searched),
             transactions.select(&held_out),
         );
-        let mut explored = self.explore(&first, goes_on)?;
+        let mut explored = self.explore(&first, grouped, goes_on)?;
         let looks_like_one = |rule: &Rule| rule.p_value <= EXPLORATORY_LEVEL;
         let all = explored.found.rules.len();
         explored.found.rules.retain(looks_like_one);
         sort(&mut explored.found.rules);
         explored.found.rules.truncate(MOST_TESTED);
         let n_not_explored = (all - explored.found.rules.len()) as u64;
-        let wanted: HashSet<u32> = explored.found.rules.iter().flat_map(Rule::items).collect();
-        let columns = Columns::new(&second, wanted.iter().copied());
+        let wanted = || explored.found.rules.iter().flat_map(Rule::items);
+        let columns = columns_of(&second, grouped, wanted());
         let again = |rule: &Rule| {
-            let counted = Rule::counted(&rule.antecedent, rule.consequent, &columns);
-            counted.map(|found| found.rule)
+            let counted = Rule::counted(&rule.antecedent, rule.consequent, &columns)?;
+            let (p, _) = grouped.without_members(rule, &columns);
+            let mut rule = counted.rule;
+            rule.p_value = rule.p_value.max(p);
+            Some(rule)
         };
         let tested: Vec<Option<Rule>> = explored.found.rules.par_iter().map(again).collect();
         let p_values: Vec<f64> = tested
@@ -253,7 +295,7 @@ impl RuleSettings {
             .map(|r| r.as_ref().map_or(1.0, |r| r.p_value))
             .collect();
         let passes = holm(&p_values, self.level);
-        let whole = Columns::new(transactions, wanted.into_iter());
+        let whole = columns_of(transactions, grouped, wanted());
         let judged = explored
             .found
             .rules
@@ -271,15 +313,18 @@ impl RuleSettings {
             &[(Reason::NotExplored, n_not_explored)],
             None,
             (first.len() as u64, second.len() as u64),
+            grouped,
         ))
     }
 
     fn on_all(
         &self,
-        transactions: &Transactions,
+        ungrouped: &Transactions,
+        grouped: &Grouped,
         goes_on: GoesOn,
     ) -> Result<RulesFound, MineError> {
-        let mut explored = self.explore(transactions, goes_on)?;
+        let transactions = &grouped.transactions;
+        let mut explored = self.explore(transactions, grouped, goes_on)?;
         let rules = &mut explored.found.rules;
         sort(rules);
         let p_values: Vec<f64> = rules.iter().map(|rule| rule.p_value).collect();
@@ -308,7 +353,7 @@ impl RuleSettings {
                 (rules.iter().map(passes).collect(), one)
             }
             Guard::Permutation => {
-                let level = self.permuted_level(transactions, goes_on)?;
+                let level = self.permuted_level(ungrouped, transactions, goes_on)?;
                 (p_values.iter().map(|&p| p <= level).collect(), Some(level))
             }
         };
@@ -319,7 +364,8 @@ impl RuleSettings {
             folded_under: None,
         });
         let judged: Vec<(JudgedRule, bool)> = judged.zip(passes).collect();
-        Ok(explored.into_found(judged, &[(Reason::Untestable, n_untestable)], level, (n, 0)))
+        let untestable = [(Reason::Untestable, n_untestable)];
+        Ok(explored.into_found(judged, &untestable, level, (n, 0), grouped))
     }
 
     /// The correction of each target; all targets share the level.
@@ -362,12 +408,13 @@ impl RuleSettings {
     /// The p-value below which the same search finds something in only a share `level` of shuffled baskets.
     fn permuted_level(
         &self,
+        ungrouped: &Transactions,
         transactions: &Transactions,
         goes_on: GoesOn,
     ) -> Result<f64, MineError> {
         let mut least = match &self.targets {
             Some(targets) => self.least_of_labels(transactions, targets, goes_on)?,
-            None => self.least_of_items(transactions, goes_on)?,
+            None => self.least_of_items(ungrouped, goes_on)?,
         };
         least.sort_by(f64::total_cmp);
         // The p-values themselves are one more drawing; `at` of them may lie as low by chance.
@@ -459,7 +506,8 @@ impl RuleSettings {
         let draw = |k: u64| -> Result<f64, MineError> {
             let mut rng = ChaCha8Rng::seed_from_u64(mix(self.seed, k));
             let drawn = shuffled(transactions, None, &mut rng);
-            let found = self.explore(&drawn, goes_on)?.found;
+            let drawn = self.grouped(&drawn);
+            let found = self.explore(&drawn.transactions, &drawn, goes_on)?.found;
             Ok(found
                 .rules
                 .iter()
@@ -483,6 +531,7 @@ impl Explored {
         rejected: &[(Reason, u64)],
         level_of_one: Option<f64>,
         (n_searched, n_held_out): (u64, u64),
+        grouped: &Grouped,
     ) -> RulesFound {
         let n_tested = judged.len() as u64;
         let (kept, fallen): (Vec<_>, Vec<_>) = judged.into_iter().partition(|(_, passes)| *passes);
@@ -509,7 +558,7 @@ impl Explored {
         let mut fallen = in_order(fallen);
         fallen.truncate(FALLEN_SHOWN);
         let mut kept = in_order(kept);
-        fold::fold(&mut kept);
+        fold::fold(&mut kept, grouped);
         RulesFound {
             kept,
             fallen,
@@ -543,6 +592,18 @@ fn over_all(rule: &Rule, whole: &Columns) -> Rule {
         counts: found.map_or(rule.counts, |found| found.rule.counts),
         ..rule.clone()
     }
+}
+
+/// Columns of some items and of the members of those that are groups.
+fn columns_of(
+    transactions: &Transactions,
+    grouped: &Grouped,
+    items: impl Iterator<Item = u32>,
+) -> Columns {
+    let items: HashSet<u32> = items.collect();
+    let members = items.iter().flat_map(|&item| grouped.members(item));
+    let wanted: Vec<u32> = items.iter().chain(members).copied().collect();
+    Columns::new(transactions, wanted.into_iter())
 }
 
 fn without_items(transactions: &Transactions, items: &[u32]) -> Transactions {

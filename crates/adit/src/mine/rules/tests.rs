@@ -12,6 +12,7 @@ fn settings(guard: Guard) -> RuleSettings {
         min_confidence: 0.0,
         max_items: 3,
         targets: None,
+        groups: Vec::new(),
         guard,
         level: 0.05,
         seed: 1,
@@ -349,5 +350,120 @@ fn of_two_hundred_planted_rules_nineteen_in_twenty_are_found() {
         let n_found = (0..200).filter(|&seed| is_found(seed)).count();
         eprintln!("{guard:?}: {n_found} of 200 are found");
         assert!(n_found >= 190, "{guard:?}: {n_found}");
+    }
+}
+
+/// Four rare items, then cake; others by chance. `drives` tells with which chance each of the four brings cake.
+fn of_a_group(drives: [f64; 4], seed: u64) -> Transactions {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let baskets: Vec<Vec<u32>> = (0..3000)
+        .map(|_| {
+            let mut basket: Vec<u32> = (5..15).filter(|_| rng.random_bool(0.1)).collect();
+            let mut cake = rng.random_bool(0.15);
+            for (item, drive) in (0u32..).zip(drives) {
+                if rng.random_bool(0.02) {
+                    basket.push(item);
+                    cake |= rng.random_bool(drive);
+                }
+            }
+            if cake {
+                basket.push(4);
+            }
+            basket
+        })
+        .collect();
+    Transactions::from_codes(names(15), baskets.into_iter())
+}
+
+#[test]
+fn a_group_is_told_where_it_holds_without_each_of_its_members() {
+    let (group, cake) = (15u32, 4u32);
+    let grouped = |guard| RuleSettings {
+        groups: vec![Group {
+            name: "any of four".into(),
+            members: vec![0, 1, 2, 3],
+        }],
+        min_support: 0.004,
+        ..settings(guard)
+    };
+    let is_told = |found: &RulesFound| {
+        let is_it = |j: &&JudgedRule| j.rule.antecedent == [group] && j.rule.consequent == cake;
+        found.kept.iter().find(is_it).cloned()
+    };
+    for guard in [Guard::Holdout, Guard::Permutation, Guard::None] {
+        let all = mine(&grouped(guard), &of_a_group([0.5; 4], 1));
+        let told = is_told(&all).unwrap_or_else(|| panic!("{guard:?}"));
+        assert!(told.folded_under.is_none());
+        for judged in &all.kept {
+            let items = judged.rule.items();
+            assert!(
+                !items.contains(&group) || items.iter().all(|i| *i > 3),
+                "{items:?}"
+            );
+        }
+        // Rules about single members are told by that about all of them.
+        let of_members = all.kept.iter().filter(|j| {
+            j.rule.consequent == cake && matches!(j.rule.antecedent[..], [item] if item < 4)
+        });
+        for judged in of_members {
+            assert!(judged.folded_under.is_some(), "{judged:?}");
+        }
+        // One member alone brings cake: the group says no more than that one.
+        let one = mine(&grouped(guard), &of_a_group([0.9, 0.0, 0.0, 0.0], 2));
+        assert!(guard == Guard::None || is_told(&one).is_none(), "{guard:?}");
+    }
+    // Without the others the four are too rare to be kept one by one by this guard.
+    let alone = mine(&settings(Guard::Holdout), &of_a_group([0.25; 4], 3));
+    assert!(alone.kept.iter().all(|j| j.rule.consequent != cake));
+    let together = mine(&grouped(Guard::Holdout), &of_a_group([0.25; 4], 3));
+    let weak = is_told(&together);
+    assert!(weak.is_none_or(|j| j.p_value() < 0.05));
+}
+
+#[test]
+fn what_a_group_pays_is_counted_basket_by_basket() {
+    let transactions = of_a_group([0.4; 4], 4);
+    let groups = [Group {
+        name: "g".into(),
+        members: vec![0, 1, 2, 3],
+    }];
+    let grouped = groups::Grouped::new(&transactions, &groups);
+    let columns = Columns::new(&grouped.transactions, 0..16);
+    for (antecedent, consequent) in [
+        (vec![15], 4),
+        (vec![7, 15], 4),
+        (vec![4], 15),
+        (vec![6, 8], 15),
+    ] {
+        let Some(counted) = Rule::counted(&antecedent, consequent, &columns) else {
+            panic!("counts are known");
+        };
+        let (p, holds) = grouped.without_members(&counted.rule, &columns);
+        let (mut worst, mut all_hold) = (0.0f64, true);
+        for member in 0..4u32 {
+            let of = |items: &[u32]| -> u64 {
+                let baskets = grouped.transactions.baskets();
+                let own =
+                    baskets.filter(|b| !b.contains(&member) && items.iter().all(|i| b.contains(i)));
+                own.count() as u64
+            };
+            let rest: Vec<u32> = antecedent.iter().copied().filter(|i| *i != 15).collect();
+            let all: Vec<u32> = antecedent.iter().copied().chain([consequent]).collect();
+            let (n, other) = if consequent == 15 {
+                (of(&[]), of(&[15]))
+            } else {
+                let with: Vec<u32> = rest.iter().copied().chain([consequent]).collect();
+                (of(&rest), of(&with))
+            };
+            let table = Together {
+                n,
+                one: of(&antecedent),
+                other,
+                both: of(&all),
+            };
+            worst = worst.max(table.p_value());
+            all_hold &= table.both * table.n > table.one * table.other;
+        }
+        assert_eq!((p, holds), (worst, all_hold), "{antecedent:?} {consequent}");
     }
 }
