@@ -10,6 +10,7 @@ Examples:
   adit rules sales.parquet --basket receipt --item product
   adit rules sales.csv --basket customer --basket day --item product
   adit rules customers.csv --target 'churn = yes' --guard lamp
+  adit rules customers.csv --contrast segment
   adit rules baskets.csv --encoder all-minilm-l6-v2
   adit rules baskets.dat --kind closed --min-support 0.01
 
@@ -48,7 +49,14 @@ pub struct RulesArgs {
     /// A row a basket: column that is read (repeatable) [default: all but ids and texts]
     #[arg(long = "column", value_name = "COL")]
     pub columns: Vec<String>,
-    /// A row a basket: parts that numbers are cut into [default: 4]
+    /// Ask what tells the values of this column apart: rules lead to each of them
+    #[arg(long, value_name = "COL", conflicts_with = "target")]
+    pub contrast: Option<String>,
+    /// A row a basket: cut numbers by the target, in the half that is searched, or at quantiles
+    /// [default: target where there is one and the guard is holdout]
+    #[arg(long, value_enum, value_name = "BY")]
+    pub cut: Option<CutArg>,
+    /// A row a basket: parts that numbers are cut into at quantiles [default: 4]
     #[arg(long, value_name = "N")]
     pub parts: Option<usize>,
     /// What is wanted: rules, itemsets (all frequent ones), closed or maximal ones
@@ -179,6 +187,12 @@ pub enum BasketFormArg {
     Lines,
     Items,
     Rows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CutArg {
+    Target,
+    Quantiles,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use adit::mine::rules::Guard;
 use adit::run::{
-    self, PatternForm, PatternJob, PatternKind, PatternOutcome, PatternSection, PatternTask,
+    self, CutBy, PatternForm, PatternJob, PatternKind, PatternOutcome, PatternSection, PatternTask,
     SearchSection,
 };
 use comfy_table::{CellAlignment, Table};
@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table};
 use super::learn::{absolute, unused};
 use super::{CliError, Session, bad_row_limit, format_of, ruled_table};
 use crate::args::{
-    BasketFormArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs, SequenceFormArg,
+    BasketFormArg, CutArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs, SequenceFormArg,
     SequenceKindArg, SequencesArgs, SourceArgs,
 };
 use crate::progress::duration;
@@ -41,6 +41,11 @@ pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
         basket: args.basket,
         item: args.item,
         columns: args.columns,
+        contrast: args.contrast,
+        cut: args.cut.map(|by| match by {
+            CutArg::Target => CutBy::Target,
+            CutArg::Quantiles => CutBy::Quantiles,
+        }),
         parts: args.parts,
         ..section(args.inputs, args.source)?
     };

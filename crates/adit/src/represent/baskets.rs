@@ -2,15 +2,11 @@
 //!
 //! Enters: rows whose columns have roles. Leaves: [`Transactions`]. Not here: which rows are learned from.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
+use super::cutting::{Cutting, is_true, part, time_name};
 use super::transactions::{Transactions, TransactionsBuilder};
 use crate::prepare::{RowColumn, Rows, Values, number_name};
-
-/// Numbers with more different values than this are cut into parts.
-const FEW_NUMBERS: usize = 6;
 
 /// Baskets with what is known of them.
 #[derive(Clone, Debug, Default)]
@@ -28,31 +24,29 @@ pub struct Baskets {
     pub n_doubles: u64,
 }
 
-/// How cells of a row become items.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cutting {
-    /// Every column is an item that is there or not.
-    pub flags: bool,
-    /// Where numbers are cut: the ends of all parts but the last, by column.
-    pub ends: BTreeMap<String, Vec<f64>>,
-}
-
-impl Cutting {
-    /// Looks at all rows. Where all columns hold 0 and 1, or yes and no, only, they are flags; numbers of many values are
-    /// cut at quantiles into `n_parts`.
-    pub fn of(columns: &[&RowColumn], n_parts: usize) -> Cutting {
-        let ends = |column: &&RowColumn| {
-            let ends = match &column.values {
-                Values::Numbers(values) => cut_points(values, n_parts),
-                Values::Times(times) => cut_points(&as_numbers(times), n_parts),
-                Values::Strings(_) => None,
-            };
-            ends.map(|ends| (column.name.clone(), ends))
-        };
-        Cutting {
-            flags: columns.iter().all(|column| is_flag(&column.values)),
-            ends: columns.iter().filter_map(ends).collect(),
-        }
+impl Baskets {
+    /// Gives every basket that has a label an item `column = label`, and tells their codes.
+    pub fn add_labels(&mut self, column: &str, label_of: &HashMap<String, String>) -> Vec<u32> {
+        let mut names = self.transactions.names().to_vec();
+        let first = names.len() as u32;
+        let mut code_of: HashMap<&str, u32> = HashMap::new();
+        let ids = self.ids.as_deref().unwrap_or_default();
+        let baskets: Vec<Vec<u32>> = (self.transactions.baskets().zip(ids))
+            .map(|(basket, id)| {
+                let mut basket = basket.to_vec();
+                if let Some(label) = label_of.get(id) {
+                    let next = first + code_of.len() as u32;
+                    let code = *code_of.entry(label.as_str()).or_insert_with(|| {
+                        names.push(format!("{column} = {label}"));
+                        next
+                    });
+                    basket.push(code);
+                }
+                basket
+            })
+            .collect();
+        self.transactions = Transactions::from_codes(names, baskets.into_iter());
+        (first..self.transactions.n_items() as u32).collect()
     }
 }
 
@@ -131,7 +125,7 @@ pub fn of_rows(rows: &Rows, columns: &[&RowColumn], cutting: Cutting) -> Baskets
     }
 }
 
-pub(super) fn len(values: &Values) -> usize {
+pub(crate) fn len(values: &Values) -> usize {
     match values {
         Values::Numbers(values) => values.len(),
         Values::Strings(values) => values.len(),
@@ -139,7 +133,7 @@ pub(super) fn len(values: &Values) -> usize {
     }
 }
 
-pub(super) fn cell(values: &Values, row: usize) -> Option<String> {
+pub(crate) fn cell(values: &Values, row: usize) -> Option<String> {
     match values {
         Values::Numbers(values) => values[row].is_finite().then(|| number_name(values[row])),
         Values::Strings(values) => {
@@ -156,84 +150,6 @@ pub(super) fn number(values: &Values, row: usize) -> Option<f64> {
         Values::Times(values) => values[row].map(|t| t as f64),
         Values::Strings(_) => None,
     }
-}
-
-fn as_numbers(times: &[Option<i64>]) -> Vec<f64> {
-    let number = |time: &Option<i64>| time.map_or(f64::NAN, |t| t as f64);
-    times.iter().map(number).collect()
-}
-
-fn time_name(milliseconds: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(milliseconds).map_or_else(
-        || milliseconds.to_string(),
-        |time| {
-            time.format("%Y-%m-%d %H:%M")
-                .to_string()
-                .trim_end_matches(" 00:00")
-                .to_string()
-        },
-    )
-}
-
-/// Ends of all parts but the last; `None` where the values are few.
-fn cut_points(values: &[f64], n_parts: usize) -> Option<Vec<f64>> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let mut distinct = sorted.clone();
-    distinct.dedup();
-    if distinct.len() <= FEW_NUMBERS.max(n_parts) {
-        return None;
-    }
-    let quantile = |k: usize| sorted[(k * sorted.len() / n_parts).saturating_sub(1)];
-    let mut ends: Vec<f64> = (1..n_parts).map(quantile).collect();
-    ends.dedup();
-    // A part above the largest value would be empty.
-    ends.retain(|end| end < distinct.last().unwrap_or(&f64::INFINITY));
-    Some(ends)
-}
-
-fn part(column: &str, ends: &[f64], value: f64, is_time: bool) -> String {
-    let name = |x: f64| {
-        if is_time {
-            time_name(x as i64)
-        } else {
-            number_name(x)
-        }
-    };
-    let at = ends.partition_point(|&end| end < value);
-    match (at.checked_sub(1).map(|k| ends[k]), ends.get(at)) {
-        (None, Some(&end)) => format!("{column} ≤ {}", name(end)),
-        (Some(start), Some(&end)) => format!("{column} > {} and ≤ {}", name(start), name(end)),
-        (Some(start), None) => format!("{column} > {}", name(start)),
-        (None, None) => column.to_string(),
-    }
-}
-
-/// True where all values are 0 and 1 or words for them.
-fn is_flag(values: &Values) -> bool {
-    let mut seen = BTreeSet::new();
-    for row in 0..len(values) {
-        let Some(value) = cell(values, row) else {
-            continue;
-        };
-        if !is_true(&value) && !is_false(&value) {
-            return false;
-        }
-        seen.insert(is_true(&value));
-    }
-    !seen.is_empty()
-}
-
-fn is_true(value: &str) -> bool {
-    ["1", "true", "yes", "y", "t", "x"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
-}
-
-fn is_false(value: &str) -> bool {
-    ["0", "false", "no", "n", "f", "?"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -297,7 +213,7 @@ mod tests {
             ],
         );
         let columns: Vec<&RowColumn> = flags.columns.iter().collect();
-        let baskets = of_rows(&flags, &columns, Cutting::of(&columns, 4));
+        let baskets = of_rows(&flags, &columns, Cutting::of(&columns, 4, None));
         assert_eq!(named(&baskets), [vec!["milk", "tea"], vec![], vec!["milk"]]);
         assert!(baskets.column_of.is_none());
 
@@ -310,7 +226,7 @@ mod tests {
             ],
         );
         let columns: Vec<&RowColumn> = table.columns.iter().collect();
-        let baskets = of_rows(&table, &columns, Cutting::of(&columns, 4));
+        let baskets = of_rows(&table, &columns, Cutting::of(&columns, 4, None));
         assert_eq!(baskets.cutting.ends["age"], [2.0, 4.0, 6.0]);
         assert_eq!(named(&baskets)[0], ["age ≤ 2", "sex = f"]);
         assert_eq!(named(&baskets)[3], ["age > 2 and ≤ 4", "sex = m"]);

@@ -1,6 +1,7 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
 pub mod baskets;
 pub mod components;
+pub mod cutting;
 pub mod embedding;
 pub mod encoder;
 mod error;

@@ -41,9 +41,10 @@ pub(super) fn search(
     if transactions.is_empty() {
         return Err(RunError::NoBaskets);
     }
-    let title = match &job.search.target {
-        Some(target) => format!("What goes with {target}"),
-        None => "What goes together".into(),
+    let title = match (&job.search.target, &job.data.contrast) {
+        (Some(target), _) => format!("What goes with {target}"),
+        (None, Some(contrast)) => format!("What tells {contrast} apart"),
+        (None, None) => "What goes together".into(),
     };
     let warnings = loaded.warnings.clone();
     let mut findings = begun(job, out, title, summary(&loaded), warnings);
@@ -207,9 +208,10 @@ fn sets_batch(
     ])
 }
 
-fn rule_settings(job: &PatternJob, transactions: &Transactions) -> Result<RuleSettings, RunError> {
+fn rule_settings(job: &PatternJob, loaded: &LoadedBaskets) -> Result<RuleSettings, RunError> {
+    let transactions = &loaded.baskets.transactions;
     let targets = match &job.search.target {
-        None => None,
+        None => loaded.targets.clone(),
         Some(target) => {
             let place = transactions.names().iter().position(|name| name == target);
             let place = place.ok_or_else(|| RunError::NoSuchItem {
@@ -240,7 +242,7 @@ fn find_rules(
 ) -> Result<RecordBatch, RunError> {
     let watch = context.watch;
     let transactions = &loaded.baskets.transactions;
-    let mut settings = rule_settings(job, transactions)?;
+    let mut settings = rule_settings(job, loaded)?;
     if let Some(encoder) = &job.search.encoder {
         let by = (encoder.as_str(), job.search.likeness.unwrap_or(LIKENESS));
         let targets = settings.targets.clone().unwrap_or_default();
@@ -410,7 +412,7 @@ fn in_shuffled(
         kept,
         candidates,
         what: match (&settings.targets, &loaded.baskets.column_of) {
-            (Some(_), _) => "the target was given to other baskets",
+            (Some(_), _) => "what rules lead to was given to other baskets",
             (None, Some(_)) => "every column was dealt out anew",
             (None, None) => "every item was given to as many other baskets",
         }

@@ -59,7 +59,7 @@ pub use job::{ClassWeights, DataSection, Job, SplitSection, TransformerSection, 
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pattern_job::{
-    PatternForm, PatternJob, PatternKind, PatternSection, PatternTask, SearchSection,
+    CutBy, PatternForm, PatternJob, PatternKind, PatternSection, PatternTask, SearchSection,
 };
 pub use patterns::{PatternOutcome, mine_patterns};
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};

@@ -10,8 +10,11 @@ use super::pattern_job::{PatternForm, PatternJob};
 use super::{Context, RunError};
 use crate::engine::Session;
 use crate::explain::Warning;
+use crate::mine::rules::searched_half;
 use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values, number_name};
-use crate::represent::baskets::{self, Baskets, Cutting};
+use crate::represent::baskets::{self, Baskets};
+use crate::represent::cutting::{Classes, Cutting};
+use crate::represent::histories::labels_of;
 use crate::represent::transactions::TransactionsBuilder;
 use crate::source::{
     BadRow, BasketLines, Origin, SourceError, Table, looks_like_baskets, read_baskets,
@@ -27,6 +30,8 @@ pub struct LoadedBaskets {
     pub baskets: Baskets,
     /// Whose each basket is, where several belong together. `[n_baskets]`
     pub unit: Option<Vec<u64>>,
+    /// Items that rules lead to, where some are asked for.
+    pub targets: Option<Vec<u32>>,
     pub reading: Reading,
     pub origins: Vec<Origin>,
     pub bad_rows: Vec<BadRow>,
@@ -119,6 +124,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
     Ok(LoadedBaskets {
         baskets,
         unit: None,
+        targets: None,
         reading: Reading {
             form: PatternForm::Lines,
             ..Reading::default()
@@ -143,74 +149,14 @@ fn table(
     let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
     let table = Table::open(&job.source_settings(), spool, &session, watch)?;
     let mut warnings = bad_row_warnings(&table);
-    let (mut baskets, unit) = if form == PatternForm::Items {
-        let mut wanted: Vec<&String> = job.data.basket.iter().collect();
-        wanted.extend(&job.data.item);
-        check_columns(&table, wanted.iter().copied())?;
-        let roles: Vec<ColumnRole> = (table.schema().iter())
-            .map(|column| ColumnRole {
-                name: column.name.clone(),
-                role: if wanted.contains(&&column.name) {
-                    Role::Category
-                } else {
-                    Role::Ignore
-                },
-                reason: "given".into(),
-            })
-            .collect();
-        let rows = prepare::load(&table, &roles)?;
-        let column = |name: &String| rows.columns.iter().find(|c| c.name == *name);
-        let keys: Vec<&RowColumn> = job.data.basket.iter().filter_map(column).collect();
-        let item = job.data.item.as_ref().and_then(column);
-        let (Some(first), Some(item)) = (keys.first(), item) else {
-            return Err(RunError::NoBasketColumn {
-                columns: table.schema().iter().map(|c| c.name.clone()).collect(),
-            });
-        };
-        let key = joined(&keys);
-        let made = baskets::of_items(&key, item);
-        let unit = (keys.len() > 1).then(|| units(&made, &key, first));
-        (made, unit)
+    let Read {
+        mut baskets,
+        unit,
+        targets,
+    } = if form == PatternForm::Items {
+        items(job, known.is_some(), &table, &mut warnings)?
     } else {
-        let profile = table.profile(watch)?;
-        check_columns(&table, job.data.columns.iter())?;
-        let given = known.map(|known| known.roles.clone()).unwrap_or_default();
-        check_columns(&table, given.keys())?;
-        let settings = RoleSettings {
-            given,
-            ..RoleSettings::default()
-        };
-        let mut roles = prepare::assign_roles(&profile, &settings)?;
-        for role in &mut roles {
-            if known.is_some_and(|known| !known.roles.contains_key(&role.name)) {
-                role.role = Role::Ignore;
-                continue;
-            }
-            let named = job.data.columns.contains(&role.name);
-            if named && !role.role.is_feature() {
-                (role.role, role.reason) = (Role::Category, "given".into());
-            }
-            let unread = matches!(role.role, Role::Text | Role::Molecule);
-            let left_out = !job.data.columns.is_empty() && !named;
-            if left_out || (unread && !named) || !role.role.is_feature() {
-                role.role = Role::Ignore;
-            }
-        }
-        let rows = prepare::load(&table, &roles)?;
-        let columns: Vec<&RowColumn> = rows.columns.iter().collect();
-        if columns.is_empty() {
-            return Err(RunError::NoBasketColumn {
-                columns: table.schema().iter().map(|c| c.name.clone()).collect(),
-            });
-        }
-        let n_parts = job.data.parts.unwrap_or(PARTS);
-        let cutting = match known {
-            Some(known) => known.cutting.clone(),
-            None => Cutting::of(&columns, n_parts),
-        };
-        reading.cutting = cutting.clone();
-        reading.roles = columns.iter().map(|c| (c.name.clone(), c.role)).collect();
-        (baskets::of_rows(&rows, &columns, cutting), None)
+        rows(job, known, &table, &mut reading, watch)?
     };
     if baskets.n_incomplete > 0 {
         let message = format!("{} rows have no basket or no item", baskets.n_incomplete);
@@ -220,11 +166,213 @@ fn table(
     Ok(LoadedBaskets {
         baskets,
         unit,
+        targets,
         reading,
         origins: table.origins().to_vec(),
         bad_rows: table.bad_rows().to_vec(),
         warnings,
     })
+}
+
+/// Baskets of a table.
+struct Read {
+    baskets: Baskets,
+    unit: Option<Vec<u64>>,
+    targets: Option<Vec<u32>>,
+}
+
+/// A row an item.
+fn items(
+    job: &PatternJob,
+    is_known: bool,
+    table: &Table,
+    warnings: &mut Vec<Warning>,
+) -> Result<Read, RunError> {
+    let mut wanted: Vec<&String> = job.data.basket.iter().collect();
+    wanted.extend(&job.data.item);
+    let contrast = job.data.contrast.as_ref().filter(|_| !is_known);
+    wanted.extend(contrast);
+    check_columns(table, wanted.iter().copied())?;
+    let roles: Vec<ColumnRole> = (table.schema().iter())
+        .map(|column| ColumnRole {
+            name: column.name.clone(),
+            role: if wanted.contains(&&column.name) {
+                Role::Category
+            } else {
+                Role::Ignore
+            },
+            reason: "given".into(),
+        })
+        .collect();
+    let rows = prepare::load(table, &roles)?;
+    let column = |name: &String| rows.columns.iter().find(|c| c.name == *name);
+    let keys: Vec<&RowColumn> = job.data.basket.iter().filter_map(column).collect();
+    let item = job.data.item.as_ref().and_then(column);
+    let (Some(first), Some(item)) = (keys.first(), item) else {
+        return Err(RunError::NoBasketColumn {
+            columns: table.schema().iter().map(|c| c.name.clone()).collect(),
+        });
+    };
+    let key = joined(&keys);
+    let mut baskets = baskets::of_items(&key, item);
+    let mut targets = None;
+    if let Some(contrast) = contrast.and_then(column) {
+        let (label_of, n_several) = labels_of(&key, contrast);
+        if n_several > 0 {
+            let message = format!(
+                "{n_several} baskets have several values of `{}`",
+                contrast.name
+            );
+            warnings.push(warning(
+                "several_labels",
+                message,
+                "the first of each counts",
+            ));
+        }
+        targets = Some(baskets.add_labels(&contrast.name, &label_of));
+    }
+    let unit = (keys.len() > 1).then(|| units(&baskets, &key, first));
+    Ok(Read {
+        baskets,
+        unit,
+        targets,
+    })
+}
+
+/// A row a basket.
+fn rows(
+    job: &PatternJob,
+    known: Option<&Reading>,
+    table: &Table,
+    reading: &mut Reading,
+    watch: &dyn crate::Watch,
+) -> Result<Read, RunError> {
+    let profile = table.profile(watch)?;
+    check_columns(table, job.data.columns.iter())?;
+    check_columns(table, job.data.contrast.iter().filter(|_| known.is_none()))?;
+    let given = known.map(|known| known.roles.clone()).unwrap_or_default();
+    check_columns(table, given.keys())?;
+    let settings = RoleSettings {
+        given,
+        ..RoleSettings::default()
+    };
+    let mut roles = prepare::assign_roles(&profile, &settings)?;
+    for role in &mut roles {
+        if known.is_some_and(|known| !known.roles.contains_key(&role.name)) {
+            role.role = Role::Ignore;
+            continue;
+        }
+        let named =
+            job.data.columns.contains(&role.name) || job.data.contrast.as_ref() == Some(&role.name);
+        if named && !role.role.is_feature() {
+            (role.role, role.reason) = (Role::Category, "given".into());
+        }
+        let unread = matches!(role.role, Role::Text | Role::Molecule);
+        let left_out = !job.data.columns.is_empty() && !named;
+        if left_out || (unread && !named) || !role.role.is_feature() {
+            role.role = Role::Ignore;
+        }
+    }
+    let rows = prepare::load(table, &roles)?;
+    let columns: Vec<&RowColumn> = rows.columns.iter().collect();
+    if columns.is_empty() {
+        return Err(RunError::NoBasketColumn {
+            columns: table.schema().iter().map(|c| c.name.clone()).collect(),
+        });
+    }
+    let n_parts = job.data.parts.unwrap_or(PARTS);
+    let cutting = match known {
+        Some(known) => known.cutting.clone(),
+        None => cut(job, &columns, rows.n_rows(), n_parts)?,
+    };
+    reading.cutting = cutting.clone();
+    // What rules lead to is not needed to tell who holds what they lead from.
+    let asked = asked_of(job, &columns).map(|(column, _)| column.name.clone());
+    let asked = asked.or_else(|| job.search.target.clone());
+    reading.roles = (columns.iter())
+        .filter(|c| asked.as_ref() != Some(&c.name))
+        .map(|c| (c.name.clone(), c.role))
+        .collect();
+    let baskets = baskets::of_rows(&rows, &columns, cutting);
+    let targets = match &job.data.contrast {
+        Some(name) if known.is_none() => Some(items_of(name, &columns, &baskets)?),
+        _ => None,
+    };
+    Ok(Read {
+        baskets,
+        unit: None,
+        targets,
+    })
+}
+
+/// Where numbers are cut: by what the rows are asked about, in the half that is searched, or at quantiles.
+fn cut(
+    job: &PatternJob,
+    columns: &[&RowColumn],
+    n_rows: usize,
+    n_parts: usize,
+) -> Result<Cutting, RunError> {
+    let asked = asked_of(job, columns).filter(|_| job.cuts_by_target());
+    let Some((column, value)) = asked else {
+        return Ok(Cutting::of(columns, n_parts, None));
+    };
+    let mut class_of: BTreeMap<String, u32> = BTreeMap::new();
+    let of_row: Vec<Option<u32>> = (0..n_rows)
+        .map(|row| {
+            let cell = baskets::cell(&column.values, row)?;
+            Some(match &value {
+                Some(value) => u32::from(*value == cell),
+                None => {
+                    let next = class_of.len() as u32;
+                    *class_of.entry(cell).or_insert(next)
+                }
+            })
+        })
+        .collect();
+    let classes = Classes {
+        of_row: &of_row,
+        column: &column.name,
+        rows: &searched_half(n_rows, job.seed),
+    };
+    Ok(Cutting::of(columns, n_parts, Some(classes)))
+}
+
+/// The column that rules are asked about, and the value of it where it is one.
+fn asked_of<'a>(
+    job: &PatternJob,
+    columns: &[&'a RowColumn],
+) -> Option<(&'a RowColumn, Option<String>)> {
+    let column = |name: &str| columns.iter().find(|c| c.name == name).copied();
+    if let Some(contrast) = &job.data.contrast {
+        return Some((column(contrast)?, None));
+    }
+    let (name, value) = job.search.target.as_ref()?.split_once(" = ")?;
+    Some((column(name)?, Some(value.to_string())))
+}
+
+/// The items that a column gives.
+fn items_of(name: &str, columns: &[&RowColumn], baskets: &Baskets) -> Result<Vec<u32>, RunError> {
+    let place = columns.iter().position(|c| c.name == name);
+    let items: Vec<u32> = match (&baskets.column_of, place) {
+        (Some(column_of), Some(place)) => (0u32..)
+            .zip(column_of)
+            .filter(|(_, column)| **column as usize == place)
+            .map(|(item, _)| item)
+            .collect(),
+        (None, Some(_)) => {
+            let names = baskets.transactions.names().iter();
+            let own = (0u32..).zip(names).filter(|(_, item)| *item == name);
+            own.map(|(item, _)| item).collect()
+        }
+        _ => Vec::new(),
+    };
+    if items.is_empty() {
+        return Err(RunError::NoSuchItem {
+            item: name.to_string(),
+            items: baskets.transactions.names().to_vec(),
+        });
+    }
+    Ok(items)
 }
 
 pub(super) fn check_columns<'a>(

@@ -61,6 +61,16 @@ pub enum PatternForm {
     Events,
 }
 
+/// By what numbers are cut into parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutBy {
+    /// Parts with as many rows each.
+    Quantiles,
+    /// Where what is asked about changes most, in the half of the rows that is searched.
+    Target,
+}
+
 /// Where baskets or sequences come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -78,7 +88,14 @@ pub struct PatternSection {
     /// A row a basket: columns that are read; all but ids and texts where absent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// A row a basket: parts that numbers are cut into, 4 where absent.
+    /// Ask what tells the values of this column apart: rules lead to each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<String>,
+    /// A row a basket: where numbers are cut; by the target where one is asked about and the guard is `holdout`, else at
+    /// quantiles, where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<CutBy>,
+    /// A row a basket: parts that numbers are cut into at quantiles, 4 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<usize>,
     /// A row an event: the column that tells whose it is.
@@ -250,6 +267,15 @@ impl PatternJob {
             }
         }
         self.out = self.out.map(|out| base.join(out));
+        // A name in the model store is no folder beside the job.
+        let folder = self
+            .search
+            .encoder
+            .as_ref()
+            .map(|encoder| base.join(encoder));
+        if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+            self.search.encoder = Some(folder.to_string_lossy().into_owned());
+        }
         self
     }
 
@@ -348,12 +374,30 @@ impl PatternJob {
             Some("the forms `spmf` and `events` are for sequences")
         } else if s.kind == PatternKind::Frequent {
             Some("the kind `frequent` is for sequences; of baskets it is `itemsets`")
-        } else if s.guard == Guard::Lamp && s.target.is_none() && s.kind == PatternKind::Rules {
+        } else if s.guard == Guard::Lamp
+            && s.target.is_none()
+            && d.contrast.is_none()
+            && s.kind == PatternKind::Rules
+        {
             Some("the guard `lamp` is for rules to one item: name it with `search.target`")
         } else if (is_long || some_of_long) && !both_of_long {
             Some("a row an item needs both `data.basket` and `data.item`")
         } else if some_of_long && matches!(d.form, PatternForm::Lines | PatternForm::Rows) {
             Some("`data.basket` and `data.item` are for the form `items`")
+        } else if d.contrast.is_some() && s.target.is_some() {
+            Some(
+                "`data.contrast` asks for rules to every value of a column, `search.target` to one item: name one",
+            )
+        } else if d.contrast.is_some() && s.kind != PatternKind::Rules {
+            Some("`data.contrast` is for the kind `rules`")
+        } else if d.contrast.is_some() && d.form == PatternForm::Lines {
+            Some("`data.contrast` names a column, and lines have none")
+        } else if d.cut == Some(CutBy::Target) && s.guard != Guard::Holdout {
+            Some(
+                "numbers are cut by the target on the half that is searched, so `search.guard` has to be `holdout`",
+            )
+        } else if d.cut == Some(CutBy::Target) && s.target.is_none() && d.contrast.is_none() {
+            Some("`data.cut` by the target needs `search.target` or `data.contrast`")
         } else if d.parts.is_some_and(|n| !(2..=20).contains(&n)) {
             Some("`data.parts` must lie between 2 and 20")
         } else if from_stdin && open_form {
@@ -366,12 +410,13 @@ impl PatternJob {
     fn fault_of_sequences(&self) -> Option<&'static str> {
         let (d, s) = (&self.data, &self.search);
         let of_baskets = !d.basket.is_empty() || d.item.is_some() || !d.columns.is_empty();
+        let of_baskets = of_baskets || d.contrast.is_some() || d.cut.is_some();
         let is_of_events = d.form == PatternForm::Events || self.names_events();
         let both = d.entity.is_some() && d.event.is_some();
         let from_stdin = d.inputs.iter().any(|input| input == "-");
         let is_limited = s.max_gap.is_some() || s.max_window.is_some();
         if of_baskets || d.parts.is_some() {
-            Some("basket, item, columns and parts are for baskets")
+            Some("basket, item, columns, contrast, cut and parts are for baskets")
         } else if matches!(d.form, PatternForm::Items | PatternForm::Rows) {
             Some("the forms `items` and `rows` are for baskets")
         } else if s.kind == PatternKind::Itemsets {
@@ -410,6 +455,19 @@ impl PatternJob {
             Some("`search.top` is for the kind `frequent`")
         } else {
             None
+        }
+    }
+
+    /// Whether numbers are cut by what rules are asked about.
+    pub fn cuts_by_target(&self) -> bool {
+        let is_asked = self.search.target.is_some() || self.data.contrast.is_some();
+        match self.data.cut {
+            Some(by) => by == CutBy::Target,
+            None => {
+                is_asked
+                    && self.search.guard == Guard::Holdout
+                    && self.search.kind == PatternKind::Rules
+            }
         }
     }
 
@@ -496,6 +554,13 @@ mod tests {
             ("[search]\nmax_gap = 2\n", "for sequences"),
             ("[search]\nkind = \"frequent\"\n", "itemsets"),
             ("parts = 1\n", "data.parts"),
+            ("cut = \"target\"\n", "search.target"),
+            ("form = \"lines\"\ncontrast = \"a\"\n", "lines have none"),
+            ("contrast = \"a\"\n[search]\ntarget = \"b\"\n", "name one"),
+            (
+                "contrast = \"a\"\ncut = \"target\"\n[search]\nguard = \"lamp\"\n",
+                "holdout",
+            ),
         ] {
             let error = PatternJob::from_toml(&format!("{SMALL}{added}"), Path::new("job.toml"));
             let error = error.expect_err(named).to_string();

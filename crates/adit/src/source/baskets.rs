@@ -266,11 +266,17 @@ pub fn looks_like_baskets(settings: &SourceSettings, spool: &Path) -> Result<boo
     Ok(marks.delimiter == b' ' || different * 10 > lengths.len())
 }
 
-/// The first separator that most lines hold; blanks otherwise.
+/// The separator that most lines hold, where that is a third of those that are more than one word; blanks otherwise.
 fn separator(head: &[u8]) -> u8 {
+    let is_one_word = |line: &[u8]| {
+        let line = line.trim_ascii();
+        !line
+            .iter()
+            .any(|byte| SEPARATORS.contains(byte) || *byte == b' ')
+    };
     let lines: Vec<&[u8]> = head
         .split(|byte| matches!(byte, b'\n' | b'\r'))
-        .filter(|line| !line.is_empty())
+        .filter(|line| !is_one_word(line))
         .collect();
     let holding = |mark: &u8| lines.iter().filter(|line| line.contains(mark)).count();
     let most = SEPARATORS
@@ -322,6 +328,15 @@ mod tests {
                 vec!["brød", "whole milk"]
             ]
         );
+    }
+
+    #[test]
+    fn few_commas_among_baskets_of_one_item_are_commas() {
+        let text =
+            "milk\nbread\nprinter paper\nmilk\nmilk,printer paper\nbread\nmilk\nbread,milk\n";
+        let (baskets, _) = read(text.as_bytes()).unwrap();
+        assert_eq!(baskets[2], ["printer paper"]);
+        assert_eq!(baskets[4], ["milk", "printer paper"]);
     }
 
     #[test]

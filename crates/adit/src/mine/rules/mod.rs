@@ -574,6 +574,12 @@ impl Explored {
     }
 }
 
+/// The baskets that a search by halves looks at, of `n` that have nothing to do with each other. What is fitted on these
+/// is fitted before anything is tested.
+pub fn searched_half(n: usize, seed: u64) -> Vec<usize> {
+    halves(n, None, seed).0
+}
+
 fn key(rule: &Rule) -> (&[u32], u32) {
     (&rule.antecedent, rule.consequent)
 }
