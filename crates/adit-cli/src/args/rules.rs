@@ -11,6 +11,7 @@ Examples:
   adit rules sales.csv --basket customer --basket day --item product
   adit rules customers.csv --target 'churn = yes' --guard lamp
   adit rules customers.csv --contrast segment
+  adit rules baskets.csv --top 100 --by leverage
   adit rules baskets.csv --encoder all-minilm-l6-v2
   adit rules baskets.dat --kind closed --min-support 0.01
 
@@ -68,6 +69,9 @@ pub struct RulesArgs {
         hide_possible_values = true
     )]
     pub kind: KindArg,
+    /// With --top: the best rules by leverage or by p-value [default: leverage]
+    #[arg(long, value_enum, value_name = "WHAT", requires = "top")]
+    pub by: Option<ByArg>,
     /// Group items by what their names mean with this text encoder (a name in the model store or a
     /// folder), so that rules can be about a group
     #[arg(long, value_name = "NAME|DIR")]
@@ -149,7 +153,8 @@ pub struct SearchArgs {
     /// Items of a pattern, at most; of a rule with the one it leads to [default: 4 for rules, else any number]
     #[arg(long, value_name = "N")]
     pub max_items: Option<usize>,
-    /// Only so many of the most frequent patterns
+    /// Only so many of the most frequent patterns; of rules only so many of the best are tested, whatever
+    /// their support
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
     /// Only rules to this item or event, as it is named in the data: milk, or 'churn = yes'
@@ -187,6 +192,12 @@ pub enum BasketFormArg {
     Lines,
     Items,
     Rows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ByArg {
+    Leverage,
+    PValue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

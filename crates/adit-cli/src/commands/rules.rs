@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use adit::mine::rules::Guard;
+use adit::mine::rules::{By, Guard};
 use adit::run::{
     self, CutBy, PatternForm, PatternJob, PatternKind, PatternOutcome, PatternSection, PatternTask,
     SearchSection,
@@ -13,8 +13,8 @@ use comfy_table::{CellAlignment, Table};
 use super::learn::{absolute, unused};
 use super::{CliError, Session, bad_row_limit, format_of, ruled_table};
 use crate::args::{
-    BasketFormArg, CutArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs, SequenceFormArg,
-    SequenceKindArg, SequencesArgs, SourceArgs,
+    BasketFormArg, ByArg, CutArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs,
+    SequenceFormArg, SequenceKindArg, SequencesArgs, SourceArgs,
 };
 use crate::progress::duration;
 
@@ -50,6 +50,10 @@ pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
         ..section(args.inputs, args.source)?
     };
     let mut job = job_of(PatternTask::Rules, data, kind, args.search);
+    job.search.by = args.by.map(|by| match by {
+        ByArg::Leverage => By::Leverage,
+        ByArg::PValue => By::PValue,
+    });
     job.search.encoder = args.encoder;
     job.search.likeness = args.likeness;
     begin(job, &name, &args.folder, session)

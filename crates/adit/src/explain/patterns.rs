@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::proportion::{Z, wilson};
 use super::{Estimate, Warning};
-use crate::mine::rules::{Guard, Reason, Together};
+use crate::mine::rules::{By, Guard, Reason, Together};
 use crate::mine::sequences::RuleCounts;
 
 /// All that a search for patterns found.
@@ -83,6 +83,12 @@ pub struct SearchSummary {
     /// Of sequences: the label that rules lead to, as `column = value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Only so many of the best rules were tested, whatever their support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<u64>,
+    /// By what they are the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
     /// The text encoder by which items were grouped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
@@ -270,6 +276,7 @@ pub fn reason_words(reason: Reason, by_order: bool) -> &'static str {
         Reason::Unproductive if by_order => "the place of one of its elements says nothing",
         Reason::Unproductive => "says no more than a rule with fewer of its items",
         Reason::Unsure => "confidence below what was asked for",
+        Reason::NotAmongBest => "not among as many of the best as were asked for",
         Reason::NotExplored => "not conspicuous where it was searched for",
         Reason::Untestable => "too rare to be significant whatever the labels",
         Reason::NotSignificant => "not significant after paying for the search",
@@ -290,6 +297,14 @@ pub fn guard_words(guard: Guard, of: &str) -> String {
             "held to a false discovery rate over what was searched, for looking around and not for claims".into()
         }
         Guard::None => "not made to pay anything: most of them may be chance".into(),
+    }
+}
+
+/// By what rules are the best, in words.
+pub fn by_words(by: By) -> &'static str {
+    match by {
+        By::Leverage => "leverage",
+        By::PValue => "p-value",
     }
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::json::{object, print_of, written};
 use super::page::render;
 use super::{ReportError, numbers, svg};
-use crate::explain::{Cost, Estimate, Pattern, PatternFindings, guard_words};
+use crate::explain::{Cost, Estimate, Pattern, PatternFindings, by_words, guard_words};
 
 /// Name and source of every template; the first is the page.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -305,19 +305,22 @@ fn facts(findings: &PatternFindings, cost: &Cost) -> Vec<Value> {
             ),
         ));
     }
-    facts.push(fact(
-        "Support",
-        numbers::plain(search.min_support),
-        format!(
-            "of the {} at least; {} at most",
-            data.of,
-            match (search.max_items, is_sequences) {
-                (1, false) => "1 item".to_string(),
-                (n, false) => format!("{} items", numbers::count(n)),
-                (n, true) => format!("{} events", numbers::count(n)),
-            }
-        ),
-    ));
+    let items = match (search.max_items, is_sequences) {
+        (1, false) => "1 item".to_string(),
+        (n, false) => format!("{} items", numbers::count(n)),
+        (n, true) => format!("{} events", numbers::count(n)),
+    };
+    facts.push(match (search.top, search.by) {
+        (Some(top), Some(by)) => {
+            let by = by_words(by);
+            let note = format!("by {by}, whatever their support; {items} at most");
+            fact("Best", numbers::count(top), note)
+        }
+        _ => {
+            let note = format!("of the {} at least; {items} at most", data.of);
+            fact("Support", numbers::plain(search.min_support), note)
+        }
+    });
     let steps = |n: u64| match n {
         1 => "the very next element".to_string(),
         n => format!("{} elements", numbers::count(n)),

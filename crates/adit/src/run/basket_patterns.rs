@@ -227,6 +227,7 @@ fn rule_settings(job: &PatternJob, loaded: &LoadedBaskets) -> Result<RuleSetting
         max_items: job.max_items(),
         targets,
         groups: Vec::new(),
+        top: job.search.top.zip(job.best_by()),
         guard: job.search.guard,
         level: job.search.level,
         seed: job.seed,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use crate::mine::rules::Guard;
+use crate::mine::rules::{By, Guard};
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
 /// Mean cosine of the items of a group, where none is told.
@@ -172,9 +172,12 @@ pub struct SearchSection {
     /// Items of a pattern at most, of a rule with its consequent; 4 for rules and any number for sets where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<usize>,
-    /// Only so many of the most frequent sets.
+    /// Only so many of the most frequent sets; of rules only so many of the best are tested, whatever their support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+    /// By what rules are the best: `leverage` where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
     /// Of sequences: elements from one of a pattern to its next, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_gap: Option<usize>,
@@ -207,6 +210,7 @@ impl Default for SearchSection {
             min_confidence: 0.0,
             max_items: None,
             top: None,
+            by: None,
             max_gap: None,
             max_window: None,
             target: None,
@@ -332,10 +336,8 @@ impl PatternJob {
             && s.max_items.is_some_and(|n| !(2..=12).contains(&n))
         {
             Some("`search.max_items` of a rule must lie between 2 and 12")
-        } else if s.top.is_some() && s.kind == PatternKind::Rules {
-            Some(
-                "`search.top` is for patterns by count: rules are kept by what they pay, not by rank",
-            )
+        } else if s.by.is_some() && (s.top.is_none() || s.kind != PatternKind::Rules) {
+            Some("`search.by` is for the best rules: tell how many with `search.top`")
         } else if s.kind != PatternKind::Rules && s.target.is_some() {
             Some("`search.target` is for rules")
         } else if s.encoder.is_some()
@@ -392,6 +394,10 @@ impl PatternJob {
             Some("`data.contrast` is for the kind `rules`")
         } else if d.contrast.is_some() && d.form == PatternForm::Lines {
             Some("`data.contrast` names a column, and lines have none")
+        } else if self.best_by().is_some() && matches!(s.guard, Guard::Lamp | Guard::Permutation) {
+            Some(
+                "`search.top` of rules needs the guard `holdout`, `exploratory` or `none`: the others pay for all rules of a support",
+            )
         } else if d.cut == Some(CutBy::Target) && s.guard != Guard::Holdout {
             Some(
                 "numbers are cut by the target on the half that is searched, so `search.guard` has to be `holdout`",
@@ -452,10 +458,16 @@ impl PatternJob {
         } else if is_limited && matches!(s.kind, PatternKind::Closed | PatternKind::Maximal) {
             Some("closed and maximal sequences are not defined within a gap or a window")
         } else if s.top.is_some() && s.kind != PatternKind::Frequent {
-            Some("`search.top` is for the kind `frequent`")
+            Some("`search.top` of sequences is for the kind `frequent`")
         } else {
             None
         }
+    }
+
+    /// By what the best rules are sought, where only these are.
+    pub fn best_by(&self) -> Option<By> {
+        let is_best = self.search.kind == PatternKind::Rules && self.search.top.is_some();
+        is_best.then(|| self.search.by.unwrap_or(By::Leverage))
     }
 
     /// Whether numbers are cut by what rules are asked about.
@@ -533,7 +545,8 @@ mod tests {
             ("[search]\nmin_confidence = 2\n", "search.min_confidence"),
             ("[search]\nlevel = 1\n", "search.level"),
             ("[search]\nmax_items = 1\n", "search.max_items"),
-            ("[search]\ntop = 5\n", "search.top"),
+            ("[search]\nby = \"leverage\"\n", "search.top"),
+            ("[search]\ntop = 5\nguard = \"permutation\"\n", "holdout"),
             ("[search]\nlikeness = 0.5\n", "search.encoder"),
             (
                 "[search]\nencoder = \"e\"\nlikeness = 0\n",

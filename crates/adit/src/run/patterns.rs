@@ -125,6 +125,8 @@ pub(super) fn begun(
             max_items: job.max_items().min(data.items.max(1) as usize) as u64,
             target: search.target.clone(),
             label: None,
+            top: search.top.map(|top| top as u64),
+            by: job.best_by(),
             encoder: search.encoder.clone(),
             max_gap: search.max_gap.map(|gap| gap as u64),
             max_window: search.max_window.map(|window| window as u64),

@@ -6,6 +6,7 @@
 //! A rule is looked at only where it says more than every rule with fewer of its items (it is productive: Webb 2007,
 //! "Discovering significant patterns"); its p-value is the largest of Fisher's tests against these.
 
+mod best;
 mod candidates;
 mod correction;
 mod counting;
@@ -67,6 +68,16 @@ pub enum Guard {
     None,
 }
 
+/// By what rules are the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The largest share of baskets beyond chance.
+    Leverage,
+    /// The least p-value.
+    PValue,
+}
+
 /// What is searched for, and how it is paid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleSettings {
@@ -80,6 +91,8 @@ pub struct RuleSettings {
     /// Items that are alike; a rule about a group is to hold without each of its members too. Codes of groups in rules
     /// follow those of the items.
     pub groups: Vec<Group>,
+    /// Only the best rules, whatever their support, so many and by what; the least support plays no part then.
+    pub top: Option<(usize, By)>,
     pub guard: Guard,
     /// The chance that any rule is kept where there is nothing, or the share of false ones.
     pub level: f64,
@@ -96,6 +109,8 @@ pub enum Reason {
     Unproductive,
     /// Below the wanted confidence.
     Unsure,
+    /// Not among as many of the best as were asked for.
+    NotAmongBest,
     /// Did not look significant on the half that was searched.
     NotExplored,
     /// So rare that no labels could make it significant.
@@ -198,6 +213,14 @@ impl RuleSettings {
                 "a rule has 2 to 12 items",
             );
         }
+        if self.top.is_some() && matches!(self.guard, Guard::Lamp | Guard::Permutation) {
+            let reason =
+                "these guards pay for all rules of a support, and the best are sought without one";
+            return fail("guard", "lamp or permutation".into(), reason);
+        }
+        if self.top.is_some_and(|(n, _)| n == 0) {
+            return fail("top", "0".into(), "it is at least 1");
+        }
         let targets = self.targets.as_deref().unwrap_or_default();
         let has_target = |group: &Group| group.members.iter().any(|item| targets.contains(item));
         if self.groups.iter().any(has_target) {
@@ -229,11 +252,32 @@ impl RuleSettings {
         grouped: &Grouped,
         goes_on: GoesOn,
     ) -> Result<Explored, MineError> {
-        let settings = ItemsetSettings {
+        match self.top {
+            None => {
+                let settings = self.sets_of(self.min_count(transactions.len()));
+                self.explore_sets(&settings, transactions, grouped, goes_on)
+            }
+            Some((n, by)) => self.explore_best((n, by), transactions, grouped, goes_on),
+        }
+    }
+
+    /// All sets of a count that a rule can be of.
+    fn sets_of(&self, min_count: u32) -> ItemsetSettings {
+        ItemsetSettings {
             max_items: self.max_items,
             memory: self.memory,
-            ..ItemsetSettings::frequent(self.min_count(transactions.len()))
-        };
+            ..ItemsetSettings::frequent(min_count)
+        }
+    }
+
+    /// The rules of some sets.
+    fn explore_sets(
+        &self,
+        settings: &ItemsetSettings,
+        transactions: &Transactions,
+        grouped: &Grouped,
+        goes_on: GoesOn,
+    ) -> Result<Explored, MineError> {
         let itemsets = settings.mine(transactions, goes_on)?;
         let wanted = Wanted {
             min_confidence: self.min_confidence,
@@ -256,6 +300,7 @@ impl RuleSettings {
         found.n_unproductive += (all - found.rules.len()) as u64;
         Ok(Explored {
             found,
+            n_worse: 0,
             n_itemsets: itemsets.len() as u64,
             shortage: itemsets.shortage(),
         })
@@ -520,6 +565,8 @@ impl RuleSettings {
 
 struct Explored {
     found: Candidates,
+    /// Rules that are not among the best that were asked for.
+    n_worse: u64,
     n_itemsets: u64,
     shortage: Option<Shortage>,
 }
@@ -546,6 +593,7 @@ impl Explored {
         let mut reasons = vec![
             (Reason::Unproductive, self.found.n_unproductive),
             (Reason::Unsure, self.found.n_unsure),
+            (Reason::NotAmongBest, self.n_worse),
         ];
         reasons.extend(rejected);
         let told: u64 = rejected
