@@ -237,7 +237,14 @@ fn rows_with_values_and_numbers_lead_to_a_target() {
         );
         let cuts = &found["data"]["cuts"]["age"];
         match guard {
-            "holdout" => assert_eq!(*cuts, serde_json::json!([31.0]), "where churn changes"),
+            // Where churn changes, as near as a half of the rows tells.
+            "holdout" => {
+                let ends: Vec<f64> = serde_json::from_value(cuts.clone()).expect("numbers");
+                assert!(
+                    matches!(ends[..], [end] if (30.0..=33.0).contains(&end)),
+                    "{ends:?}"
+                );
+            }
             _ => assert_eq!(cuts.as_array().expect("cuts").len(), 3, "at quantiles"),
         }
     }
@@ -325,6 +332,11 @@ fn too_little_memory_raises_the_support_and_says_so() {
         .as_f64()
         .expect("a support");
     assert!(fits > 0.05, "{fits}");
+    let about = found["search"]["estimated_sets"]
+        .as_f64()
+        .expect("an estimate");
+    assert!(about > 100_000.0, "{about}");
+    assert!(ended.stdout.contains("there are about"), "{}", ended.stdout);
     assert!(
         ended.stdout.contains("--memory gives more"),
         "{}",

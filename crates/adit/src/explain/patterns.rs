@@ -105,6 +105,9 @@ pub struct SearchSummary {
     /// The support from which everything fits into memory, where less was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support_that_fits: Option<f64>,
+    /// About how many frequent sets there are at the support that was asked for, where they did not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_sets: Option<f64>,
 }
 
 /// How many patterns there are.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adit_nn::random::mix;
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    ArrayRef, Float64Array, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -20,7 +22,7 @@ use crate::explain::{
     ItemGroup, Pattern, PatternData, PatternFindings, RuleMeasures, ShuffledFound, rule_words,
     rules_verdict, share_estimate,
 };
-use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind};
+use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind, estimate_frequent};
 use crate::mine::rules::{
     Guard, JudgedRule, RuleSettings, RulesFound, shuffled, with_shuffled_items,
 };
@@ -113,7 +115,9 @@ fn find_sets(
         PatternKind::Maximal => findings.counts.maximal = Some(n),
         _ => findings.counts.itemsets = n,
     }
-    note_shortage(findings, found.shortage(), transactions.len());
+    let estimate =
+        |count: u32| estimate_frequent(transactions, count, settings.max_items, job.seed);
+    note_shortage(findings, found.shortage(), transactions.len(), &estimate);
     let name = match kind {
         PatternKind::Itemsets => "frequent",
         kind => kind.name(),
@@ -134,12 +138,11 @@ fn find_sets(
         transactions.len()
     );
     let mut order: Vec<usize> = (0..found.len()).collect();
-    order.sort_by_key(|&at| {
-        (
-            std::cmp::Reverse(found.count(at)),
-            found.items(at).len(),
-            found.items(at),
-        )
+    let key = |at: usize| (std::cmp::Reverse(found.count(at)), found.items(at).len());
+    // The sets themselves are compared only where all else is equal.
+    order.sort_unstable_by(|&a, &b| {
+        let first = key(a).cmp(&key(b));
+        first.then_with(|| found.items(a).cmp(found.items(b)))
     });
     findings.patterns = order
         .iter()
@@ -182,17 +185,22 @@ fn sets_batch(
     transactions: &Transactions,
 ) -> Result<RecordBatch, RunError> {
     let n = transactions.len() as f64;
-    let items = order
-        .iter()
-        .map(|&at| names_of(found.items(at), transactions.names()).join(" & "));
+    let names = transactions.names();
+    let mut items = StringBuilder::with_capacity(order.len(), order.len() * 16);
+    let mut text = String::new();
+    for &at in order {
+        text.clear();
+        for (k, &item) in found.items(at).iter().enumerate() {
+            text.push_str(if k == 0 { "" } else { " & " });
+            text.push_str(&names[item as usize]);
+        }
+        items.append_value(&text);
+    }
     let sizes = order.iter().map(|&at| found.items(at).len() as u32);
     let counts = order.iter().map(|&at| u64::from(found.count(at)));
     let support = order.iter().map(|&at| f64::from(found.count(at)) / n);
     batch(vec![
-        (
-            "items".into(),
-            Arc::new(StringArray::from_iter_values(items)),
-        ),
+        ("items".into(), Arc::new(items.finish())),
         (
             "size".into(),
             Arc::new(UInt32Array::from_iter_values(sizes)),
@@ -278,7 +286,14 @@ fn find_rules(
     counts.rejected = by_reason(&found.rejected, false);
     findings.search.searched = found.n_searched;
     findings.search.held_out = found.n_held_out;
-    note_shortage(findings, found.shortage, found.n_searched as usize);
+    let n_searched = found.n_searched as usize;
+    // Of the half that was searched as many baskets were asked for as is that share of all.
+    let estimate = |count: u32| {
+        let share = f64::from(count) / n_searched.max(1) as f64;
+        let count = least_count(share, transactions.len());
+        estimate_frequent(transactions, count, settings.max_items, job.seed)
+    };
+    note_shortage(findings, found.shortage, n_searched, &estimate);
     note_guard(findings, settings.guard);
     findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
     let pattern = |judged: &JudgedRule| rule_pattern(judged, &found, names);

@@ -134,6 +134,7 @@ pub(super) fn begun(
             searched: data.n,
             held_out: 0,
             support_that_fits: None,
+            estimated_sets: None,
         },
         data,
         counts: PatternCounts::default(),
@@ -185,22 +186,48 @@ pub(super) fn by_reason(
     rejected.iter().map(words).collect()
 }
 
-/// Tells that memory was too little, where that is so; `n` are all baskets or sequences.
-pub(super) fn note_shortage(findings: &mut PatternFindings, shortage: Option<Shortage>, n: usize) {
+/// Tells that memory was too little, where that is so; `n` are all baskets or sequences, and `estimate` is asked how
+/// many patterns of a count there are.
+pub(super) fn note_shortage(
+    findings: &mut PatternFindings,
+    shortage: Option<Shortage>,
+    n: usize,
+    estimate: &dyn Fn(u32) -> Option<f64>,
+) {
     let Some(shortage) = shortage else {
         return;
     };
+    let estimated = estimate(shortage.asked);
+    findings.search.estimated_sets = estimated;
+    let about = estimated.map_or(String::new(), |n| {
+        format!("; there are about {} of the former", in_round_numbers(n))
+    });
     let support = f64::from(shortage.fits) / n.max(1) as f64;
     findings.search.support_that_fits = Some(support);
     findings.warnings.push(Warning {
         kind: "memory".into(),
         column: None,
         message: format!(
-            "patterns in {} of {n} {} do not fit into memory; all of those in {} do",
+            "patterns in {} of {n} {} do not fit into memory; all of those in {} do{about}",
             shortage.asked, findings.data.of, shortage.fits
         ),
         action: format!("searched from a support of {support:.6} on; --memory gives more"),
     });
+}
+
+/// An estimate as a person says it.
+fn in_round_numbers(x: f64) -> String {
+    let units = [
+        (1e12, "trillion"),
+        (1e9, "billion"),
+        (1e6, "million"),
+        (1e3, "thousand"),
+    ];
+    match units.iter().find(|(size, _)| x >= *size) {
+        Some((size, _)) if x >= 1e15 => format!("{:.0e}", x.max(*size)),
+        Some((size, name)) => format!("{:.0} {name}", x / size),
+        None => format!("{x:.0}"),
+    }
 }
 
 /// Columns of the measures with their intervals, after those that a table begins with.
@@ -238,4 +265,25 @@ pub(super) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, Run
         path: PathBuf::from("patterns.parquet"),
         reason: e.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_are_said_in_round_numbers() {
+        let told = [12.3, 4_567.0, 2.16e7, 9.4e10, 3e13, 5e21].map(in_round_numbers);
+        assert_eq!(
+            told,
+            [
+                "12",
+                "5 thousand",
+                "22 million",
+                "94 billion",
+                "30 trillion",
+                "5e21"
+            ]
+        );
+    }
 }

@@ -139,7 +139,7 @@ fn find_frequent(
         memory: job.search.memory * MIB,
     };
     let found = settings.mine(sequences, None, &goes_on)?;
-    note_shortage(findings, found.shortage, sequences.len());
+    note_shortage(findings, found.shortage, sequences.len(), &|_| None);
     let mut patterns = found.patterns;
     let n = patterns.len() as u64;
     match kind {
@@ -274,7 +274,9 @@ fn find_rules(
     counts.rejected = by_reason(&found.rejected, loaded.labels.is_none());
     findings.search.searched = found.n_searched;
     findings.search.held_out = found.n_held_out;
-    note_shortage(findings, found.shortage, found.n_searched as usize);
+    note_shortage(findings, found.shortage, found.n_searched as usize, &|_| {
+        None
+    });
     note_guard(findings, settings.guard);
     findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
     let teller = Teller {

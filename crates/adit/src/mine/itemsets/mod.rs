@@ -11,12 +11,14 @@
 //! frequent closed itemsets").
 
 mod closed;
+mod estimate;
 mod found;
 mod frequent;
 mod ranked;
 #[cfg(test)]
 mod tests;
 
+pub use estimate::estimate_frequent;
 pub use found::Itemsets;
 
 use rayon::prelude::*;
