@@ -29,7 +29,7 @@ if name == "mlxtend":
     started = time.perf_counter()
     encoder = TransactionEncoder()
     table = pandas.DataFrame.sparse.from_spmatrix(encoder.fit_transform(baskets, sparse=True), columns=encoder.columns_)
-    n = len(fpgrowth(table, min_support=count / len(baskets)))
+    n = len(fpgrowth(table, min_support=(count - .5) / len(baskets)))
 else:
     started = time.perf_counter()
     n = len(getattr(fim, name)(baskets, supp=-count, zmin=1, report="a"))

@@ -731,3 +731,42 @@ fn groups_are_told_apart_by_numbers_cut_where_they_differ() {
         assert!(error.contains(named), "{error}");
     }
 }
+
+#[test]
+fn what_is_too_much_for_memory_is_searched_part_by_part() {
+    let bench = Bench::new();
+    let baskets = baskets(40_000);
+    bench.write("baskets.csv", as_lines(&baskets, ","));
+    let sets = |kind: &str, memory: &str| {
+        let args = [
+            "rules",
+            "baskets.csv",
+            "--kind",
+            kind,
+            "--min-support",
+            "0.02",
+            "--memory",
+            memory,
+            "--out",
+            "run",
+            "--force",
+            "--quiet",
+        ];
+        bench.adit(&args).ok();
+        let found = result(&bench, "run");
+        let bytes = std::fs::read(bench.path("run/patterns.parquet")).expect("patterns");
+        (found, bytes)
+    };
+    for kind in ["itemsets", "closed", "maximal"] {
+        let (whole, all) = sets(kind, "1024");
+        let (parts, same) = sets(kind, "1");
+        assert_eq!(whole["data"]["form"], "a line a basket");
+        assert_eq!(parts["data"]["form"], "a line a basket, part by part");
+        assert_eq!(whole["counts"], parts["counts"], "{kind}");
+        for key in ["n", "items", "entries", "largest"] {
+            assert_eq!(whole["data"][key], parts["data"][key], "{kind} {key}");
+        }
+        assert_eq!(whole["verdict"], parts["verdict"]);
+        assert!(all == same, "{kind}: the same sets in the same order");
+    }
+}

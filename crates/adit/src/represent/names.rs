@@ -21,6 +21,11 @@ impl Names {
         code
     }
 
+    /// The names so far, by code.
+    pub fn so_far(&self) -> &[String] {
+        &self.names
+    }
+
     /// All names, by code.
     pub fn finish(self) -> Vec<String> {
         self.names

@@ -140,6 +140,19 @@ impl TransactionsBuilder {
         self.made.is_empty()
     }
 
+    /// Items over all baskets so far.
+    pub fn n_entries(&self) -> usize {
+        self.made.codes.len()
+    }
+
+    /// The baskets since the last part; codes of their items go on to hold.
+    pub fn part(&mut self) -> Transactions {
+        Transactions {
+            names: self.names.so_far().to_vec(),
+            ..std::mem::take(&mut self.made)
+        }
+    }
+
     /// All baskets.
     pub fn finish(self) -> Transactions {
         Transactions {

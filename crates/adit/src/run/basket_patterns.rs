@@ -10,8 +10,9 @@ use arrow::array::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::basket_parts::{self, Read, SearchedParts};
 use super::item_groups::item_groups;
-use super::pattern_data::{self, LoadedBaskets};
+use super::pattern_data::{LoadedBaskets, Reading};
 use super::pattern_job::{LIKENESS, PatternForm, PatternJob, PatternKind};
 use super::patterns::{
     MIB, SHOWN, Searched, batch, begun, by_reason, least_count, measure_columns, note_guard,
@@ -38,7 +39,10 @@ pub(super) fn search(
     spool: &Path,
     context: &Context,
 ) -> Result<Searched, RunError> {
-    let loaded = pattern_data::load(job, None, spool, context)?;
+    let loaded = match basket_parts::read(job, spool, context)? {
+        Read::Held(loaded) => loaded,
+        Read::Searched(parts) => return of_parts(job, out, *parts),
+    };
     let transactions = &loaded.baskets.transactions;
     if transactions.is_empty() {
         return Err(RunError::NoBaskets);
@@ -52,7 +56,7 @@ pub(super) fn search(
     let mut findings = begun(job, out, title, summary(&loaded), warnings);
     let table = match job.search.kind {
         PatternKind::Rules => find_rules(job, &loaded, &mut findings, context)?,
-        kind => find_sets(job, kind, transactions, &mut findings, context)?,
+        _ => find_sets(job, transactions, &mut findings, context)?,
     };
     Ok(Searched {
         findings,
@@ -87,7 +91,6 @@ fn summary(loaded: &LoadedBaskets) -> PatternData {
 
 fn find_sets(
     job: &PatternJob,
-    kind: PatternKind,
     transactions: &Transactions,
     findings: &mut PatternFindings,
     context: &Context,
@@ -97,45 +100,82 @@ fn find_sets(
         watch.progress("search", at as u64, of as u64, "");
         !watch.cancelled()
     };
-    let settings = ItemsetSettings {
-        kind: match kind {
+    let settings = set_settings(job, transactions.len());
+    let found = settings.mine(transactions, &goes_on)?;
+    let estimate =
+        |count: u32| estimate_frequent(transactions, count, settings.max_items, job.seed);
+    let n = transactions.len();
+    note_shortage(findings, found.shortage(), n, &estimate);
+    tell_sets(
+        job,
+        (&found, settings.min_count),
+        transactions.names(),
+        findings,
+    )
+}
+
+/// What sets are searched for in `n` baskets.
+pub(super) fn set_settings(job: &PatternJob, n: usize) -> ItemsetSettings {
+    ItemsetSettings {
+        kind: match job.search.kind {
             PatternKind::Closed => Kind::Closed,
             PatternKind::Maximal => Kind::Maximal,
             _ => Kind::Frequent,
         },
-        min_count: least_count(job.search.min_support, transactions.len()),
+        min_count: least_count(job.search.min_support, n),
         max_items: job.max_items(),
         top: job.search.top,
         memory: job.search.memory * MIB,
-    };
-    let found = settings.mine(transactions, &goes_on)?;
+    }
+}
+
+/// Sets that were found part by part.
+fn of_parts(job: &PatternJob, out: &Path, parts: SearchedParts) -> Result<Searched, RunError> {
+    let (found, names) = (&parts.found, &parts.names);
+    let title = "What goes together".into();
+    let mut findings = begun(job, out, title, parts.data, parts.warnings);
+    let n = found.n_baskets();
+    note_shortage(&mut findings, found.shortage(), n, &|_| None);
+    let asked = least_count(job.search.min_support, n);
+    let table = tell_sets(job, (found, asked), names, &mut findings)?;
+    Ok(Searched {
+        findings,
+        table,
+        reading: Reading {
+            form: PatternForm::Lines,
+            ..Reading::default()
+        },
+        bad_rows: parts.bad_rows,
+    })
+}
+
+/// Tells sets by their names, the most frequent first; `asked` is the least count that was wanted.
+fn tell_sets(
+    job: &PatternJob,
+    (found, asked): (&Itemsets, u32),
+    names: &[String],
+    findings: &mut PatternFindings,
+) -> Result<RecordBatch, RunError> {
+    let kind = job.search.kind;
     let n = found.len() as u64;
     match kind {
         PatternKind::Closed => findings.counts.closed = Some(n),
         PatternKind::Maximal => findings.counts.maximal = Some(n),
         _ => findings.counts.itemsets = n,
     }
-    let estimate =
-        |count: u32| estimate_frequent(transactions, count, settings.max_items, job.seed);
-    note_shortage(findings, found.shortage(), transactions.len(), &estimate);
     let name = match kind {
         PatternKind::Itemsets => "frequent",
         kind => kind.name(),
     };
     let sets = if n == 1 { "set" } else { "sets" };
-    let least = found
-        .iter()
-        .map(|(_, count)| count)
-        .min()
-        .unwrap_or(settings.min_count);
+    let least = match (job.search.top, found.shortage()) {
+        (Some(_), _) => found.iter().map(|(_, count)| count).min(),
+        (None, shortage) => shortage.map(|shortage| shortage.fits),
+    };
+    let n_baskets = found.n_baskets();
     findings.verdict = format!(
-        "{n} {name} {sets} of items are in at least {} of {} baskets; how often alone does not say whether items belong together.",
-        if job.search.top.is_some() {
-            least
-        } else {
-            settings.min_count
-        },
-        transactions.len()
+        "{n} {name} {sets} of items are in at least {} of {n_baskets} baskets; how often alone does not say whether items belong together.",
+        least.unwrap_or(asked),
     );
     let mut order: Vec<usize> = (0..found.len()).collect();
     let key = |at: usize| (std::cmp::Reverse(found.count(at)), found.items(at).len());
@@ -147,14 +187,14 @@ fn find_sets(
     findings.patterns = order
         .iter()
         .take(SHOWN)
-        .map(|&at| set_pattern(found.items(at), found.count(at), transactions))
+        .map(|&at| set_pattern(found.items(at), found.count(at), (names, n_baskets)))
         .collect();
-    sets_batch(&found, &order, transactions)
+    sets_batch(found, &order, names)
 }
 
-fn set_pattern(items: &[u32], count: u32, transactions: &Transactions) -> Pattern {
-    let items = names_of(items, transactions.names());
-    let n = transactions.len() as u64;
+fn set_pattern(items: &[u32], count: u32, (names, n): (&[String], usize)) -> Pattern {
+    let items = names_of(items, names);
+    let n = n as u64;
     Pattern {
         words: format!(
             "{} of {n} baskets hold {}",
@@ -182,10 +222,9 @@ fn names_of(items: &[u32], names: &[String]) -> Vec<String> {
 fn sets_batch(
     found: &Itemsets,
     order: &[usize],
-    transactions: &Transactions,
+    names: &[String],
 ) -> Result<RecordBatch, RunError> {
-    let n = transactions.len() as f64;
-    let names = transactions.names();
+    let n = found.n_baskets() as f64;
     let mut items = StringBuilder::with_capacity(order.len(), order.len() * 16);
     let mut text = String::new();
     for &at in order {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod arena;
+mod basket_parts;
 mod basket_patterns;
 mod bench;
 mod blend;

@@ -49,6 +49,25 @@ pub struct Reading {
     pub cutting: Cutting,
 }
 
+/// How the baskets of a job are written.
+///
+/// # Errors
+/// Files that are not there.
+pub(super) fn form_of(
+    job: &PatternJob,
+    known: Option<&Reading>,
+    spool: &Path,
+) -> Result<PatternForm, RunError> {
+    Ok(match known.map_or(job.data.form, |reading| reading.form) {
+        PatternForm::Auto if !job.data.basket.is_empty() => PatternForm::Items,
+        PatternForm::Auto if looks_like_baskets(&job.source_settings(), spool)? => {
+            PatternForm::Lines
+        }
+        PatternForm::Auto => PatternForm::Rows,
+        given => given,
+    })
+}
+
 /// Reads what the job names; as others were read where that is `known`.
 ///
 /// # Errors
@@ -59,13 +78,7 @@ pub fn load(
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedBaskets, RunError> {
-    let settings = job.source_settings();
-    let form = match known.map_or(job.data.form, |reading| reading.form) {
-        PatternForm::Auto if !job.data.basket.is_empty() => PatternForm::Items,
-        PatternForm::Auto if looks_like_baskets(&settings, spool)? => PatternForm::Lines,
-        PatternForm::Auto => PatternForm::Rows,
-        given => given,
-    };
+    let form = form_of(job, known, spool)?;
     match form {
         PatternForm::Lines => lines(job, spool, context),
         _ => table(job, (form, known), spool, context),
@@ -114,6 +127,11 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
     let found = read_baskets(&job.source_settings(), spool, context.watch, &mut |items| {
         builder.push(items);
     })?;
+    Ok(of_lines(builder, found))
+}
+
+/// What was read of lines.
+pub(super) fn of_lines(builder: TransactionsBuilder, found: BasketLines) -> LoadedBaskets {
     let mut warnings = odd_lines(&found, "baskets");
     let mut baskets = Baskets {
         n_doubles: builder.doubles(),
@@ -121,7 +139,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
         ..Baskets::default()
     };
     warnings.extend(odd(&mut baskets));
-    Ok(LoadedBaskets {
+    LoadedBaskets {
         baskets,
         unit: None,
         targets: None,
@@ -132,7 +150,7 @@ fn lines(job: &PatternJob, spool: &Path, context: &Context) -> Result<LoadedBask
         origins: found.origins,
         bad_rows: found.bad_rows,
         warnings,
-    })
+    }
 }
 
 fn table(

@@ -73,6 +73,27 @@ impl Itemsets {
         sizes
     }
 
+    /// Sets with their counts, in their order.
+    pub(super) fn of<'a>(
+        sets: impl Iterator<Item = (&'a [u32], u32)>,
+        n_baskets: usize,
+        shortage: Option<Shortage>,
+    ) -> Itemsets {
+        let mut all = Itemsets {
+            items: Vec::new(),
+            ends: Vec::new(),
+            counts: Vec::new(),
+            n_baskets,
+            shortage,
+        };
+        for (items, count) in sets {
+            all.items.extend_from_slice(items);
+            all.ends.push(all.items.len());
+            all.counts.push(count);
+        }
+        all
+    }
+
     pub(super) fn gathered(
         parts: Vec<Kept>,
         settings: &ItemsetSettings,

@@ -14,12 +14,14 @@ mod closed;
 mod estimate;
 mod found;
 mod frequent;
+mod parts;
 mod ranked;
 #[cfg(test)]
 mod tests;
 
 pub use estimate::estimate_frequent;
 pub use found::Itemsets;
+pub use parts::PartSearch;
 
 use rayon::prelude::*;
 

@@ -1,0 +1,297 @@
+//! Baskets that are too many to be held at once: searched part by part, then counted part by part (Savasere, Omiecinski and
+//! Navathe 1995, "An efficient algorithm for mining association rules in large databases").
+//!
+//! A set that is frequent in all baskets is frequent in one of the parts at least.
+
+use std::collections::HashMap;
+
+use adit_nn::kernels::bits;
+use rayon::prelude::*;
+
+use super::found::Itemsets;
+use super::{ItemsetSettings, Kind};
+use crate::mine::MineError;
+use crate::mine::bar::Shortage;
+use crate::represent::transactions::Transactions;
+
+/// Sets that are frequent in a part, with their counts over the parts that were counted.
+pub struct PartSearch {
+    settings: ItemsetSettings,
+    /// Share of the baskets that hold a set, at least; it rises where memory is too little.
+    share: f64,
+    asked: f64,
+    /// Sorted, each once.
+    sets: Vec<Vec<u32>>,
+    counts: Vec<u64>,
+}
+
+impl PartSearch {
+    /// A search for sets that a share of all baskets hold. The settings' least count and `top` play no part.
+    pub fn new(settings: ItemsetSettings, share: f64) -> PartSearch {
+        PartSearch {
+            settings,
+            share,
+            asked: share,
+            sets: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    /// Searches a part.
+    ///
+    /// # Errors
+    /// As [`ItemsetSettings::mine`].
+    pub fn search(
+        &mut self,
+        part: &Transactions,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<(), MineError> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let of_all = ItemsetSettings {
+            kind: Kind::Frequent,
+            min_count: least(self.share, part.len()),
+            // Whether a set is closed is told by those with one item more.
+            max_items: self.longest(),
+            top: None,
+            ..self.settings
+        };
+        let found = of_all.mine(part, goes_on)?;
+        if let Some(shortage) = found.shortage() {
+            self.share = self.share.max(f64::from(shortage.fits) / part.len() as f64);
+        }
+        self.sets
+            .extend(found.iter().map(|(items, _)| items.to_vec()));
+        self.sets.par_sort_unstable();
+        self.sets.dedup();
+        Ok(())
+    }
+
+    fn longest(&self) -> usize {
+        let more = usize::from(self.settings.kind != Kind::Frequent);
+        self.settings.max_items.saturating_add(more)
+    }
+
+    /// Counts a part, after all were searched.
+    pub fn count(&mut self, part: &Transactions) {
+        self.counts.resize(self.sets.len(), 0);
+        let columns = Columns::new(part, &self.sets);
+        let ends = ends_of_firsts(&self.sets);
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        let mut rest = &mut self.counts[..];
+        let mut ranges = Vec::new();
+        for (start, &end) in starts.zip(&ends) {
+            let (own, later) = rest.split_at_mut(end - start);
+            ranges.push((&self.sets[start..end], own));
+            rest = later;
+        }
+        ranges
+            .into_par_iter()
+            .for_each(|(sets, counts)| columns.add(sets, counts));
+    }
+
+    /// The sets that so many baskets as asked for hold, of `n` in all parts.
+    pub fn finish(self, n: usize) -> Itemsets {
+        let min_count = u64::from(least(self.share, n));
+        let mut keeps: Vec<bool> = self
+            .counts
+            .iter()
+            .map(|&count| count >= min_count)
+            .collect();
+        if self.settings.kind != Kind::Frequent {
+            self.drop_inner(&mut keeps);
+        }
+        let sets = self.sets.iter().zip(&self.counts).zip(keeps);
+        let kept = sets.filter(|(_, keep)| *keep).map(|(set, _)| set);
+        let own = kept.filter(|(items, _)| items.len() <= self.settings.max_items);
+        let asked = least(self.asked, n);
+        let shortage = (min_count > u64::from(asked)).then_some(Shortage {
+            asked,
+            fits: min_count as u32,
+        });
+        Itemsets::of(
+            own.map(|(items, &count)| (items.as_slice(), count as u32)),
+            n,
+            shortage,
+        )
+    }
+
+    /// Lets go of sets that a frequent one with an item more contains, of the same count where closed ones are wanted.
+    fn drop_inner(&self, keeps: &mut [bool]) {
+        let place_of: HashMap<&[u32], usize> = (self.sets.iter().enumerate())
+            .filter(|(at, _)| keeps[*at])
+            .map(|(at, set)| (set.as_slice(), at))
+            .collect();
+        let mut part = Vec::new();
+        let mut gone = Vec::new();
+        for (&set, &at) in &place_of {
+            for k in 0..set.len() {
+                part.clear();
+                part.extend_from_slice(&set[..k]);
+                part.extend_from_slice(&set[k + 1..]);
+                if let Some(&inner) = place_of.get(part.as_slice())
+                    && (self.settings.kind == Kind::Maximal
+                        || self.counts[inner] == self.counts[at])
+                {
+                    gone.push(inner);
+                }
+            }
+        }
+        gone.into_iter().for_each(|at| keeps[at] = false);
+    }
+}
+
+/// The least count of a share of `n`.
+fn least(share: f64, n: usize) -> u32 {
+    // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
+    ((share * n as f64 - 1e-9).ceil() as u32).max(1)
+}
+
+/// Where the sets of each first item end.
+fn ends_of_firsts(sets: &[Vec<u32>]) -> Vec<usize> {
+    let mut ends: Vec<usize> = (1..sets.len())
+        .filter(|&at| sets[at].first() != sets[at - 1].first())
+        .collect();
+    if !sets.is_empty() {
+        ends.push(sets.len());
+    }
+    ends
+}
+
+/// Baskets of the items of some sets, as bits.
+struct Columns {
+    n_words: usize,
+    of_item: HashMap<u32, Vec<u64>>,
+}
+
+impl Columns {
+    fn new(part: &Transactions, sets: &[Vec<u32>]) -> Columns {
+        let n_words = part.len().div_ceil(64);
+        // Every item of a frequent set is a frequent set.
+        let single = sets.iter().filter(|set| set.len() == 1);
+        let mut of_item: HashMap<u32, Vec<u64>> =
+            single.map(|set| (set[0], vec![0; n_words])).collect();
+        for (at, basket) in part.baskets().enumerate() {
+            for item in basket {
+                if let Some(words) = of_item.get_mut(item) {
+                    words[at / 64] |= 1 << (at % 64);
+                }
+            }
+        }
+        Columns { n_words, of_item }
+    }
+
+    /// Adds the counts of sorted sets, whose beginnings are among them.
+    fn add(&self, sets: &[Vec<u32>], counts: &mut [u64]) {
+        let none = vec![0u64; self.n_words];
+        let column = |item: u32| self.of_item.get(&item).unwrap_or(&none);
+        // The baskets of each beginning of the set at hand.
+        let mut covers: Vec<(u32, Vec<u64>)> = Vec::new();
+        for (set, count) in sets.iter().zip(counts) {
+            let Some((&last, beginning)) = set.split_last() else {
+                continue;
+            };
+            let shared = covers
+                .iter()
+                .zip(beginning)
+                .take_while(|(c, item)| c.0 == **item);
+            let n_shared = shared.count();
+            covers.truncate(n_shared);
+            for &item in &beginning[n_shared..] {
+                let mut cover = column(item).clone();
+                if let Some((_, before)) = covers.last() {
+                    cover.iter_mut().zip(before).for_each(|(a, b)| *a &= b);
+                }
+                covers.push((item, cover));
+            }
+            let own = column(last);
+            *count += match covers.last() {
+                Some((_, cover)) => bits::count_shared(cover, own),
+                None => bits::count_shared(own, own),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn in_order(found: &Itemsets) -> Vec<(Vec<u32>, u32)> {
+        let mut sets: Vec<(Vec<u32>, u32)> = found
+            .iter()
+            .map(|(items, count)| (items.to_vec(), count))
+            .collect();
+        sets.sort();
+        sets
+    }
+
+    #[test]
+    fn parts_find_what_the_whole_finds() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for round in 0..300 {
+            let n_items = rng.random_range(1..9u32);
+            let n = rng.random_range(1..60);
+            let baskets: Vec<Vec<u32>> = (0..n)
+                .map(|at| {
+                    // Parts differ, so that a set can be frequent in one only.
+                    let share = if at % 20 < 10 { 0.3 } else { 0.6 };
+                    (0..n_items).filter(|_| rng.random_bool(share)).collect()
+                })
+                .collect();
+            let names: Vec<String> = (0..n_items).map(|k| k.to_string()).collect();
+            let of = |baskets: &[Vec<u32>]| {
+                Transactions::from_codes(names.clone(), baskets.iter().cloned())
+            };
+            let share = [0.07, 0.2, 0.5][round % 3];
+            let settings = ItemsetSettings {
+                kind: [Kind::Frequent, Kind::Closed, Kind::Maximal][round / 3 % 3],
+                max_items: if round % 7 == 0 { 2 } else { usize::MAX },
+                ..ItemsetSettings::frequent(least(share, n))
+            };
+            let whole = settings.mine(&of(&baskets), &|_, _| true).unwrap();
+            let mut search = PartSearch::new(settings, share);
+            let parts: Vec<Transactions> = baskets.chunks(13).map(of).collect();
+            for part in &parts {
+                search.search(part, &|_, _| true).unwrap();
+            }
+            for part in &parts {
+                search.count(part);
+            }
+            let found = search.finish(n);
+            assert_eq!(in_order(&found), in_order(&whole), "{round}");
+            assert!(found.shortage().is_none());
+        }
+    }
+
+    #[test]
+    fn too_little_memory_raises_the_share_for_all_parts() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let baskets: Vec<Vec<u32>> = (0..400)
+            .map(|_| (0..18).filter(|_| rng.random_bool(0.7)).collect())
+            .collect();
+        let names: Vec<String> = (0..18).map(|k| k.to_string()).collect();
+        let of = |b: &[Vec<u32>]| Transactions::from_codes(names.clone(), b.iter().cloned());
+        let settings = ItemsetSettings {
+            memory: 100_000,
+            ..ItemsetSettings::frequent(1)
+        };
+        let mut search = PartSearch::new(settings, 0.02);
+        let parts: Vec<Transactions> = baskets.chunks(150).map(of).collect();
+        for part in &parts {
+            search.search(part, &|_, _| true).unwrap();
+        }
+        for part in &parts {
+            search.count(part);
+        }
+        let found = search.finish(400);
+        let shortage = found.shortage().unwrap();
+        assert_eq!(shortage.asked, 8);
+        let all = ItemsetSettings::frequent(shortage.fits);
+        let whole = all.mine(&of(&baskets), &|_, _| true).unwrap();
+        assert_eq!(in_order(&found), in_order(&whole));
+    }
+}
