@@ -20,7 +20,7 @@ const BYTES_OF_ENTRY: u64 = 16;
 /// How baskets were read.
 pub(super) enum Read {
     /// All at once.
-    Held(LoadedBaskets),
+    Held(Box<LoadedBaskets>),
     /// Part by part, and searched.
     Searched(Box<SearchedParts>),
 }
@@ -41,7 +41,9 @@ pub(super) struct SearchedParts {
 pub(super) fn read(job: &PatternJob, spool: &Path, context: &Context) -> Result<Read, RunError> {
     let wants_sets = job.search.kind != PatternKind::Rules && job.search.top.is_none();
     if !wants_sets || pattern_data::form_of(job, None, spool)? != PatternForm::Lines {
-        return Ok(Read::Held(pattern_data::load(job, None, spool, context)?));
+        return Ok(Read::Held(Box::new(pattern_data::load(
+            job, None, spool, context,
+        )?)));
     }
     let most = (job.search.memory * MIB / 2 / BYTES_OF_ENTRY) as usize;
     let settings = crate::mine::itemsets::ItemsetSettings {
@@ -57,7 +59,7 @@ pub(super) fn read(job: &PatternJob, spool: &Path, context: &Context) -> Result<
         search.search(part, &goes_on)
     })?;
     if shape.n == 0 {
-        return Ok(Read::Held(of_lines(builder, found)));
+        return Ok(Read::Held(Box::new(of_lines(builder, found))));
     }
     let mut last = |part: &Transactions| {
         shape.add(part);

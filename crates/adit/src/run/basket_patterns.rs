@@ -40,7 +40,7 @@ pub(super) fn search(
     context: &Context,
 ) -> Result<Searched, RunError> {
     let loaded = match basket_parts::read(job, spool, context)? {
-        Read::Held(loaded) => loaded,
+        Read::Held(loaded) => *loaded,
         Read::Searched(parts) => return of_parts(job, out, *parts),
     };
     let transactions = &loaded.baskets.transactions;
