@@ -733,6 +733,131 @@ fn groups_are_told_apart_by_numbers_cut_where_they_differ() {
 }
 
 #[test]
+fn settings_that_the_data_cannot_have_are_refused_and_dates_name_baskets() {
+    let bench = Bench::new();
+    bench.write("lines.csv", as_lines(&baskets(60), ","));
+    bench.write("rows.csv", groups_of_rows(400));
+    let mut long = String::from("customer,day,item\n");
+    for k in 0..60 {
+        long.push_str(&format!(
+            "c{},2024-01-{:02} 10:00:{:02},tea\n",
+            k % 5,
+            1 + k % 28,
+            k % 60
+        ));
+        long.push_str(&format!(
+            "c{},2024-01-{:02} 10:00:{:02},milk\n",
+            k % 5,
+            1 + k % 28,
+            k % 60
+        ));
+    }
+    bench.write("days.csv", long);
+    for (args, named) in [
+        (
+            vec!["lines.csv", "--contrast", "segment"],
+            "have no columns",
+        ),
+        (vec!["lines.csv", "--parts", "3"], "have no columns"),
+        (
+            vec![
+                "days.csv",
+                "--basket",
+                "day",
+                "--item",
+                "item",
+                "--cut",
+                "quantiles",
+            ],
+            "a row a basket",
+        ),
+    ] {
+        let mut all = vec!["rules"];
+        all.extend(args);
+        all.extend(["--out", "run"]);
+        let error = bench.adit(&all).error();
+        assert!(error.contains(named), "{error}");
+    }
+    // A basket a second, though all fall into a few minutes.
+    for keys in [
+        &["--basket", "day"][..],
+        &["--basket", "customer", "--basket", "day"],
+    ] {
+        let mut all = vec![
+            "rules", "days.csv", "--item", "item", "--kind", "itemsets", "--out", "run", "--force",
+            "--quiet",
+        ];
+        all.extend(keys);
+        bench.adit(&all).ok();
+        assert_eq!(result(&bench, "run")["data"]["n"], 60, "{keys:?}");
+    }
+    // A column of numbers is told apart by its parts.
+    bench
+        .adit(&[
+            "rules",
+            "rows.csv",
+            "--contrast",
+            "age",
+            "--out",
+            "run",
+            "--force",
+            "--quiet",
+        ])
+        .ok();
+    assert!(
+        words(&result(&bench, "run"))
+            .iter()
+            .all(|rule| rule.contains("> age "))
+    );
+    // All of one customer: nothing can be held out.
+    bench.write("one.csv", "who,receipt,item\na,1,x\na,1,y\na,2,x\na,3,y\n");
+    let args = [
+        "rules", "one.csv", "--basket", "who", "--basket", "receipt", "--item", "item", "--out",
+        "other",
+    ];
+    let error = bench.adit(&args).error();
+    assert!(
+        error.contains("one customer or entity") && error.contains("--guard"),
+        "{error}"
+    );
+}
+
+#[test]
+fn baskets_from_a_pipe_are_read_once() {
+    use std::io::Write as _;
+    let bench = Bench::new();
+    let baskets = baskets(20_000);
+    let text = as_lines(&baskets, ",");
+    let mut child = bench
+        .command()
+        .args([
+            "rules",
+            "-",
+            "--form",
+            "lines",
+            "--kind",
+            "itemsets",
+            "--min-support",
+            "0.05",
+            "--memory",
+            "1",
+        ])
+        .args(["--out", "run", "--quiet"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
+    bench.end(child.wait_with_output().expect("an end")).ok();
+    writer.join().expect("a thread").expect("all was read");
+    // Empty lines are passed over.
+    let n = baskets.iter().filter(|basket| !basket.is_empty()).count();
+    assert_eq!(result(&bench, "run")["data"]["n"], n);
+}
+
+#[test]
 fn what_is_too_much_for_memory_is_searched_part_by_part() {
     let bench = Bench::new();
     let baskets = baskets(40_000);

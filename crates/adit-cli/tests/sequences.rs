@@ -311,6 +311,8 @@ fn what_cannot_be_searched_is_refused_and_leaves_nothing() {
     bench.write("texts.csv", "who,at,what\na,soon,x\na,late,y\n");
     bench.write("bad.txt", "1 -1 2\n3 -1 -2\n4 -1 -2\n");
     bench.write("empty.txt", "");
+    bench.write("others.csv", "who,churn\n17,yes\n18,no\n");
+    bench.write("same.csv", "who,churn\nw1,yes\nw2,yes\n");
     bench.write("notes.txt", "# nothing\n% here\n@ITEM=1=a\n1 -1 -2\n");
     let with = |more: &[&'static str]| -> Vec<&'static str> {
         let mut all = ROWS.to_vec();
@@ -335,6 +337,21 @@ fn what_cannot_be_searched_is_refused_and_leaves_nothing() {
         ),
         ("events.csv", with(&["--min-support", "-1"]), "share"),
         ("texts.csv", ROWS.to_vec(), "no order"),
+        (
+            "events.csv",
+            with(&["--kind", "frequent", "--max-items", "40"]),
+            "at most 32",
+        ),
+        (
+            "events.csv",
+            with(&["--labels", "others.csv", "--label", "churn"]),
+            "no entity of the events",
+        ),
+        (
+            "events.csv",
+            with(&["--labels", "same.csv", "--label", "churn"]),
+            "nothing to tell apart",
+        ),
         ("bad.txt", vec!["--form", "spmf"], "does not end with `-2`"),
         ("empty.txt", vec![], "empty.txt"),
         ("missing.txt", vec![], "missing.txt"),

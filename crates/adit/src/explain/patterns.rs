@@ -214,7 +214,15 @@ impl RuleMeasures {
         let odds = cells[0] * cells[3] / (cells[1] * cells[2]);
         RuleMeasures {
             confidence,
-            lift: ratio(lift, variance),
+            lift: if both > 0.0 {
+                ratio(lift, variance)
+            } else {
+                Estimate {
+                    value: 0.0,
+                    low: 0.0,
+                    high: confidence.high / c.max(f64::MIN_POSITIVE),
+                }
+            },
             leverage: Estimate {
                 value: leverage,
                 low: leverage - half,
@@ -236,7 +244,8 @@ impl RuleMeasures {
             return RuleMeasures::of(table);
         }
         let at_risk = (counts.at_risk as f64).max(1.0);
-        let chance = (counts.expected / at_risk).max(f64::MIN_POSITIVE);
+        // Less than half a sequence is not told from none.
+        let chance = counts.expected.max(0.5).min(at_risk) / at_risk;
         let share = wilson(counts.count as f64 / at_risk, at_risk);
         let of = |by: &dyn Fn(f64) -> f64| Estimate {
             value: by(share.value),
@@ -498,6 +507,28 @@ mod tests {
         }
         for held in held {
             assert!((930..=970).contains(&held), "{held}");
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_has_finite_measures() {
+        let of_none = RuleCounts {
+            n: 100,
+            ..RuleCounts::default()
+        };
+        for m in [
+            RuleMeasures::of_sequences(&of_none),
+            RuleMeasures::of(&rule(100, 20, 30, 0)),
+        ] {
+            for e in [m.lift, m.confidence, m.leverage, m.odds_ratio] {
+                assert!(
+                    [e.value, e.low, e.high]
+                        .iter()
+                        .all(|x| x.is_finite() && *x < 1e6),
+                    "{m:?}"
+                );
+            }
+            assert_eq!(m.lift.value, 0.0);
         }
     }
 

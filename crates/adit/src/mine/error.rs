@@ -24,6 +24,10 @@ pub enum MineError {
     FeatureNotFinite { row: usize, column: usize },
     #[error("the model was trained on {expected} features, these rows have {found}")]
     FeaturesDiffer { expected: usize, found: usize },
+    #[error(
+        "all of the data belongs to one customer or entity, so that none of it can be held out to test on"
+    )]
+    OneUnit,
     #[error("setting `{setting}` is {value}: {reason}")]
     Setting {
         setting: &'static str,
@@ -70,6 +74,7 @@ impl MineError {
     /// How to mend it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::OneUnit => "`--guard permutation`, `exploratory` or `none` need no second half",
             Self::NoTrainingRows => "give more rows, or a smaller test part",
             Self::OneClass { .. } => "give rows of at least two classes, or another target",
             Self::TargetNotFinite { .. } => "leave out rows without a target",

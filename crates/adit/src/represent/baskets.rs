@@ -144,7 +144,7 @@ pub(crate) fn cell(values: &Values, row: usize) -> Option<String> {
     }
 }
 
-pub(super) fn number(values: &Values, row: usize) -> Option<f64> {
+pub(crate) fn number(values: &Values, row: usize) -> Option<f64> {
     match values {
         Values::Numbers(values) => Some(values[row]).filter(|x| x.is_finite()),
         Values::Times(values) => values[row].map(|t| t as f64),

@@ -67,10 +67,14 @@ pub(super) fn time_name(milliseconds: i64) -> String {
     chrono::DateTime::from_timestamp_millis(milliseconds).map_or_else(
         || milliseconds.to_string(),
         |time| {
-            time.format("%Y-%m-%d %H:%M")
-                .to_string()
-                .trim_end_matches(" 00:00")
-                .to_string()
+            // As short as it can be told.
+            let form = match milliseconds {
+                ms if ms % 86_400_000 == 0 => "%Y-%m-%d",
+                ms if ms % 60_000 == 0 => "%Y-%m-%d %H:%M",
+                ms if ms % 1_000 == 0 => "%Y-%m-%d %H:%M:%S",
+                _ => "%Y-%m-%d %H:%M:%S%.3f",
+            };
+            time.format(form).to_string()
         },
     )
 }

@@ -3,7 +3,7 @@
 //! Enters: names and vectors of a text encoder. Leaves: groups of items. Not here: whether a group says anything of baskets.
 
 /// Items that are compared with each other, at most; the first ones.
-const MOST_ITEMS: usize = 3_000;
+pub const MOST_ITEMS: usize = 3_000;
 
 /// Whether a name has anything that could mean something.
 pub fn has_words(name: &str) -> bool {

@@ -40,7 +40,11 @@ pub(super) struct SearchedParts {
 /// Whatever is wrong with the data or the settings.
 pub(super) fn read(job: &PatternJob, spool: &Path, context: &Context) -> Result<Read, RunError> {
     let wants_sets = job.search.kind != PatternKind::Rules && job.search.top.is_none();
-    if !wants_sets || pattern_data::form_of(job, None, spool)? != PatternForm::Lines {
+    // What is not a file cannot be read twice.
+    let is_file = |input: &String| input != "-" && !is_pipe(Path::new(input));
+    let can_repeat = job.data.inputs.iter().all(is_file);
+    let by_parts = wants_sets && can_repeat;
+    if !by_parts || pattern_data::form_of(job, None, spool)? != PatternForm::Lines {
         return Ok(Read::Held(Box::new(pattern_data::load(
             job, None, spool, context,
         )?)));
@@ -94,6 +98,11 @@ pub(super) fn read(job: &PatternJob, spool: &Path, context: &Context) -> Result<
         warnings,
         bad_rows: found.bad_rows,
     })))
+}
+
+/// Whether something is there that is neither a file nor a folder.
+fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Reads all lines and gives parts of about `most` items away; what is left after the last stays with the builder.

@@ -33,6 +33,7 @@ pub(super) fn item_groups(
         .filter(|(_, text)| meaning::has_words(text))
         .collect();
     items.sort_by_key(|(item, _)| (std::cmp::Reverse(counts[*item as usize]), *item));
+    items.truncate(meaning::MOST_ITEMS);
     let found = ModelStore::new(context.model_store).resolve(encoder)?;
     let encoder = EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
     let texts: Vec<&str> = items.iter().map(|(_, text)| *text).collect();

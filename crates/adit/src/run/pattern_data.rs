@@ -17,11 +17,13 @@ use crate::represent::cutting::{Classes, Cutting};
 use crate::represent::histories::labels_of;
 use crate::represent::transactions::TransactionsBuilder;
 use crate::source::{
-    BadRow, BasketLines, Origin, SourceError, Table, looks_like_baskets, read_baskets,
+    BadRow, BasketLines, ColumnType, Origin, SourceError, Table, looks_like_baskets, read_baskets,
 };
 
 /// Parts that numbers are cut into.
 const PARTS: usize = 4;
+/// Numbers are cut by what is asked about where that has no more values than these.
+const MOST_CLASSES: usize = 32;
 /// Between the columns of a basket's name.
 const BETWEEN: &str = " / ";
 
@@ -58,13 +60,26 @@ pub(super) fn form_of(
     known: Option<&Reading>,
     spool: &Path,
 ) -> Result<PatternForm, RunError> {
-    Ok(match known.map_or(job.data.form, |reading| reading.form) {
+    let form = match known.map_or(job.data.form, |reading| reading.form) {
         PatternForm::Auto if !job.data.basket.is_empty() => PatternForm::Items,
         PatternForm::Auto if looks_like_baskets(&job.source_settings(), spool)? => {
             PatternForm::Lines
         }
         PatternForm::Auto => PatternForm::Rows,
         given => given,
+    };
+    let d = &job.data;
+    let of_rows = !d.columns.is_empty() || d.cut.is_some() || d.parts.is_some();
+    let reason = match form {
+        PatternForm::Lines if of_rows || d.contrast.is_some() => {
+            "the data are lines of baskets, which have no columns: columns, contrast, cut and parts are for rows; `--form` tells another form"
+        }
+        PatternForm::Items if of_rows => "columns, cut and parts are for a row a basket",
+        _ => return Ok(form),
+    };
+    Err(RunError::JobFile {
+        path: "data".into(),
+        reason: reason.into(),
     })
 }
 
@@ -215,7 +230,7 @@ fn items(
         .map(|column| ColumnRole {
             name: column.name.clone(),
             role: if wanted.contains(&&column.name) {
-                Role::Category
+                key_role(column.column_type)
             } else {
                 Role::Ignore
             },
@@ -266,7 +281,7 @@ fn rows(
     watch: &dyn crate::Watch,
 ) -> Result<Read, RunError> {
     let profile = table.profile(watch)?;
-    check_columns(table, job.data.columns.iter())?;
+    check_columns(table, job.data.columns.iter().filter(|_| known.is_none()))?;
     check_columns(table, job.data.contrast.iter().filter(|_| known.is_none()))?;
     let given = known.map(|known| known.roles.clone()).unwrap_or_default();
     check_columns(table, given.keys())?;
@@ -334,19 +349,29 @@ fn cut(
     let Some((column, value)) = asked else {
         return Ok(Cutting::of(columns, n_parts, None));
     };
+    // Rules lead to parts of a column of numbers.
+    let own = Cutting::of(&[column], n_parts, None);
+    let ends = own.ends.get(&column.name);
     let mut class_of: BTreeMap<String, u32> = BTreeMap::new();
     let of_row: Vec<Option<u32>> = (0..n_rows)
-        .map(|row| {
-            let cell = baskets::cell(&column.values, row)?;
-            Some(match &value {
-                Some(value) => u32::from(*value == cell),
-                None => {
-                    let next = class_of.len() as u32;
-                    *class_of.entry(cell).or_insert(next)
-                }
-            })
+        .map(|row| match (&value, ends) {
+            (Some(value), _) => {
+                baskets::cell(&column.values, row).map(|cell| u32::from(*value == cell))
+            }
+            (None, Some(ends)) => {
+                let number = baskets::number(&column.values, row)?;
+                Some(ends.partition_point(|end| *end < number) as u32)
+            }
+            (None, None) => {
+                let next = class_of.len() as u32;
+                let cell = baskets::cell(&column.values, row)?;
+                Some(*class_of.entry(cell).or_insert(next))
+            }
         })
         .collect();
+    if class_of.len() > MOST_CLASSES {
+        return Ok(Cutting::of(columns, n_parts, None));
+    }
     let classes = Classes {
         of_row: &of_row,
         column: &column.name,
@@ -391,6 +416,14 @@ fn items_of(name: &str, columns: &[&RowColumn], baskets: &Baskets) -> Result<Vec
         });
     }
     Ok(items)
+}
+
+/// The role in which a column of whatever type tells things apart.
+pub(super) fn key_role(column_type: ColumnType) -> Role {
+    match column_type {
+        ColumnType::Time => Role::Id,
+        _ => Role::Category,
+    }
 }
 
 pub(super) fn check_columns<'a>(

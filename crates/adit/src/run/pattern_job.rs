@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use crate::mine::rules::{By, Guard};
+use crate::mine::sequences::MOST_ITEMS;
 use crate::source::{BadRowLimit, Format, SourceSettings};
 
 /// Mean cosine of the items of a group, where none is told.
@@ -453,6 +454,8 @@ impl PatternJob {
             )
         } else if s.guard == Guard::Lamp && d.label.is_none() && s.kind == PatternKind::Rules {
             Some("the guard `lamp` is for rules to a label: name it with `data.label`")
+        } else if s.max_items.is_some_and(|n| n > MOST_ITEMS) {
+            Some("`search.max_items` of a sequence is at most 32")
         } else if s.max_gap == Some(0) || s.max_window == Some(0) {
             Some("`search.max_gap` and `search.max_window` are at least 1")
         } else if is_limited && matches!(s.kind, PatternKind::Closed | PatternKind::Maximal) {
@@ -510,9 +513,10 @@ impl PatternJob {
 
     /// Items of a pattern, at most.
     pub fn max_items(&self) -> usize {
-        let usual = match self.search.kind {
-            PatternKind::Rules => 4,
-            _ => usize::MAX,
+        let usual = match (self.search.kind, self.task) {
+            (PatternKind::Rules, _) => 4,
+            (_, PatternTask::Sequences) => MOST_ITEMS,
+            (_, PatternTask::Rules) => usize::MAX,
         };
         self.search.max_items.unwrap_or(usual)
     }

@@ -122,7 +122,11 @@ pub(super) fn begun(
             level: search.level,
             min_support: search.min_support,
             min_confidence: search.min_confidence,
-            max_items: job.max_items().min(data.items.max(1) as usize) as u64,
+            max_items: match job.task {
+                PatternTask::Rules => job.max_items().min(data.items.max(1) as usize) as u64,
+                // Events come again.
+                PatternTask::Sequences => job.max_items() as u64,
+            },
             target: search.target.clone(),
             label: None,
             top: search.top.map(|top| top as u64),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::data::bad_row_warnings;
-use super::pattern_data::{check_columns, odd_lines, warning};
+use super::pattern_data::{check_columns, key_role, odd_lines, warning};
 use super::pattern_job::{PatternForm, PatternJob};
 use super::{Context, RunError};
 use crate::engine::Session;
@@ -109,12 +109,8 @@ fn events(
     };
     let beside = !data.labels.is_empty();
     let label = data.label.as_ref().filter(|_| wants_labels);
-    let mut wanted: Vec<(&String, Role)> = vec![(entity, Role::Category), (event, Role::Category)];
-    wanted.extend(
-        label
-            .filter(|_| !beside)
-            .map(|label| (label, Role::Category)),
-    );
+    let mut wanted: Vec<&String> = vec![entity, event];
+    wanted.extend(label.filter(|_| !beside));
     let time = data.time.as_ref();
     let opened = open(&job.source_settings(), &wanted, time, spool, context)?;
     let Opened {
@@ -185,7 +181,7 @@ fn events(
             inputs: data.labels.clone(),
             ..job.source_settings()
         };
-        let wanted = [(entity, Role::Category), (label, Role::Category)];
+        let wanted = [entity, label];
         let opened = open(&settings, &wanted, None, spool, context)?;
         loaded.warnings.extend(opened.warnings);
         loaded.origins.extend(opened.origins);
@@ -227,6 +223,16 @@ fn with_labels(
     for value in values.iter().flatten() {
         *n_of.entry(value.as_str()).or_insert(0usize) += 1;
     }
+    if n_of.is_empty() {
+        let of =
+            |names: Option<&String>| names.map_or("nothing".into(), |name| format!("`{name}`"));
+        let reason = format!(
+            "no entity of the events has a value of `{label}`: the events are of {} and others, the labels of {}",
+            of(entities.first()),
+            of(label_of.keys().min())
+        );
+        return Err(fault("data.label", &reason));
+    }
     let known: Vec<&str> = n_of.keys().copied().collect();
     let positive = match &job.data.positive {
         Some(positive) if n_of.contains_key(positive.as_str()) => positive.as_str(),
@@ -243,8 +249,18 @@ fn with_labels(
         }
         None => {
             let reason = format!(
-                "`{label}` has {} values among the entities, so the one that is asked for has to be named with `--positive`",
-                n_of.len()
+                "`{label}` has {} among the entities ({}){}",
+                if n_of.len() == 1 {
+                    "one value".to_string()
+                } else {
+                    format!("{} values", n_of.len())
+                },
+                known.iter().take(8).copied().collect::<Vec<_>>().join(", "),
+                if n_of.len() == 1 {
+                    ", so there is nothing to tell apart"
+                } else {
+                    ", so the one that is asked for has to be named with `--positive`"
+                }
             );
             return Err(fault("data.label", &reason));
         }
@@ -282,26 +298,26 @@ struct Opened {
 /// Loads some columns of a table. The column of times is read as what it holds.
 fn open(
     settings: &SourceSettings,
-    wanted: &[(&String, Role)],
+    wanted: &[&String],
     time: Option<&String>,
     spool: &Path,
     context: &Context,
 ) -> Result<Opened, RunError> {
     let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
     let table = Table::open(settings, spool, &session, context.watch)?;
-    check_columns(&table, wanted.iter().map(|(name, _)| *name).chain(time))?;
+    check_columns(&table, wanted.iter().copied().chain(time))?;
     let role_of_time = match time {
         Some(name) => time_role(&table, name),
         None => Role::Ignore,
     };
     let roles: Vec<ColumnRole> = (table.schema().iter())
         .map(|column| {
-            let given = wanted.iter().find(|(name, _)| **name == column.name);
+            let given = wanted.iter().find(|name| ***name == column.name);
             let is_time = time == Some(&column.name);
             ColumnRole {
                 name: column.name.clone(),
                 role: match given {
-                    Some((_, role)) => *role,
+                    Some(_) => key_role(column.column_type),
                     None if is_time => role_of_time,
                     None => Role::Ignore,
                 },

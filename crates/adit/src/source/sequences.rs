@@ -4,9 +4,12 @@
 //! begin with `#`, `%` or `@` are notes; `@ITEM=5=apple` names an item.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::baskets::{BasketLines, EachLine, read_line_bytes, read_lines};
+use super::encoding::TextEncoding;
+use super::input::Tap;
 use super::inputs::Inputs;
 use super::{Format, SourceError, SourceSettings};
 use adit_nn::watch::Watch;
@@ -131,6 +134,11 @@ impl Spmf {
     }
 }
 
+/// Bytes of a file that its form is told by, at most.
+const LOOKED_AT: u64 = 1 << 20;
+/// Lines that are no notes, by which the form is told, at most.
+const LINES: usize = 20;
+
 /// Whether the first input is written as SPMF writes sequences: most of its first lines end with `-2`.
 ///
 /// # Errors
@@ -143,13 +151,31 @@ pub fn looks_like_spmf(settings: &SourceSettings, spool: &Path) -> Result<bool, 
     if !matches!(inputs.format, Format::Csv | Format::Tsv) {
         return Ok(false);
     }
-    let head = input.head()?;
-    let text = String::from_utf8_lossy(&head);
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let is_note = |line: &&&str| line.is_empty() || line.starts_with(['#', '%', '@']);
-    let ended = lines.iter().filter(|line| line.ends_with("-2")).count();
-    let others = lines.len() - lines.iter().filter(is_note).count() - ended;
-    Ok(ended > others)
+    let encoding = TextEncoding::of(&input.head()?, settings.encoding.as_deref())?;
+    let mut text = Vec::new();
+    let decoded = encoding.decode(input.open(&Tap::default())?);
+    decoded
+        .take(LOOKED_AT)
+        .read_to_end(&mut text)
+        .map_err(|error| input.io_error(error))?;
+    Ok(is_spmf(&String::from_utf8_lossy(&text)))
+}
+
+fn is_spmf(text: &str) -> bool {
+    let is_note = |line: &&str| line.is_empty() || line.starts_with(['#', '%', '@']);
+    let lines = text.lines().map(str::trim).filter(|line| !is_note(line));
+    let (mut ended, mut others) = (0, 0);
+    for line in lines.take(LINES) {
+        let ends = line.split_whitespace().next_back() == Some("-2");
+        // The last line may be cut off.
+        let goes_on = line.split_whitespace().any(|word| word == "-1");
+        if ends || goes_on {
+            ended += 1;
+        } else {
+            others += 1;
+        }
+    }
+    ended > others
 }
 
 #[cfg(test)]
@@ -197,6 +223,16 @@ mod tests {
             );
             assert_eq!(found.bad_rows[0].line, 2);
         }
+    }
+
+    #[test]
+    fn the_form_is_told_by_lines_that_are_no_notes() {
+        let names: String = (0..900)
+            .map(|k| format!("@ITEM={k}=thing-{k}-2\n"))
+            .collect();
+        assert!(names.len() > 4096 && is_spmf(&(names.clone() + "1 -1 2 -1 -2\n")));
+        assert!(is_spmf(&("7 -1 ".repeat(2000))), "a line that is cut off");
+        assert!(!is_spmf("login,step-2\nlogin,step-2\n") && !is_spmf(&names) && !is_spmf(""));
     }
 
     proptest::proptest! {

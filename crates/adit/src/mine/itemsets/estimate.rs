@@ -9,6 +9,8 @@ use crate::represent::transactions::Transactions;
 
 /// Probes over all first items, for each of several estimates.
 const PROBES: usize = 2_000;
+/// Words that all probes look at, at most: seconds.
+const MOST_WORK: f64 = 2e10;
 /// Estimates, of which the one in the middle is told.
 const PARTS: usize = 7;
 /// Words of bits that are looked at, at most; beyond, there is no estimate.
@@ -44,6 +46,12 @@ pub fn estimate_frequent(
     }
     let least = u64::from(min_count);
     let n_probes = (PROBES / frequent.len().max(1)).clamp(1, 400);
+    // The first step of a probe looks at half of the others on average, later ones at few.
+    let work =
+        PARTS as f64 * n_probes as f64 * (frequent.len() as f64).powi(2) / 2.0 * n_words as f64;
+    if work > MOST_WORK {
+        return None;
+    }
     let below = |first: usize, part: usize| -> f64 {
         let probe = |k: usize| {
             let mut cover = columns[first].clone();

@@ -4,6 +4,7 @@
 //! A set that is frequent in all baskets is frequent in one of the parts at least.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use adit_nn::kernels::bits;
 use rayon::prelude::*;
@@ -22,8 +23,15 @@ pub struct PartSearch {
     asked: f64,
     /// Sorted, each once.
     sets: Vec<Vec<u32>>,
+    /// The largest share of a part that holds each.
+    shares: Vec<f64>,
     counts: Vec<u64>,
 }
+
+/// Bytes of a set besides its items: its share, its count, and what it takes to hold it.
+const BYTES_OF_SET: u64 = 56;
+/// Bytes of an item.
+const BYTES_OF_ITEM: u64 = 4;
 
 impl PartSearch {
     /// A search for sets that a share of all baskets hold. The settings' least count and `top` play no part.
@@ -33,6 +41,7 @@ impl PartSearch {
             share,
             asked: share,
             sets: Vec::new(),
+            shares: Vec::new(),
             counts: Vec::new(),
         }
     }
@@ -61,11 +70,55 @@ impl PartSearch {
         if let Some(shortage) = found.shortage() {
             self.share = self.share.max(f64::from(shortage.fits) / part.len() as f64);
         }
-        self.sets
-            .extend(found.iter().map(|(items, _)| items.to_vec()));
-        self.sets.par_sort_unstable();
-        self.sets.dedup();
+        self.merge(&found, part.len());
+        self.fit();
         Ok(())
+    }
+
+    /// Adds what was found in a part of `n` baskets.
+    fn merge(&mut self, found: &Itemsets, n: usize) {
+        let old = std::mem::take(&mut self.sets).into_iter();
+        let mut all: Vec<(Vec<u32>, f64)> = old.zip(std::mem::take(&mut self.shares)).collect();
+        let share = |count: u32| f64::from(count) / n as f64;
+        all.extend(
+            found
+                .iter()
+                .map(|(items, count)| (items.to_vec(), share(count))),
+        );
+        all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        // Of doubles the first has the largest share.
+        all.dedup_by(|later, first| later.0 == first.0);
+        (self.sets, self.shares) = all.into_iter().unzip();
+    }
+
+    /// Raises the share until the sets of all parts fit into memory. A set of this share of all baskets has it in one of
+    /// the parts, so none that counts is lost.
+    fn fit(&mut self) {
+        let bytes = |set: &Vec<u32>| BYTES_OF_SET + BYTES_OF_ITEM * set.len() as u64;
+        let all: u64 = self.sets.iter().map(bytes).sum();
+        if all <= self.settings.memory {
+            return;
+        }
+        let mut by_share: Vec<(f64, u64)> = self
+            .shares
+            .iter()
+            .copied()
+            .zip(self.sets.iter().map(bytes))
+            .collect();
+        by_share.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut sum = 0;
+        let first_too_much = by_share.iter().position(|(_, bytes)| {
+            sum += bytes;
+            sum > self.settings.memory
+        });
+        if let Some(at) = first_too_much {
+            // All sets above the share of the first that is too much; those of the same share go with it.
+            self.share = self.share.max(by_share[at].0.next_up());
+        }
+        let least = self.share;
+        let mut keeps = self.shares.iter().map(|share| *share >= least);
+        self.sets.retain(|_| keeps.next().unwrap_or(false));
+        self.shares.retain(|share| *share >= least);
     }
 
     fn longest(&self) -> usize {
@@ -76,7 +129,17 @@ impl PartSearch {
     /// Counts a part, after all were searched.
     pub fn count(&mut self, part: &Transactions) {
         self.counts.resize(self.sets.len(), 0);
-        let columns = Columns::new(part, &self.sets);
+        let n_items = self.sets.iter().filter(|set| set.len() == 1).count().max(1);
+        // As many baskets at a time as have their bits in the memory that there is.
+        let words = (self.settings.memory as usize / 8 / n_items).max(64);
+        for start in (0..part.len()).step_by(words * 64) {
+            let range = start..part.len().min(start + words * 64);
+            self.count_slice(part, range);
+        }
+    }
+
+    fn count_slice(&mut self, part: &Transactions, range: Range<usize>) {
+        let columns = Columns::new(part, range, &self.sets);
         let ends = ends_of_firsts(&self.sets);
         let starts = [0].into_iter().chain(ends.iter().copied());
         let mut rest = &mut self.counts[..];
@@ -166,14 +229,14 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(part: &Transactions, sets: &[Vec<u32>]) -> Columns {
-        let n_words = part.len().div_ceil(64);
+    fn new(part: &Transactions, range: Range<usize>, sets: &[Vec<u32>]) -> Columns {
+        let n_words = range.len().div_ceil(64);
         // Every item of a frequent set is a frequent set.
         let single = sets.iter().filter(|set| set.len() == 1);
         let mut of_item: HashMap<u32, Vec<u64>> =
             single.map(|set| (set[0], vec![0; n_words])).collect();
-        for (at, basket) in part.baskets().enumerate() {
-            for item in basket {
+        for (at, place) in range.enumerate() {
+            for item in part.basket(place) {
                 if let Some(words) = of_item.get_mut(item) {
                     words[at / 64] |= 1 << (at % 64);
                 }
@@ -290,6 +353,7 @@ mod tests {
         let found = search.finish(400);
         let shortage = found.shortage().unwrap();
         assert_eq!(shortage.asked, 8);
+        assert!(found.len() * 60 < 100_000, "all parts together fit");
         let all = ItemsetSettings::frequent(shortage.fits);
         let whole = all.mine(&of(&baskets), &|_, _| true).unwrap();
         assert_eq!(in_order(&found), in_order(&whole));

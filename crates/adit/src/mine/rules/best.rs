@@ -10,6 +10,8 @@ use crate::represent::transactions::Transactions;
 
 /// Most frequent sets that are looked at first, for each rule that is wanted.
 const SETS_FOR_ONE: usize = 8;
+/// Bytes of a set of a few items.
+const BYTES_OF_SET: u64 = 32;
 /// And at least so many.
 const LEAST_SETS: usize = 4_096;
 
@@ -23,7 +25,8 @@ impl RuleSettings {
         grouped: &Grouped,
         goes_on: GoesOn,
     ) -> Result<Explored, MineError> {
-        let mut n_sets = n.saturating_mul(SETS_FOR_ONE).max(LEAST_SETS);
+        let most = (self.memory / BYTES_OF_SET) as usize;
+        let mut n_sets = n.saturating_mul(SETS_FOR_ONE).max(LEAST_SETS).min(most);
         let bound = loop {
             let settings = ItemsetSettings {
                 top: Some(n_sets),
@@ -35,11 +38,11 @@ impl RuleSettings {
             if let Some(worst) = rules.get(n - 1) {
                 break self.least_count_of(worst, by, transactions);
             }
-            if first.n_itemsets < n_sets as u64 {
-                // These are all there are.
+            if first.n_itemsets < n_sets as u64 || n_sets >= most {
+                // These are all there are, or all that fit; the search that follows keeps to the memory by itself.
                 break LEAST_COUNT;
             }
-            n_sets = n_sets.saturating_mul(4);
+            n_sets = n_sets.saturating_mul(4).min(most);
         };
         let all = self.sets_of(bound);
         let mut explored = self.explore_sets(&all, transactions, grouped, goes_on)?;

@@ -314,6 +314,9 @@ impl RuleSettings {
     ) -> Result<RulesFound, MineError> {
         let transactions = &grouped.transactions;
         let (searched, held_out) = halves(transactions.len(), unit, self.seed);
+        if unit.is_some() && held_out.is_empty() && transactions.len() > 1 {
+            return Err(MineError::OneUnit);
+        }
         let (first, second) = (
             transactions.select(&searched),
             transactions.select(&held_out),

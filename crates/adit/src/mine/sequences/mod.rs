@@ -29,6 +29,8 @@ use super::MineError;
 use super::bar::{Bar, Budget, Shortage};
 use crate::represent::sequences::Sequences;
 
+/// Items of a pattern, at most: longer ones say nothing more to a person.
+pub const MOST_ITEMS: usize = 32;
 /// Bytes of a pattern besides its elements.
 const BYTES_OF_PATTERN: u64 = 40;
 /// Bytes of an element besides its items, as it is allocated.
@@ -94,8 +96,24 @@ impl SequencePattern {
     }
 }
 
+/// As [`without_item`]; `None` where a sequence can hold the whole and not the rest, because what is left lies further
+/// apart than the limits allow.
+fn part_without(elements: &[Vec<u32>], place: usize, limits: &Limits) -> Option<Vec<Vec<u32>>> {
+    let mut before = 0;
+    for (k, element) in elements.iter().enumerate() {
+        if before == place && element.len() == 1 {
+            let is_within = k > 0 && k + 1 < elements.len();
+            if is_within && limits.gap.is_some() {
+                return None;
+            }
+        }
+        before += element.len();
+    }
+    Some(without_item(elements, place))
+}
+
 /// The elements without the item at a place, counted over all of them.
-pub(super) fn without_item(elements: &[Vec<u32>], place: usize) -> Vec<Vec<u32>> {
+fn without_item(elements: &[Vec<u32>], place: usize) -> Vec<Vec<u32>> {
     let mut seen = 0;
     let mut rest = Vec::with_capacity(elements.len());
     for element in elements {
@@ -211,7 +229,7 @@ impl SequenceSettings {
         }
     }
 
-    /// The patterns of some sequences, in an order that depends on nothing but the sequences. `labels` tells of every
+    /// The patterns of some sequences, of 32 items at most, in an order that depends on nothing but the sequences. `labels` tells of every
     /// sequence whether it has the label.
     ///
     /// # Errors
@@ -233,7 +251,7 @@ impl SequenceSettings {
             sequences,
             labels,
             // Whether a pattern is closed is told by those with one item more.
-            max_items: self.max_items.saturating_add(usize::from(!is_all)),
+            max_items: self.max_items.min(MOST_ITEMS) + usize::from(!is_all),
             limits: self.limits,
             bar: &bar,
             first_only: self.limits.are_none() && sequences.is_of_single_items(),
@@ -274,7 +292,7 @@ impl SequenceSettings {
         let least = bar.least();
         all.retain(|pattern| pattern.count >= least);
         if !is_all {
-            all = kept::outermost(all, self.kind, self.max_items);
+            all = kept::outermost(all, self.kind, self.max_items.min(MOST_ITEMS));
         }
         if let Some(top) = self.top {
             all.sort_by(|a, b| {

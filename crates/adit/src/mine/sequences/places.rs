@@ -52,8 +52,10 @@ pub(super) fn holds(
             }
             let begin = match k.checked_sub(1) {
                 None => Some(at),
-                Some(before) => (ways[before].iter())
-                    .filter(|(end, begin)| at - end <= gap && at - begin <= window && *end < at)
+                // Ends ascend, so those that are near enough come last.
+                Some(before) => (ways[before].iter().rev())
+                    .take_while(|(end, _)| at - end <= gap.min(window))
+                    .filter(|(_, begin)| at - begin <= window)
                     .map(|(_, begin)| *begin)
                     .max(),
             };

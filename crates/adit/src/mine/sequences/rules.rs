@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::contrast::{CountsOf, contrast};
 use super::order::Searched;
 use super::places::Limits;
-use super::{SequencePattern, SequenceSettings, without_item};
+use super::{SequencePattern, SequenceSettings, part_without};
 use crate::mine::MineError;
 use crate::mine::bar::Shortage;
 use crate::mine::halves::halves;
@@ -242,10 +242,9 @@ impl SequenceRuleSettings {
         }
         let is_own = |p: &&SequencePattern| {
             (0..p.n_items()).all(|place| {
-                let part = without_item(&p.elements, place);
-                by_elements
-                    .get(part.as_slice())
-                    .is_none_or(|of| of.count != p.count)
+                let part = part_without(&p.elements, place, &self.limits);
+                let of = part.and_then(|part| by_elements.get(part.as_slice()));
+                of.is_none_or(|of| of.count != p.count)
             })
         };
         let sizes = match self.guard {
@@ -384,6 +383,9 @@ impl SequenceRuleSettings {
         goes_on: GoesOn,
     ) -> Result<SequenceRules, MineError> {
         let (searched, held_out) = halves(sequences.len(), unit, self.seed);
+        if unit.is_some() && held_out.is_empty() && sequences.len() > 1 {
+            return Err(MineError::OneUnit);
+        }
         let (first, second) = (sequences.select(&searched), sequences.select(&held_out));
         let labels_of = |which: &[usize]| -> Vec<bool> {
             match question {
@@ -404,8 +406,16 @@ impl SequenceRuleSettings {
         explored.candidates.truncate(MOST_TESTED);
         let n_not_explored = (all - explored.candidates.len()) as u64;
         let other = Searched::new(&second, self.limits, self.seed);
-        let again = |c: &Candidate| self.counted(&c.elements, &other, with(&second_labels));
+        let again = |c: &Candidate| {
+            if !goes_on(0, 0) {
+                return (RuleCounts::default(), 1.0);
+            }
+            self.counted(&c.elements, &other, with(&second_labels))
+        };
         let tested: Vec<(RuleCounts, f64)> = explored.candidates.par_iter().map(again).collect();
+        if !goes_on(0, 0) {
+            return Err(MineError::Cancelled);
+        }
         let p_values: Vec<f64> = tested.iter().map(|t| t.1).collect();
         let passes = holm(&p_values, self.level);
         let judged = explored.candidates.drain(..).zip(tested).zip(passes);
@@ -469,7 +479,7 @@ impl SequenceRuleSettings {
                 rule.counts = self.counted(&rule.elements, &whole, question).0;
             });
         }
-        fold(&mut found.kept);
+        fold(&mut found.kept, &self.limits);
     }
 
     /// The least p-value of any pattern, for every time that the order within all sequences is drawn anew.
@@ -514,6 +524,9 @@ impl SequenceRuleSettings {
             })
             .collect();
         let of_pattern = |pattern: &SequencePattern| -> Vec<f64> {
+            if !goes_on(0, 0) {
+                return vec![1.0; drawn.len()];
+            }
             let own = searched.holding(&pattern.elements);
             let one = own.len() as u64;
             let mut known: HashMap<u64, f64> = HashMap::new();
@@ -534,11 +547,13 @@ impl SequenceRuleSettings {
             a
         };
         let none = || vec![1.0; drawn.len()];
-        Ok(found
-            .patterns
-            .par_iter()
-            .map(of_pattern)
-            .reduce(none, least))
+        let all = found.patterns.par_iter().map(of_pattern);
+        let all = all.reduce(none, least);
+        if goes_on(0, 0) {
+            Ok(all)
+        } else {
+            Err(MineError::Cancelled)
+        }
     }
 }
 
@@ -607,7 +622,7 @@ impl Explored {
 }
 
 /// Notes for every pattern that hardly ever occurs without a longer one that this speaks for it.
-fn fold(rules: &mut [SequenceRule]) {
+fn fold(rules: &mut [SequenceRule], limits: &Limits) {
     let place_of: HashMap<Vec<Vec<u32>>, usize> = (rules.iter().enumerate())
         .map(|(at, rule)| (rule.elements.clone(), at))
         .collect();
@@ -618,8 +633,8 @@ fn fold(rules: &mut [SequenceRule]) {
     for at in order {
         let speaker = rules[at].folded_under.unwrap_or(at);
         for place in 0..n_items(&rules[at]) {
-            let part = without_item(&rules[at].elements, place);
-            let Some(&smaller) = place_of.get(&part) else {
+            let part = part_without(&rules[at].elements, place, limits);
+            let Some(&smaller) = part.and_then(|part| place_of.get(&part)) else {
                 continue;
             };
             let holds_it =

@@ -373,6 +373,7 @@ fn two_hundred_of_sequences() {
         (Guard::Permutation, false, Limits::default()),
         (Guard::Holdout, true, Limits::default()),
         (Guard::Lamp, true, Limits::default()),
+        (Guard::Lamp, true, next),
         (Guard::Permutation, true, Limits::default()),
     ] {
         let settings = SequenceRuleSettings {
@@ -450,4 +451,53 @@ fn settings_that_cannot_be_are_refused() {
             .mine(&sequences, question, None, &|_, _| true)
             .is_err()
     );
+}
+
+#[test]
+fn within_a_gap_a_pattern_does_not_hold_what_lies_around_its_middle() {
+    // A, B, C follow each other in some sequences, A and C in others: neither tells the other.
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let sequences = (0..900).map(|k| {
+        let mut sequence: Vec<Vec<u32>> =
+            (0..6).map(|_| vec![rng.random_range(0..12u32)]).collect();
+        let events: &[u32] = match k % 9 {
+            0 | 1 => &[12, 13, 14],
+            2..=4 => &[12, 14],
+            _ => &[14, 13, 12],
+        };
+        let at = rng.random_range(0..=sequence.len());
+        for &event in events.iter().rev() {
+            sequence.insert(at, vec![event]);
+        }
+        sequence
+    });
+    let sequences = Sequences::from_codes(names(15), sequences);
+    let next = SequenceRuleSettings {
+        limits: Limits {
+            gap: Some(1),
+            window: None,
+        },
+        ..rules(Guard::None)
+    };
+    let found = next.mine(&sequences, Question::Order, None, &|_, _| true);
+    let kept = found.unwrap().kept;
+    let place = |e: &[u32]| {
+        let pattern: Vec<Vec<u32>> = e.iter().map(|&item| vec![item]).collect();
+        kept.iter().position(|r| r.elements == pattern)
+    };
+    let (whole, hole) = (place(&[12, 13, 14]).unwrap(), place(&[12, 14]).unwrap());
+    assert!(kept[whole].counts.count == 200 && kept[hole].folded_under.is_none());
+    assert!(kept[place(&[12, 13]).unwrap()].folded_under == Some(whole));
+}
+
+#[test]
+fn one_entity_cannot_be_halved() {
+    let all = (0..40).map(|_| vec![vec![0], vec![1]]);
+    let sequences = Sequences::from_codes(names(2), all);
+    let unit = vec![7; 40];
+    let mine = |unit: Option<&[u64]>| {
+        rules(Guard::Holdout).mine(&sequences, Question::Order, unit, &|_, _| true)
+    };
+    assert!(matches!(mine(Some(&unit)), Err(MineError::OneUnit)));
+    assert!(mine(None).is_ok());
 }
