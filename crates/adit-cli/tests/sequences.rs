@@ -2,18 +2,7 @@
 
 mod tool;
 
-use tool::{Bench, Ended, result};
-
-/// Numbers below any other, by chance.
-fn drawn() -> impl FnMut(u64) -> u64 {
-    let mut state = 88_172_645_463_325_252u64;
-    move |of| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) % of
-    }
-}
+use tool::{Bench, Ended, drawn, result};
 
 /// Histories of eight events by chance; in a share of them, `in_order` of 20, search, cart and pay follow each other,
 /// in others the same three come in any order.

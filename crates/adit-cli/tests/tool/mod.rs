@@ -322,3 +322,31 @@ pub fn cells(bench: &Bench, file: &str, column: &str) -> Vec<String> {
         .map(|mut line| line.nth(at).expect("a cell"))
         .collect()
 }
+
+/// Numbers below any other, by chance.
+pub fn drawn() -> impl FnMut(u64) -> u64 {
+    let mut state = 88_172_645_463_325_252u64;
+    move |of| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) % of
+    }
+}
+
+/// The rules of a search, each as `a+b > c`.
+pub fn rules_in_words(found: &serde_json::Value) -> Vec<String> {
+    let patterns = found["patterns"].as_array().expect("a list");
+    patterns
+        .iter()
+        .map(|p| {
+            let items: Vec<&str> = p["items"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter_map(|i| i.as_str())
+                .collect();
+            format!("{} > {}", items.join("+"), p["then"].as_str().unwrap_or(""))
+        })
+        .collect()
+}
