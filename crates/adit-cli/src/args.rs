@@ -313,6 +313,8 @@ pub struct LearnArgs {
     /// Text column (repeatable; two make a pair)
     #[arg(long = "text", value_name = "COL")]
     pub texts: Vec<String>,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// Pretrained text encoder: a name in the model store or a folder
     #[arg(long, value_name = "NAME|DIR")]
     pub encoder: Option<String>,
@@ -391,6 +393,31 @@ pub struct LearnArgs {
     pub output: OutputArgs,
 }
 
+/// Events whose entities are what is learned about.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// DATA are events, any number of each entity; this file has a row and the target an entity (repeatable)
+    #[arg(long, value_name = "FILE", requires_all = ["entity", "time"])]
+    pub labels: Vec<String>,
+    /// With --labels: rows that are only judged on (repeatable) [default: a fifth is held back]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "labels",
+        conflicts_with = "test"
+    )]
+    pub test_labels: Vec<String>,
+    /// With --labels: column of both files that tells whose a row is
+    #[arg(long, value_name = "COL", requires = "labels")]
+    pub entity: Option<String>,
+    /// With --labels: column of the events' times, or of numbers that give their order
+    #[arg(long, value_name = "COL", requires = "labels")]
+    pub time: Option<String>,
+    /// With --labels: column of the labels; events from that moment on are not seen
+    #[arg(long, value_name = "COL", requires = "labels")]
+    pub cutoff: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// Folder of a finished run
@@ -398,6 +425,9 @@ pub struct PredictArgs {
     /// Files, globs, folders, or - for standard input
     #[arg(required = true, value_name = "DATA")]
     pub inputs: Vec<String>,
+    /// Events of the rows' entities, for a run that learned from such (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub events: Vec<String>,
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,

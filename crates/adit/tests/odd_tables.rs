@@ -117,6 +117,7 @@ fn odd_tables_are_learned_from_or_refused() {
                 ..SplitSection::default()
             },
             windows: None,
+            events: None,
             decision: Default::default(),
             class_weights: Default::default(),
             transformer: TransformerSection {

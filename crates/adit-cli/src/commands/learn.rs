@@ -7,8 +7,8 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, ClassWeights, Costs, DataSection, DecisionSection, Job, Outcome, PatternJob,
-    SplitSection, TransformerSection,
+    self, ClassWeights, Costs, DataSection, DecisionSection, EventsSection, Job, Outcome,
+    PatternJob, SplitSection, TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
 
@@ -64,14 +64,28 @@ fn run_patterns(text: &str, args: &RunArgs, session: &Session) -> Result<ExitCod
 pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode, CliError> {
     let stem = stem(&args.inputs);
     let name = format!("{stem}-{}", args.target.replace(['/', '\\', ' '], "_"));
+    let history = args.history;
+    let events = history
+        .entity
+        .zip(history.time)
+        .map(|(entity, time)| EventsSection {
+            inputs: args.inputs.clone(),
+            entity,
+            time,
+            cutoff: history.cutoff,
+        });
+    let (inputs, test) = match events {
+        Some(_) => (history.labels, history.test_labels),
+        None => (args.inputs, args.test),
+    };
     let job = Job {
         task,
         title: args.title,
         seed: args.seed,
         out: None,
         data: DataSection {
-            inputs: args.inputs,
-            test: args.test,
+            inputs,
+            test,
             validation: args.validation,
             target: args.target,
             positive: args.positive,
@@ -94,6 +108,7 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             ..SplitSection::default()
         },
         windows: None,
+        events,
         decision: DecisionSection {
             coverage: args.decision.coverage,
             costs: args

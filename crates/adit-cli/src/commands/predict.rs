@@ -11,6 +11,7 @@ pub fn predict(args: PredictArgs, session: &Session) -> Result<ExitCode, CliErro
     let job = PredictJob {
         source: source_settings(&args.inputs, &args.source)?,
         run: args.run,
+        events: args.events,
         output: args.output,
         member: args.member,
         overwrite: args.force,

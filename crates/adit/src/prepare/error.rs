@@ -19,6 +19,12 @@ pub enum PrepareError {
         nearest: Option<String>,
     },
 
+    #[error("column `{column}` is not {wanted}")]
+    NotAMoment {
+        column: String,
+        wanted: &'static str,
+    },
+
     #[error("two columns are given as the target: `{first}` and `{second}`")]
     TwoTargets { first: String, second: String },
 
@@ -167,6 +173,9 @@ impl PrepareError {
             ),
             Self::TwoTargets { .. } => "run once for each target and set the other to `ignore`".into(),
             Self::TwoRoles { .. } => "give each column one role".into(),
+            Self::NotAMoment { .. } => {
+                "name a column of times or numbers; `adit profile` shows what each column is read as".into()
+            }
             Self::WrongType { column, .. } => {
                 format!("give `{column}` another role, or `ignore`")
             }

@@ -6,7 +6,7 @@ use super::category::{Categories, Limits};
 use super::number::Scaling;
 use super::target::{TargetPlan, numbers_of};
 use super::text::number_name;
-use super::{PrepareError, Role, RowColumn, Rows, Task, Values, Windows, molecule};
+use super::{Histories, PrepareError, Role, RowColumn, Rows, Task, Values, Windows, molecule};
 use crate::chemistry;
 
 /// Version of the saved form.
@@ -55,7 +55,10 @@ pub struct Preparation {
     /// How columns are made that a table does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) windows: Option<Windows>,
-    /// Their names.
+    /// How columns are made of the events of a row's entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) histories: Option<Histories>,
+    /// Names of columns that were made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) derived: Vec<String>,
 }
@@ -143,14 +146,28 @@ impl Preparation {
             carried,
             target,
             windows: None,
+            histories: None,
             derived: Vec::new(),
         })
     }
 
     /// The preparation of rows that were extended by windows, with the names of the columns that these made.
     pub fn with_windows(mut self, windows: Windows, derived: Vec<String>) -> Self {
-        (self.windows, self.derived) = (Some(windows), derived);
+        self.windows = Some(windows);
+        self.derived.extend(derived);
         self
+    }
+
+    /// The preparation of rows that were extended by the events of their entities, with the names of the columns.
+    pub fn with_histories(mut self, histories: Histories, derived: Vec<String>) -> Self {
+        self.histories = Some(histories);
+        self.derived.extend(derived);
+        self
+    }
+
+    /// How columns are made of a table of events, if any are.
+    pub fn histories(&self) -> Option<&Histories> {
+        self.histories.as_ref()
     }
 
     /// How columns are made from a row's past, if any are; they need all rows of an entity together.

@@ -10,6 +10,7 @@ mod category;
 mod dataset;
 mod error;
 mod fit;
+mod histories;
 mod leaks;
 mod load;
 mod molecule;
@@ -32,6 +33,7 @@ pub use assign::{RoleSettings, assign_roles, guess_task};
 pub use dataset::*;
 pub use error::PrepareError;
 pub use fit::{Preparation, PrepareSettings};
+pub use histories::{Events, Histories};
 pub use load::{Words, WordsFound, load, load_counted, stream};
 #[cfg(test)]
 pub use molecule::molecule_column;

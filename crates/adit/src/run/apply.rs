@@ -27,6 +27,8 @@ pub struct PredictJob {
     pub run: PathBuf,
     pub source: SourceSettings,
     /// `.parquet`, `.csv` or `.jsonl`.
+    /// Files of events, for a run that reads such.
+    pub events: Vec<String>,
     pub output: PathBuf,
     /// Another member than the recommended one.
     pub member: Option<String>,
@@ -75,6 +77,10 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
                 windows.extend(&mut rows)?;
                 Box::new(chunks(&rows).into_iter().map(Ok))
             }
+            None if predictor.preparation.histories().is_some() => {
+                let rows = with_events(job, &predictor, &table, &roles, spool.path(), context)?;
+                Box::new(chunks(&rows).into_iter().map(Ok))
+            }
             None => Box::new(prepare::stream(&table, &roles)?),
         };
     for rows in source {
@@ -108,6 +114,37 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
         member: job.member.clone().unwrap_or(predictor.manifest.chosen),
         n_bad_rows: table.n_bad_rows(),
     })
+}
+
+/// All rows with what the events of their entities say.
+fn with_events(
+    job: &PredictJob,
+    predictor: &Predictor,
+    table: &Table,
+    roles: &[prepare::ColumnRole],
+    spool: &Path,
+    context: &Context,
+) -> Result<Rows, RunError> {
+    let Some(histories) = predictor.preparation.histories() else {
+        return Ok(prepare::load(table, roles)?);
+    };
+    if job.events.is_empty() {
+        return Err(RunError::NoEvents {
+            run: job.run.clone(),
+        });
+    }
+    let settings = SourceSettings {
+        inputs: job.events.clone(),
+        ..job.source.clone()
+    };
+    let session =
+        Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+    let columns = (&histories.entity, &histories.time);
+    let at = (spool, &session);
+    let loaded = super::event_data::load(&settings, columns, Some(histories), at, context.watch)?;
+    let mut rows = prepare::load(table, roles)?;
+    histories.extend(&mut rows, &histories.events(&loaded.rows)?)?;
+    Ok(rows)
 }
 
 fn write_chunk(

@@ -6,12 +6,12 @@ use crate::Watch;
 
 use super::division::{self, Division};
 use super::gate::Suspects;
-use super::{Context, Job, RunError, limits};
+use super::{Context, Job, RunError, event_data, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{
-    self, ColumnRole, Dataset, Preparation, PrepareSettings, RoleSettings, Rows, Split,
-    SplitSettings, Suspicion, TestPart,
+    self, ColumnRole, Dataset, Events, Histories, Preparation, PrepareSettings, RoleSettings, Rows,
+    Split, SplitSettings, Suspicion, TestPart,
 };
 use crate::source::{BadRow, Origin, Profile, Table};
 
@@ -70,14 +70,45 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     let profile = table.profile(watch)?;
     let roles = prepare::assign_roles(&profile, &role_settings(job))?;
     let mut warnings = bad_row_warnings(&table);
+    let mut origins = table.origins().to_vec();
+    let mut bad_rows = table.bad_rows().to_vec();
+    let mut event_rows = None;
+    if let Some(section) = &job.events {
+        watch.progress("read", 1, 3, "events");
+        let columns = (&section.entity, &section.time);
+        let settings = job.source_settings(&section.inputs);
+        let found = event_data::load(&settings, columns, None, (spool, &session), watch)?;
+        warnings.extend(found.warnings);
+        origins.extend(found.origins);
+        bad_rows.extend(found.bad_rows);
+        event_rows = Some((section, found.rows));
+    }
+    let histories = match &event_rows {
+        Some((section, rows)) => {
+            let columns = (section.entity.as_str(), section.time.as_str());
+            let fitted = Histories::fit(rows, columns, section.cutoff.as_deref())?;
+            let events = fitted.events(rows)?;
+            if events.n_incomplete > 0 {
+                warnings.push(Warning {
+                    kind: "incomplete_events".into(),
+                    column: None,
+                    message: format!("{} events have no entity or no time", events.n_incomplete),
+                    action: "seen by no row".into(),
+                });
+            }
+            Some((fitted, events))
+        }
+        None => None,
+    };
     let mut reader = PartReader {
+        histories: histories.as_ref(),
         job,
         spool,
         session: &session,
         roles: &roles,
         warnings: &mut warnings,
-        origins: table.origins().to_vec(),
-        bad_rows: table.bad_rows().to_vec(),
+        origins,
+        bad_rows,
         derived: Vec::new(),
         watch,
     };
@@ -109,6 +140,8 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     let mut preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
     if let Some(section) = &job.windows {
         preparation = preparation.with_windows(section.windows(), derived);
+    } else if let Some((fitted, _)) = &histories {
+        preparation = preparation.with_histories(fitted.clone(), derived);
     }
     let dataset = preparation.apply(&rows)?;
     let split_columns = by.columns_to_leave_out(&rows);
@@ -146,6 +179,11 @@ pub fn role_settings(job: &Job) -> RoleSettings {
                     .entry(windows.entity.clone())
                     .or_insert(prepare::Role::Entity);
             }
+            if let Some(events) = &job.events {
+                given
+                    .entry(events.entity.clone())
+                    .or_insert(prepare::Role::Entity);
+            }
             given
         },
     }
@@ -168,8 +206,9 @@ struct PartReader<'a> {
     warnings: &'a mut Vec<Warning>,
     origins: Vec<Origin>,
     bad_rows: Vec<BadRow>,
-    /// Columns that windows made.
+    /// Columns that windows or events made.
     derived: Vec<String>,
+    histories: Option<&'a (Histories, Events<'a>)>,
     watch: &'a dyn Watch,
 }
 
@@ -181,6 +220,18 @@ impl PartReader<'_> {
             self.derived = windows.extend(&mut rows)?;
             if let Some(cap) = section.remaining {
                 windows.add_remaining(&mut rows, &self.job.data.target, cap)?;
+            }
+        }
+        if let Some((histories, events)) = self.histories {
+            let (derived, n_without) = histories.extend(&mut rows, events)?;
+            self.derived = derived;
+            if n_without > 0 {
+                self.warnings.push(Warning {
+                    kind: "no_events".into(),
+                    column: Some(histories.entity.clone()),
+                    message: format!("{n_without} {part} rows have no event before their cut-off"),
+                    action: "kept: their columns of events are empty".into(),
+                });
             }
         }
         let dropped = prepare::drop_missing_target(&mut rows);

@@ -31,6 +31,8 @@ pub enum RunError {
     NotRepeated { rows: usize },
     #[error("no {part} row has a value in the target column `{target}`")]
     NoTarget { part: String, target: String },
+    #[error("{run} was learned from events as well, and none are given", run = run.display())]
+    NoEvents { run: PathBuf },
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -84,6 +86,7 @@ impl RunError {
                  `adit model add hf:sentence-transformers/all-MiniLM-L6-v2` fetches a small one"
                     .to_string(),
             ),
+            RunError::NoEvents { .. } => Some("name their file with `--events FILE`".into()),
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
             RunError::NoSequences => {
                 Some("give a file with a sequence a line, or rows with `--entity` and `--event`".into())

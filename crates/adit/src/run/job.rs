@@ -39,6 +39,9 @@ pub struct Job {
     /// Columns made from what a row's entity did just before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<WindowsSection>,
+    /// Columns made of the events of a row's entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsSection>,
     #[serde(default, skip_serializing_if = "DecisionSection::is_default")]
     pub decision: DecisionSection,
     /// How much a training row counts, by its class.
@@ -159,6 +162,21 @@ pub struct WindowsSection {
     /// Makes the target: how many rows of the entity come after each row, at most so many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<f64>,
+}
+
+/// A table of events, of which the rows' entities have any number each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsSection {
+    /// Files, globs, folders; relative to the job file.
+    pub inputs: Vec<String>,
+    /// Column of both tables that tells whose a row or an event is.
+    pub entity: String,
+    /// Column of the events: times, or numbers that give the order.
+    pub time: String,
+    /// Column of the rows: events from that moment on are not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<String>,
 }
 
 impl WindowsSection {
@@ -304,6 +322,9 @@ impl Job {
         ] {
             *list = list.iter().map(anchor).collect();
         }
+        if let Some(events) = &mut self.events {
+            events.inputs = events.inputs.iter().map(anchor).collect();
+        }
         if let Some(out) = &self.out {
             self.out = Some(base.join(out));
         }
@@ -400,6 +421,17 @@ impl Job {
             return fail(
                 "`windows.length` must be at least 2, and `windows.remaining` at least 1".into(),
             );
+        }
+        if let Some(events) = &self.events {
+            if events.inputs.is_empty() || events.inputs.iter().any(|input| input == "-") {
+                return fail("`events.inputs` names files: standard input is for the rows".into());
+            }
+            if self.windows.is_some() {
+                return fail("`events` and `windows` both make columns: name one of them".into());
+            }
+            if events.entity == events.time || events.entity == self.data.target {
+                return fail("`events.entity` is the column of neither time nor target".into());
+            }
         }
         if self.task == Task::Regress && !self.class_weights.is_default() {
             return fail("`class_weights` are for classes, but a number is predicted".into());

@@ -15,6 +15,7 @@ mod division;
 mod embed;
 mod embedded;
 mod error;
+mod event_data;
 mod export;
 mod gate;
 mod generate;
@@ -56,7 +57,9 @@ pub use error::RunError;
 pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
-pub use job::{ClassWeights, DataSection, Job, SplitSection, TransformerSection, WindowsSection};
+pub use job::{
+    ClassWeights, DataSection, EventsSection, Job, SplitSection, TransformerSection, WindowsSection,
+};
 pub use learn::{Outcome, learn};
 pub use limits::Limits;
 pub use pattern_job::{

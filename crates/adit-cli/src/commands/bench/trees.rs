@@ -24,6 +24,7 @@ pub fn trees(args: BenchTreesArgs, session: &Session) -> Result<(), CliError> {
         },
         split: Default::default(),
         windows: None,
+        events: None,
         decision: Default::default(),
         class_weights: Default::default(),
         transformer: Default::default(),

@@ -1,0 +1,172 @@
+//! Events of customers, summed up until each one's cut-off, from files to predictions.
+
+mod tool;
+
+use std::fmt::Write as _;
+
+use tool::{Bench, drawn};
+
+/// Customers with payments; those with many late ones before their cut-off mostly default. After the cut-off there is
+/// an event that says it outright.
+fn customers(n: usize) -> (String, Vec<String>) {
+    let mut chance = drawn();
+    let mut events = String::from("who,at,kind,amount\n");
+    let mut labels = Vec::new();
+    for who in 0..n {
+        let mut late = 0;
+        for k in 0..4 + chance(10) {
+            let is_late = chance(3) == 0;
+            late += u32::from(is_late);
+            let kind = if is_late { "late" } else { "paid" };
+            let _ = writeln!(
+                events,
+                "c{who},2024-{:02}-{:02},{kind},{}",
+                1 + k % 6,
+                1 + chance(28),
+                chance(500)
+            );
+        }
+        let defaults = chance(100) < if late > 3 { 85 } else { 10 };
+        let after = if defaults { "collection" } else { "bonus" };
+        let _ = writeln!(
+            events,
+            "c{who},2024-08-01,{after},{}",
+            if defaults { 9999 } else { 1 }
+        );
+        labels.push(format!(
+            "c{who},2024-07-{:02},{}",
+            1 + chance(28),
+            u8::from(defaults)
+        ));
+    }
+    (events, labels)
+}
+
+fn file(labels: &[String]) -> String {
+    format!("who,until,default\n{}\n", labels.join("\n"))
+}
+
+const COLUMNS: [&str; 8] = [
+    "--entity", "who", "--time", "at", "--cutoff", "until", "--target", "default",
+];
+
+#[test]
+fn what_customers_did_before_their_cut_off_tells_and_what_came_later_is_not_seen() {
+    let bench = Bench::new();
+    let (events, labels) = customers(900);
+    bench.write("events.csv", &events);
+    bench.write("train.csv", file(&labels[..650]));
+    bench.write("test.csv", file(&labels[650..]));
+    let mut args = vec![
+        "classify",
+        "events.csv",
+        "--labels",
+        "train.csv",
+        "--test-labels",
+        "test.csv",
+        "--seeds",
+        "1",
+        "--epochs",
+        "2",
+        "--folds",
+        "1",
+        "--out",
+        "run",
+        "--quiet",
+    ];
+    args.extend(COLUMNS);
+    bench.adit(&args).ok();
+    let found = tool::result(&bench, "run");
+    let auc = tool::score(&found, "boosted trees", "roc_auc");
+    assert!(
+        (0.75..0.97).contains(&auc),
+        "{auc}: seen, and not given away"
+    );
+    assert_eq!(found["data"]["rows"]["test"].as_u64().unwrap_or(250), 250);
+    let job = std::fs::read_to_string(bench.path("run/job.toml")).expect("a job");
+    assert!(
+        job.contains("[events]") && job.contains("cutoff = \"until\""),
+        "{job}"
+    );
+
+    // The saved run gives what it was judged by, from the files alone.
+    let predict = |name: &str, events: &str| {
+        let args = ["predict", "run", "test.csv", "--events", events, "-o", name];
+        bench.adit(&args).ok();
+        tool::cells(&bench, name, "predicted")
+    };
+    let told = predict("told.csv", "events.csv");
+    assert_eq!(told.len(), 250);
+    // Without what came after the cut-offs nothing changes.
+    let before: Vec<&str> = events
+        .lines()
+        .filter(|line| !line.contains("2024-08-01"))
+        .collect();
+    bench.write("before.csv", before.join("\n") + "\n");
+    assert_eq!(told, predict("again.csv", "before.csv"));
+
+    let error = bench
+        .adit(&["predict", "run", "test.csv", "-o", "none.csv"])
+        .error();
+    assert!(error.contains("--events"), "{error}");
+    bench
+        .adit(&["run", "run/job.toml", "--out", "again", "--quiet"])
+        .ok();
+    assert_eq!(
+        tool::result(&bench, "again")["fingerprint"],
+        found["fingerprint"]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_events_is_named() {
+    let bench = Bench::new();
+    let (events, labels) = customers(60);
+    bench.write("events.csv", &events);
+    bench.write("labels.csv", file(&labels));
+    bench.write("texts.csv", "who,at,kind\nc1,soon,late\nc2,later,paid\n");
+    bench.write(
+        "days.csv",
+        "who,until,default\nc1,17,0\nc2,18,1\nc3,19,0\nc4,20,1\n",
+    );
+    let with = |events: &str, labels: &str, from: &str, to: &str| {
+        let mut args: Vec<String> = ["classify", events, "--labels", labels, "--out", "run"]
+            .map(String::from)
+            .into();
+        args.extend(COLUMNS.iter().map(|c| {
+            if *c == from {
+                to.to_string()
+            } else {
+                c.to_string()
+            }
+        }));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        bench.adit(&args).error()
+    };
+    for (error, named) in [
+        (
+            with("events.csv", "labels.csv", "who", "customer"),
+            "`customer`",
+        ),
+        (with("events.csv", "labels.csv", "at", "when"), "`when`"),
+        (with("events.csv", "labels.csv", "until", "then"), "`then`"),
+        (with("texts.csv", "labels.csv", "", ""), "times or numbers"),
+        (
+            with("events.csv", "days.csv", "", ""),
+            "the same kind of moment",
+        ),
+        (with("missing.csv", "labels.csv", "", ""), "missing.csv"),
+    ] {
+        assert!(error.contains(named), "{named}: {error}");
+        assert!(!bench.path("run").exists(), "{named}");
+    }
+    let error = bench.adit(&[
+        "classify",
+        "events.csv",
+        "--labels",
+        "labels.csv",
+        "--target",
+        "default",
+    ]);
+    assert!(error.stderr.contains("--entity"), "{}", error.stderr);
+}

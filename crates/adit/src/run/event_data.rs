@@ -1,0 +1,73 @@
+//! Loads a table of events.
+
+use std::path::Path;
+
+use super::RunError;
+use super::data::bad_row_warnings;
+use super::pattern_data::check_columns;
+use crate::Watch;
+use crate::engine::Session;
+use crate::explain::Warning;
+use crate::prepare::{self, ColumnRole, Histories, Role, RoleSettings, Rows};
+use crate::source::{BadRow, ColumnType, Origin, SourceSettings, Table};
+
+/// Events as they were read.
+pub(super) struct LoadedEvents {
+    pub rows: Rows,
+    pub origins: Vec<Origin>,
+    pub bad_rows: Vec<BadRow>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Loads the entity, the time, and all columns of numbers and categories; those of `known` histories where these are.
+///
+/// # Errors
+/// Whatever is wrong with the files, or columns that are not there.
+pub(super) fn load(
+    settings: &SourceSettings,
+    (entity, time): (&String, &String),
+    known: Option<&Histories>,
+    (spool, session): (&Path, &Session),
+    watch: &dyn Watch,
+) -> Result<LoadedEvents, RunError> {
+    let table = Table::open(settings, spool, session, watch)?;
+    check_columns(&table, [entity, time].into_iter())?;
+    let role_of_time = match table.schema().iter().find(|column| column.name == *time) {
+        Some(column) if column.column_type == ColumnType::Time => Role::Time,
+        Some(column) if column.column_type != ColumnType::Text => Role::Number,
+        _ => Role::Category,
+    };
+    let mut given = std::collections::BTreeMap::new();
+    given.insert(entity.clone(), Role::Entity);
+    given.insert(time.clone(), role_of_time);
+    let mut roles: Vec<ColumnRole> = match known {
+        Some(known) => {
+            given.extend(known.columns().map(|(name, role)| (name.to_string(), role)));
+            let of = |column: &crate::source::ColumnSchema| ColumnRole {
+                name: column.name.clone(),
+                role: given.get(&column.name).copied().unwrap_or(Role::Ignore),
+                reason: "given".into(),
+            };
+            table.schema().iter().map(of).collect()
+        }
+        None => {
+            let settings = RoleSettings {
+                given: given.clone(),
+                ..RoleSettings::default()
+            };
+            prepare::assign_roles(&table.profile(watch)?, &settings)?
+        }
+    };
+    for role in &mut roles {
+        let is_read = matches!(role.role, Role::Number | Role::Category);
+        if !is_read && !given.contains_key(&role.name) {
+            role.role = Role::Ignore;
+        }
+    }
+    Ok(LoadedEvents {
+        rows: prepare::load(&table, &roles)?,
+        origins: table.origins().to_vec(),
+        bad_rows: table.bad_rows().to_vec(),
+        warnings: bad_row_warnings(&table),
+    })
+}
