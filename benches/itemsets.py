@@ -2,7 +2,7 @@
 
 usage: itemsets.py DATA_FOLDER [--adit BIN] [--rounds N] [--threads N ...] [--mlxtend]
        itemsets.py DATA_FOLDER --whole [--adit BIN] [--rounds N]
-       itemsets.py --drawn N [N ...] [--adit BIN] [--support X]
+       itemsets.py --drawn N [N ...] [--adit BIN] [--support X] [--memory MIB ...]
        itemsets.py --noise [--adit BIN]
 
 Mining time without reading on either side, medians over the rounds; memory is that of a process that reads and mines.
@@ -112,6 +112,7 @@ def main():
     p.add_argument("--noise", action="store_true")
     p.add_argument("--drawn", type=int, nargs="*", default=[])
     p.add_argument("--support", type=float, default=.001)
+    p.add_argument("--memory", type=int, nargs="*", default=[])
     a = p.parse_args()
     if a.noise:
         return noise(a.adit)
@@ -149,6 +150,14 @@ def main():
                 draw(path, n)
                 seconds, sets, mib, read = ours(a.adit, path, a.support, max(a.threads))
                 print(f"| {n} | {sets} | {seconds:.3f} | {read:.2f} | {mib:.0f} |", flush=True)
+                for memory in a.memory:
+                    command = [a.adit, "rules", str(path), "--kind", "itemsets", "--min-support", str(a.support), "--memory", str(memory),
+                               "--out", folder + "/run", "--force", "--json", "--quiet"]
+                    started = time.perf_counter()
+                    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+                    assert found["counts"]["itemsets"] == sets
+                    print(f"whole command, --memory {memory}: {found['data']['form']}, {time.perf_counter() - started:.1f} s, "
+                          f"{found['cost']['peak_rss_bytes'] / 2**20:.0f} MiB", flush=True)
 
 
 main()
