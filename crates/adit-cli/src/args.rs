@@ -1,6 +1,7 @@
 //! The command line, one struct a verb.
 
 mod bench;
+mod pretrain;
 mod rules;
 
 use std::num::NonZeroUsize;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use bench::*;
+pub use pretrain::*;
 pub use rules::*;
 
 /// Data mining with transformers: tables and texts in, checked findings out.
@@ -60,17 +62,19 @@ pub enum Verb {
     /// Find what comes after what more often than random order has it, or what tells a label
     #[command(after_help = SEQUENCES_EXAMPLE)]
     Sequences(SequencesArgs),
-    /// Apply a finished run to new rows
-    #[command(after_help = "Example:\n  adit predict runs/churn new.csv -o predictions.parquet")]
-    Predict(PredictArgs),
-    /// Pre-train a text encoder on your own texts, without labels: go on with one, or begin a new one
+    /// Apply a finished run to new rows, or an encoder of events to histories: what comes next
     #[command(
-        after_help = "Examples:\n  adit pretrain notes.csv --text note --encoder all-minilm-l6-v2 --out notes-encoder\n  adit pretrain notes.csv --text note --from-scratch --out notes-encoder"
+        after_help = "Examples:\n  adit predict runs/churn new.csv -o predictions.parquet\n  adit predict card-encoder events.csv -o next.parquet\n  adit predict card-encoder events.csv --surprise -o surprise.parquet"
+    )]
+    Predict(PredictArgs),
+    /// Pre-train an encoder on your own texts or events, without labels
+    #[command(
+        after_help = "Examples:\n  adit pretrain notes.csv --text note --encoder all-minilm-l6-v2 --out notes-encoder\n  adit pretrain notes.csv --text note --from-scratch --out notes-encoder\n  adit pretrain events.csv --entity customer --time posted_at --out card-encoder"
     )]
     Pretrain(PretrainArgs),
-    /// Turn texts into vectors of a pretrained encoder
+    /// Turn texts, or histories of events, into vectors of a pretrained encoder
     #[command(
-        after_help = "Example:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet"
+        after_help = "Examples:\n  adit embed reviews.csv --text review --encoder all-minilm-l6-v2 -o vectors.parquet\n  adit embed events.csv --encoder card-encoder -o vectors.parquet"
     )]
     Embed(EmbedArgs),
     /// Write a text for every row with a pretrained or fine-tuned T5
@@ -79,6 +83,9 @@ pub enum Verb {
     /// Write a fine-tuned text encoder as a Hugging Face directory
     #[command(after_help = "Example:\n  adit export runs/mrpc mrpc-classifier")]
     Export(ExportArgs),
+    /// Write simulated data to learn Adit on
+    #[command(subcommand)]
+    Demo(DemoVerb),
     /// Measure this machine
     #[command(subcommand)]
     Bench(BenchVerb),
@@ -315,7 +322,8 @@ pub struct LearnArgs {
     pub texts: Vec<String>,
     #[command(flatten)]
     pub history: HistoryArgs,
-    /// Pretrained text encoder: a name in the model store or a folder
+    /// Pretrained text encoder: a name in the model store or a folder; with --labels also the folder of an
+    /// encoder of events
     #[arg(long, value_name = "NAME|DIR")]
     pub encoder: Option<String>,
     /// Class that precision, recall and F1 are about
@@ -420,7 +428,7 @@ pub struct HistoryArgs {
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// Folder of a finished run
+    /// Folder of a finished run, or of an encoder of events
     pub run: PathBuf,
     /// Files, globs, folders, or - for standard input
     #[arg(required = true, value_name = "DATA")]
@@ -431,6 +439,9 @@ pub struct PredictArgs {
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// With an encoder of events: how surprising each event is, a row an event
+    #[arg(long, conflicts_with_all = ["events", "member"])]
+    pub surprise: bool,
     /// Another member of the scoreboard than the recommended one
     #[arg(long, value_name = "NAME")]
     pub member: Option<String>,
@@ -445,7 +456,7 @@ pub struct PredictArgs {
 pub struct EmbedArgs {
     #[command(flatten)]
     pub of: TextArgs,
-    /// Pretrained text encoder: a name in the model store or a folder
+    /// Pretrained text encoder: a name in the model store or a folder; or the folder of an encoder of events
     #[arg(long, value_name = "NAME|DIR")]
     pub encoder: String,
     /// Output file: .parquet, .csv or .jsonl
@@ -513,82 +524,6 @@ pub struct TextArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PretrainArgs {
-    #[command(flatten)]
-    pub of: TextArgs,
-    /// Pretrained text encoder to go on with: a name in the model store or a folder
-    #[arg(
-        long,
-        value_name = "NAME|DIR",
-        required_unless_present = "from_scratch"
-    )]
-    pub encoder: Option<String>,
-    /// Begin a new small encoder, with a vocabulary learned from the texts
-    #[arg(long, conflicts_with = "encoder")]
-    pub from_scratch: bool,
-    /// Tokens of a new encoder's vocabulary, at most
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 8000,
-        requires = "from_scratch"
-    )]
-    pub vocab_size: usize,
-    /// Layers of a new encoder
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "from_scratch")]
-    pub layers: usize,
-    /// Values a token in a new encoder, a multiple of 32
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 256,
-        requires = "from_scratch"
-    )]
-    pub hidden_size: usize,
-    /// Capitals stay apart from small letters in a new encoder
-    #[arg(long, requires = "from_scratch")]
-    pub keep_case: bool,
-    /// Folder that is made, a Hugging Face directory; it must not be there
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Passes over the texts [default: 3, from scratch 20]
-    #[arg(long, value_name = "N")]
-    pub epochs: Option<usize>,
-    /// Highest learning rate [default: 1e-4, from scratch 1e-3]
-    #[arg(long, value_name = "RATE")]
-    pub learning_rate: Option<f64>,
-    /// Longest text in tokens; longer ones are cut
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub max_tokens: usize,
-    /// Tokens a training step, about
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub batch_tokens: usize,
-    /// Share of the tokens that are hidden
-    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
-    pub mask_share: f64,
-    /// Hide all tokens of a word together
-    #[arg(long)]
-    pub whole_words: bool,
-    /// Share of the texts that are held out, to judge by
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
-    pub held_out: f64,
-    /// Every random choice follows from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Go on from an interrupted pre-training
-    #[arg(long)]
-    pub resume: bool,
-    /// Numbers in which linear maps multiply while they learn; weights and sums are f32
-    #[arg(long, value_name = "PRECISION", default_value = "f32")]
-    pub training_precision: ProductsArg,
-    /// Seconds between two writings of the state
-    #[arg(long, value_name = "S", default_value_t = 60.0)]
-    pub checkpoint_seconds: f64,
-    #[command(flatten)]
-    pub source: SourceArgs,
-}
-
-#[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Folder of a finished run
     pub run: PathBuf,
@@ -625,6 +560,25 @@ impl ProductsArg {
             Self::Bf16 => adit::Products::Bf16,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DemoVerb {
+    /// Simulated card histories in which only the order and the timing of events tell fraud and default
+    #[command(
+        after_help = "Example:\n  adit demo events --out cards\n  adit run cards/job.toml --out runs/cards"
+    )]
+    Events {
+        /// Folder that is made; it must not be there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Simulated customers, of whom three in four are learned from
+        #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(10..=100_000_000))]
+        customers: u64,
+        /// Every random choice follows from it
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

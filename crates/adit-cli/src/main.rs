@@ -60,6 +60,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Rules(args) => commands::rules::rules(args, session),
         Verb::Sequences(args) => commands::rules::sequences(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),
+        Verb::Demo(verb) => commands::demo::demo(&verb, session),
         Verb::Bench(verb) => commands::bench::bench(verb, session),
         Verb::Export(args) => commands::export::export(args),
         Verb::Generate(args) => commands::generate::generate(args, session),

@@ -1,6 +1,6 @@
 //! Transformers on CPU: tensors in, tensors out.
 //!
-//! Enters: token ids or rows of numbers and codes, weight files. Leaves: tensors, gradients, weight
+//! Enters: token ids, rows of numbers and codes or events of such, weight files. Leaves: tensors, gradients, weight
 //! bytes. Not here: tables, text, tokenisers, file formats but weights, printing, clocks.
 //!
 //! Given the same input and seed, every result has the same bits for any number of threads.
@@ -10,6 +10,7 @@
 pub mod bert_like;
 pub mod encoder;
 pub mod error;
+pub mod events;
 pub mod gradients;
 #[allow(unsafe_code)]
 pub mod kernels;
@@ -39,6 +40,7 @@ pub mod workspace;
 pub use bert_like::{BertLike, BertLikeConfig, Family, MaskedLm};
 pub use encoder::{Encoder, EncoderClassifier, EncoderConfig};
 pub use error::NnError;
+pub use events::{EventBatch, EventEncoder, EventEncoderConfig, EventStates};
 pub use gradients::Gradients;
 pub use modern_bert::{ModernBert, ModernBertConfig};
 pub use params::{ParamId, Params};

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way through six rooms:
 //! [`source`] → [`prepare`] → [`represent`] → [`mine`] → [`explain`] → [`report`].
-//! Below them lie the floors [`engine`], [`store`] and [`chemistry`], which know no room;
+//! Below them lie the floors [`engine`], [`store`], [`chemistry`] and [`simulated`], which know no room;
 //! [`run`] is the only module that knows them all.
 
 pub mod chemistry;
@@ -13,6 +13,7 @@ pub mod prepare;
 pub mod report;
 pub mod represent;
 pub mod run;
+pub mod simulated;
 pub mod source;
 pub mod store;
 

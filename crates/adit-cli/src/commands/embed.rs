@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use adit::run::{self, EmbedJob};
+use adit::run::{self, EmbedJob, EventEmbedJob};
 
 use super::bench::{precision_of, word};
 use super::{CliError, Session, source_settings};
 use crate::args::EmbedArgs;
 
 pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
+    if run::is_event_encoder(&args.encoder) {
+        return events(&args, session);
+    }
     let job = EmbedJob {
         source: source_settings(&args.of.inputs, &args.source)?,
         texts: args.of.texts,
@@ -42,6 +45,31 @@ pub fn embed(args: EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
             );
         }
     }
+    if done.n_bad_rows > 0 {
+        println!(
+            "warning: {} rows could not be read and were left out",
+            done.n_bad_rows
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn events(args: &EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let job = EventEmbedJob {
+        source: source_settings(&args.of.inputs, &args.source)?,
+        encoder: args.encoder.clone().into(),
+        output: args.output.clone(),
+        overwrite: args.force,
+    };
+    let done = run::embed_events(&job, &session.context())?;
+    session.progress.finish();
+    println!(
+        "{} histories by {}, {} numbers a vector, to {}",
+        done.rows,
+        done.columns.join(", "),
+        done.width,
+        done.output.display()
+    );
     if done.n_bad_rows > 0 {
         println!(
             "warning: {} rows could not be read and were left out",

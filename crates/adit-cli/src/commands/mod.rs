@@ -1,6 +1,7 @@
 //! One module a verb, and what they share.
 
 pub mod bench;
+pub mod demo;
 pub mod embed;
 pub mod export;
 pub mod generate;

@@ -6,7 +6,7 @@ use super::fit::{Encoding, VERSION, days, names, numbers, times};
 use super::text::normalise_text;
 use super::{
     CategoryColumn, Dataset, MoleculeColumn, NumberColumn, Preparation, PrepareError, RowColumn,
-    Rows, TextColumn, molecule,
+    Rows, TextColumn, Values, molecule,
 };
 use crate::chemistry;
 
@@ -52,6 +52,10 @@ impl Preparation {
             categories: Vec::new(),
             texts: Vec::new(),
             molecules: Vec::new(),
+            histories: by_name.values().find_map(|column| match &column.values {
+                Values::Histories(cells) => Some(cells.clone()),
+                _ => None,
+            }),
             target: None,
         };
         for plan in &self.columns {

@@ -137,6 +137,7 @@ fn purpose(role: Role) -> &'static str {
         Role::Entity => "role `entity`",
         Role::Id => "role `id`",
         Role::Ignore => "role `ignore`",
+        Role::History => "history",
     }
 }
 

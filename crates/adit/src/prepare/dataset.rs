@@ -19,6 +19,8 @@ pub enum Values {
     Strings(Vec<Option<String>>),
     /// Milliseconds since 1970-01-01 UTC.
     Times(Vec<Option<i64>>),
+    /// What entities did; made of a table of events, never read from a file.
+    Histories(super::HistoryCells),
 }
 
 /// One loaded column.
@@ -103,6 +105,8 @@ pub struct Dataset {
     pub categories: Vec<CategoryColumn>,
     pub texts: Vec<TextColumn>,
     pub molecules: Vec<MoleculeColumn>,
+    /// Absent where there are no events.
+    pub histories: Option<super::HistoryCells>,
     /// Absent when rows to be predicted bring none.
     pub target: Option<Target>,
 }
@@ -158,11 +162,18 @@ impl RowColumn {
             (Values::Numbers(own), Some(Values::Numbers(more))) => own.extend(more),
             (Values::Strings(own), Some(Values::Strings(more))) => own.extend(more),
             (Values::Times(own), Some(Values::Times(more))) => own.extend(more),
+            (Values::Histories(own), Some(Values::Histories(more)))
+                if std::sync::Arc::ptr_eq(&own.events, &more.events) =>
+            {
+                own.spans.extend(more.spans);
+            }
             (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => {
                 match own {
                     Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
                     Values::Strings(own) => own.extend(std::iter::repeat_n(None, n_more)),
                     Values::Times(own) => own.extend(std::iter::repeat_n(None, n_more)),
+                    // Histories are no ids.
+                    Values::Histories(_) => {}
                 }
             }
             (_, found) => {
@@ -215,6 +226,10 @@ pub fn subset(rows: &Rows, indices: &[usize]) -> Rows {
             Values::Numbers(values) => Values::Numbers(pick(values, indices)),
             Values::Strings(values) => Values::Strings(pick(values, indices)),
             Values::Times(values) => Values::Times(pick(values, indices)),
+            Values::Histories(cells) => Values::Histories(super::HistoryCells {
+                events: std::sync::Arc::clone(&cells.events),
+                spans: pick(&cells.spans, indices),
+            }),
         },
     });
     Rows {
@@ -247,6 +262,7 @@ impl Values {
                 .as_ref()
                 .is_none_or(|text| text.trim().is_empty()),
             Self::Times(values) => values[row].is_none(),
+            Self::Histories(cells) => cells.spans[row].is_empty(),
         }
     }
 }

@@ -294,6 +294,7 @@ pub(super) fn numbers(
             numbers_of(&column.name, &cells, &ids, false)
         }
         Values::Times(_) => Err(wrong_type(column, "a time")),
+        Values::Histories(_) => Err(wrong_type(column, "histories")),
     }
 }
 
@@ -301,6 +302,7 @@ pub(super) fn numbers(
 pub(super) fn times(column: &RowColumn) -> Result<&[Option<i64>], PrepareError> {
     match &column.values {
         Values::Times(values) => Ok(values),
+        Values::Histories(_) => Err(wrong_type(column, "histories")),
         Values::Numbers(_) => Err(wrong_type(column, "numbers")),
         Values::Strings(_) => Err(wrong_type(column, "text")),
     }
@@ -319,6 +321,7 @@ pub(super) fn names(
             .map(|x| x.is_finite().then(|| number_name(x)))
             .collect()),
         Values::Times(_) => Err(wrong_type(column, "a time")),
+        Values::Histories(_) => Err(wrong_type(column, "histories")),
     }
 }
 

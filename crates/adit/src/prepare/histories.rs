@@ -4,10 +4,12 @@
 //! cut-off or after it is never seen.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PrepareError, Role, RowColumn, Rows, Values};
+use super::{EventTable, HISTORY, HistoryCells, PrepareError, Role, RowColumn, Rows, Span, Values};
 
 /// Values of a category that are counted apart, at most: the most frequent.
 const MOST_VALUES: usize = 12;
@@ -40,8 +42,10 @@ struct EventColumn {
 /// Events by entity, each entity's in their order.
 pub struct Events<'a> {
     rows: &'a Rows,
-    of_entity: HashMap<&'a str, Vec<(f64, usize)>>,
-    is_of_times: bool,
+    /// Times and rows, entity by entity.
+    order: Vec<(f64, usize)>,
+    of_entity: HashMap<&'a str, Range<usize>>,
+    table: Arc<EventTable>,
     /// Events without an entity or a time, which nobody sees.
     pub n_incomplete: u64,
 }
@@ -85,28 +89,49 @@ impl Histories {
         let Values::Strings(ids) = &entity.values else {
             return Err(wrong(entity, "names of entities"));
         };
-        let mut events = Events {
-            rows,
-            of_entity: HashMap::new(),
-            is_of_times: matches!(time.values, Values::Times(_)),
-            n_incomplete: 0,
-        };
+        let mut all: Vec<(&str, f64, usize)> = Vec::with_capacity(ids.len());
         for (row, id) in ids.iter().enumerate() {
-            match (id, moment(time, row)?) {
-                (Some(id), Some(at)) => {
-                    events
-                        .of_entity
-                        .entry(id.trim())
-                        .or_default()
-                        .push((at, row));
-                }
-                _ => events.n_incomplete += 1,
+            if let (Some(id), Some(at)) = (id, moment(time, row)?) {
+                all.push((id.trim(), at, row));
             }
         }
-        for own in events.of_entity.values_mut() {
-            own.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        all.sort_by(|a, b| a.0.cmp(b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let mut of_entity = HashMap::new();
+        let mut start = 0;
+        for own in all.chunk_by(|a, b| a.0 == b.0) {
+            of_entity.insert(own[0].0, start..start + own.len());
+            start += own.len();
         }
-        Ok(events)
+        let order: Vec<(f64, usize)> = all.iter().map(|&(_, at, row)| (at, row)).collect();
+        let is_of_times = matches!(time.values, Values::Times(_));
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        let table = EventTable::of(rows, names, (&order, is_of_times));
+        Ok(Events {
+            rows,
+            n_incomplete: (ids.len() - order.len()) as u64,
+            table: Arc::new(table),
+            order,
+            of_entity,
+        })
+    }
+
+    /// Every entity with all that it did, by name.
+    pub fn whole(events: &Events) -> (Vec<String>, HistoryCells) {
+        let mut all: Vec<(&str, &Range<usize>)> = (events.of_entity.iter())
+            .map(|(name, own)| (*name, own))
+            .collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        let span = |own: &Range<usize>| Span {
+            start: own.start,
+            end: own.end,
+            until: None,
+        };
+        let cells = HistoryCells {
+            events: Arc::clone(&events.table),
+            spans: all.iter().map(|(_, own)| span(own)).collect(),
+        };
+        let names = all.into_iter().map(|(name, _)| name.to_string());
+        (names.collect(), cells)
     }
 
     /// Adds what the events of every row's entity say; gives the names of the columns and how many rows have no event.
@@ -125,7 +150,7 @@ impl Histories {
         let cutoff = match &self.cutoff {
             Some(name) => {
                 let column = column(rows, name, "cut-off")?;
-                if matches!(column.values, Values::Times(_)) != events.is_of_times {
+                if matches!(column.values, Values::Times(_)) != events.table.is_of_times {
                     return Err(wrong(
                         column,
                         "the same kind of moment as the time of the events",
@@ -137,21 +162,28 @@ impl Histories {
         };
         let mut made = Made::default();
         let mut n_without = 0;
+        let mut spans = Vec::with_capacity(ids.len());
         for (row, id) in ids.iter().enumerate() {
             let until = match cutoff {
                 Some(column) => moment(column, row)?,
                 None => None,
             };
             let own = id.as_deref().and_then(|id| events.of_entity.get(id.trim()));
-            let own = own.map_or(&[][..], Vec::as_slice);
-            let seen = match (cutoff, until) {
+            let own = own.cloned().unwrap_or(0..0);
+            let n_seen = match (cutoff, until) {
                 // Who has no cut-off where others have one has seen nothing for certain.
-                (Some(_), None) => &own[..0],
-                (_, Some(until)) => &own[..own.partition_point(|(at, _)| *at < until)],
-                (None, None) => own,
+                (Some(_), None) => 0,
+                (_, Some(until)) => {
+                    events.order[own.clone()].partition_point(|(at, _)| *at < until)
+                }
+                (None, None) => own.len(),
             };
+            let end = own.start + n_seen;
+            let seen = &events.order[own.start..end];
             n_without += u64::from(seen.is_empty());
             self.of_row(seen, until, events, &mut made);
+            let start = own.start;
+            spans.push(Span { start, end, until });
         }
         if let Some((name, ..)) = made.columns.iter().find(|c| rows.column(&c.0).is_some()) {
             return Err(PrepareError::TwoRoles {
@@ -162,12 +194,20 @@ impl Histories {
         }
         let names = made.columns.iter().map(|column| column.0.clone()).collect();
         rows.columns.extend(made.into_columns());
+        rows.columns.push(RowColumn {
+            name: HISTORY.into(),
+            role: Role::History,
+            values: Values::Histories(HistoryCells {
+                events: Arc::clone(&events.table),
+                spans,
+            }),
+        });
         Ok((names, n_without))
     }
 
     fn of_row(&self, seen: &[(f64, usize)], until: Option<f64>, events: &Events, made: &mut Made) {
-        let unit = if events.is_of_times { DAY } else { 1.0 };
-        let of_time = |what: &str| match events.is_of_times {
+        let unit = if events.table.is_of_times { DAY } else { 1.0 };
+        let of_time = |what: &str| match events.table.is_of_times {
             true => format!("events, days {what}"),
             false => format!("events, {} {what}", self.time),
         };
@@ -389,7 +429,7 @@ fn moment(column: &RowColumn, row: usize) -> Result<Option<f64>, PrepareError> {
     match &column.values {
         Values::Times(times) => Ok(times[row].map(|at| at as f64)),
         Values::Numbers(values) => Ok(Some(values[row]).filter(|x| x.is_finite())),
-        Values::Strings(_) => Err(wrong(column, "times or numbers")),
+        _ => Err(wrong(column, "times or numbers")),
     }
 }
 
@@ -468,7 +508,7 @@ mod tests {
         let mut rows = rows(&[10, 10, 10]);
         let (names, n_without) = fitted.extend(&mut rows, &index).unwrap();
         assert_eq!(n_without, 1);
-        assert_eq!(names.len() + 2, rows.columns.len());
+        assert_eq!(names.len() + 3, rows.columns.len());
         for (name, expected) in [
             ("events, count", [2.0, 2.0, 0.0]),
             ("events, days since the last", [6.0, 1.0, f64::NAN]),

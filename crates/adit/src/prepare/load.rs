@@ -205,6 +205,7 @@ impl Loading {
             Values::Numbers(_) => self.append_numbers(array, first_row),
             Values::Strings(_) => self.append_strings(array),
             Values::Times(_) => self.append_times(array),
+            Values::Histories(_) => None,
         };
         done.ok_or(wrong)
     }

@@ -178,6 +178,7 @@ impl<'a> Near<'a> {
                     Values::Numbers(values) => (values[a] - values[b]).abs() <= *tolerance,
                     Values::Strings(values) => values[a] == values[b],
                     Values::Times(values) => values[a] == values[b],
+                    Values::Histories(cells) => cells.spans[a] == cells.spans[b],
                 }
             })
     }
@@ -202,6 +203,7 @@ fn fingerprint(columns: &[&RowColumn], row: usize) -> Fingerprint {
             Values::Numbers(values) => number_name(values[row]),
             Values::Strings(values) => normalise_text(values[row].as_deref().unwrap_or_default()),
             Values::Times(values) => values[row].unwrap_or_default().to_string(),
+            Values::Histories(cells) => format!("{:?}", cells.spans[row]),
         };
         hash.update([1]);
         hash.update((cell.len() as u64).to_le_bytes());

@@ -16,6 +16,9 @@ pub enum Role {
     Entity,
     Id,
     Ignore,
+    /// What an entity did, which no column of a file says.
+    #[serde(skip)]
+    History,
 }
 
 /// A column with the role it was given and the reason.
@@ -40,6 +43,7 @@ impl Role {
             Self::Entity => "entity",
             Self::Id => "id",
             Self::Ignore => "ignore",
+            Self::History => "history",
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) fn readable(role: Role, found: ColumnType) -> bool {
     match role {
         Role::Time => matches!(found, ColumnType::Time | ColumnType::Text),
         Role::Number | Role::Category | Role::Text | Role::Molecule => found != ColumnType::Time,
-        Role::Target | Role::Entity | Role::Id | Role::Ignore => true,
+        Role::Target | Role::Entity | Role::Id | Role::Ignore | Role::History => true,
     }
 }
 

@@ -227,7 +227,7 @@ pub(super) fn class_cells(
             .iter()
             .map(|&row| normalise_text(values[row].as_deref().unwrap_or_default()))
             .collect()),
-        Values::Times(_) => Err(PrepareError::WrongType {
+        Values::Times(_) | Values::Histories(_) => Err(PrepareError::WrongType {
             column: column.name.clone(),
             role: "target",
             found: "a time",
@@ -242,7 +242,7 @@ pub(super) fn target_numbers(
 ) -> Result<Vec<f64>, PrepareError> {
     match &column.values {
         Values::Numbers(values) => Ok(values.clone()),
-        Values::Times(_) => Err(PrepareError::WrongType {
+        Values::Times(_) | Values::Histories(_) => Err(PrepareError::WrongType {
             column: column.name.clone(),
             role: "target",
             found: "a time",

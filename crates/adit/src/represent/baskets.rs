@@ -130,6 +130,7 @@ pub(crate) fn len(values: &Values) -> usize {
         Values::Numbers(values) => values.len(),
         Values::Strings(values) => values.len(),
         Values::Times(values) => values.len(),
+        Values::Histories(cells) => cells.spans.len(),
     }
 }
 
@@ -141,6 +142,7 @@ pub(crate) fn cell(values: &Values, row: usize) -> Option<String> {
             text.filter(|text| !text.is_empty()).map(String::from)
         }
         Values::Times(values) => values[row].map(time_name),
+        Values::Histories(_) => None,
     }
 }
 
@@ -148,7 +150,7 @@ pub(crate) fn number(values: &Values, row: usize) -> Option<f64> {
     match values {
         Values::Numbers(values) => Some(values[row]).filter(|x| x.is_finite()),
         Values::Times(values) => values[row].map(|t| t as f64),
-        Values::Strings(_) => None,
+        Values::Strings(_) | Values::Histories(_) => None,
     }
 }
 

@@ -44,7 +44,7 @@ impl Cutting {
             let values = match &column.values {
                 Values::Numbers(values) => values.clone(),
                 Values::Times(times) => as_numbers(times),
-                Values::Strings(_) => return None,
+                Values::Strings(_) | Values::Histories(_) => return None,
             };
             let by_class = classes.filter(|classes| classes.column != column.name);
             let told = by_class.and_then(|classes| cuts_by_class(&values, &classes));

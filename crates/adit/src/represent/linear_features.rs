@@ -543,6 +543,7 @@ mod tests {
             }],
             texts: Vec::new(),
             molecules: Vec::new(),
+            histories: None,
             target: None,
         }
     }
@@ -560,6 +561,7 @@ mod tests {
             categories,
             texts: texts.collect(),
             molecules: Vec::new(),
+            histories: None,
             target: None,
         }
     }

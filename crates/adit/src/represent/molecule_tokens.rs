@@ -167,6 +167,7 @@ mod tests {
         assert!(first.iter().all(|&id| (id as usize) < tokens.n_ids()));
         let without = Dataset {
             molecules: Vec::new(),
+            histories: None,
             ..data.clone()
         };
         let error = tokens.rows(&without).err().unwrap();

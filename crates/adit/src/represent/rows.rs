@@ -56,7 +56,7 @@ impl RowFeatures {
                         .map(|&i| column.values[i])
                         .collect();
                     values.sort_unstable_by(f32::total_cmp);
-                    bin_edges(&values)
+                    bin_edges(&values, MAX_BINS)
                 })
                 .collect(),
             cardinalities: dataset.categories.iter().map(|c| c.cardinality).collect(),
@@ -111,9 +111,9 @@ impl RowFeatures {
 }
 
 /// Distinct quantiles of sorted values; two made-up edges where there are fewer than two values.
-fn bin_edges(sorted: &[f32]) -> Vec<f32> {
+pub(super) fn bin_edges(sorted: &[f32], most: usize) -> Vec<f32> {
     let n = sorted.len();
-    let bins = (n / MIN_ROWS_PER_BIN).clamp(1, MAX_BINS);
+    let bins = (n / MIN_ROWS_PER_BIN).clamp(1, most);
     let mut edges: Vec<f32> = Vec::with_capacity(bins + 1);
     if n > 0 {
         for k in 0..=bins {
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn edges_rise_and_span_the_values() {
         let sorted: Vec<f32> = (0..1000).map(|i| (i / 10) as f32).collect();
-        let edges = bin_edges(&sorted);
+        let edges = bin_edges(&sorted, MAX_BINS);
         assert!(edges.windows(2).all(|w| w[0] < w[1]), "{edges:?}");
         assert_eq!((edges[0], *edges.last().unwrap()), (0.0, 99.0));
         assert_eq!(edges.len(), MAX_BINS + 1);
@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn constant_and_empty_columns_get_one_bin() {
-        assert_eq!(bin_edges(&[]), [0.0, 1.0]);
-        assert_eq!(bin_edges(&[3.0; 40]), [3.0, 4.0]);
+        assert_eq!(bin_edges(&[], MAX_BINS), [0.0, 1.0]);
+        assert_eq!(bin_edges(&[3.0; 40], MAX_BINS), [3.0, 4.0]);
     }
 
     #[test]
     fn a_two_valued_column_has_its_two_values_as_edges() {
         let mut values = vec![0.0; 70];
         values.extend([1.0; 30]);
-        assert_eq!(bin_edges(&values), [0.0, 1.0]);
+        assert_eq!(bin_edges(&values, MAX_BINS), [0.0, 1.0]);
     }
 }

@@ -302,6 +302,7 @@ impl StatisticColumns {
             categories: dataset.categories.clone(),
             texts: Vec::new(),
             molecules: Vec::new(),
+            histories: None,
             target: dataset.target.clone(),
         })
     }

@@ -158,6 +158,7 @@ mod tests {
             }],
             texts: Vec::new(),
             molecules: Vec::new(),
+            histories: None,
             target: None,
         };
         let features = TreeFeatures::of(&dataset);

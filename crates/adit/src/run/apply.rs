@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field, Schema};
 
+use super::event_encoder::EventEncoderFolder;
 use super::saved::Predictor;
 use super::{Context, RunError};
 use crate::engine::Session;
@@ -30,6 +31,8 @@ pub struct PredictJob {
     /// Files of events, for a run that reads such.
     pub events: Vec<String>,
     pub output: PathBuf,
+    /// Of an encoder of events: how surprising each event is, rather than what comes next.
+    pub surprise: bool,
     /// Another member than the recommended one.
     pub member: Option<String>,
     pub overwrite: bool,
@@ -53,6 +56,9 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
     context.limits.apply(|| {
         if super::pattern_marks::is_pattern_run(&job.run) {
             return super::pattern_marks::mark(job, context);
+        }
+        if EventEncoderFolder::is_one(&job.run) {
+            return super::next_events::next_events(job, context);
         }
         predict_inner(job, context)
     })
@@ -304,7 +310,7 @@ pub(super) fn batch_of(
 ) -> Result<RecordBatch, RunError> {
     let fields: Vec<Field> = columns
         .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), array.null_count() > 0))
         .collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {

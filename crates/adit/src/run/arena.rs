@@ -6,6 +6,7 @@ use super::Job;
 use super::RunError;
 use super::data::Loaded;
 use super::embedded::Embedded;
+use super::event_encoder::EventVectors;
 use super::limits;
 use super::plan::{HeldOut, Plan};
 use super::saved::MemberKind;
@@ -57,6 +58,8 @@ pub struct Arena<'a> {
     pub class_weights: Option<Vec<f32>>,
     /// Texts beside other columns, as vectors.
     pub embedded: Option<&'a Embedded>,
+    /// Vectors of histories, where there are events.
+    pub events: Option<&'a EventVectors>,
     pub watch: &'a dyn Watch,
 }
 

@@ -10,10 +10,10 @@ use super::{Context, Job, RunError, event_data, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{
-    self, ColumnRole, Dataset, Events, Histories, Preparation, PrepareSettings, RoleSettings, Rows,
-    Split, SplitSettings, Suspicion, TestPart,
+    self, ColumnRole, Dataset, Events, Histories, Preparation, PrepareSettings, Role, RoleSettings,
+    Rows, Split, SplitSettings, Suspicion, TestPart,
 };
-use crate::source::{BadRow, Origin, Profile, Table};
+use crate::source::{BadRow, ColumnType, Origin, Profile, Table};
 
 /// Everything that is known of the data before anything is learned.
 pub struct Loaded {
@@ -68,7 +68,8 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     )?;
     watch.progress("read", 1, 3, "profile");
     let profile = table.profile(watch)?;
-    let roles = prepare::assign_roles(&profile, &role_settings(job))?;
+    let mut roles = prepare::assign_roles(&profile, &role_settings(job))?;
+    keep_cutoff(job, &table, &mut roles);
     let mut warnings = bad_row_warnings(&table);
     let mut origins = table.origins().to_vec();
     let mut bad_rows = table.bad_rows().to_vec();
@@ -162,6 +163,24 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         suspects,
         peak_bytes: limits::peak_rss_bytes(),
     })
+}
+
+/// A cut-off is read even where it is the same in all rows and says nothing as a column.
+fn keep_cutoff(job: &Job, table: &Table, roles: &mut [ColumnRole]) {
+    let cutoff = job
+        .events
+        .as_ref()
+        .and_then(|events| events.cutoff.as_ref());
+    for role in roles.iter_mut().filter(|role| Some(&role.name) == cutoff) {
+        let of_type = table.schema().iter().find(|c| c.name == role.name);
+        if let (Role::Ignore, Some(column)) = (role.role, of_type) {
+            role.role = match column.column_type {
+                ColumnType::Time => Role::Time,
+                _ => Role::Number,
+            };
+            role.reason = "the cut-off".into();
+        }
+    }
 }
 
 /// Roles as the job gives them.

@@ -118,7 +118,7 @@ fn embedded(
 }
 
 /// One list column, or a column a number where the format has no lists.
-fn as_columns(
+pub(super) fn as_columns(
     name: &str,
     vectors: Vec<f32>,
     width: usize,

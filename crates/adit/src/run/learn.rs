@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::arena::{Arena, TrainedMember, metered};
 use super::data::{self, Loaded};
 use super::embedded::Embedded;
+use super::event_encoder::{EventEncoderFolder, EventVectors};
 use super::plan::Plan;
 use super::saved::{self, Manifest, MemberKind, Predictor, SavedLinear, SavedMember};
 use super::{ClassWeights, Context, Job, RunError, apply, limits, summary};
@@ -37,10 +38,15 @@ pub fn learn(
     context: &Context,
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
-    let encoder = encoder(job, context)?;
+    let given = given_events(job)?;
+    let encoder = match given {
+        Some(_) => None,
+        None => encoder(job, context)?,
+    };
     let folder = RunFolder::create(out, overwrite)?;
     let (findings, cost, result_json) = context.limits.apply(|| {
-        let (findings, loaded) = train_and_judge(job, out, &folder, encoder.as_ref(), context)?;
+        let (findings, loaded) =
+            train_and_judge(job, out, &folder, (encoder.as_ref(), given), context)?;
         // Counting begins anew with every member.
         let of_members = findings.scoreboard.iter().map(|member| member.peak_bytes);
         let peak_rss_bytes = of_members.fold(limits::peak_rss_bytes(), u64::max);
@@ -74,11 +80,18 @@ fn encoder(job: &Job, context: &Context) -> Result<Option<EncoderDirectory>, Run
     Ok(Some(encoder))
 }
 
+/// The encoder of events that the job names, if that is what it names.
+fn given_events(job: &Job) -> Result<Option<EventEncoderFolder>, RunError> {
+    let named = job.transformer.encoder.as_deref().map(Path::new);
+    let folder = named.filter(|folder| job.events.is_some() && EventEncoderFolder::is_one(folder));
+    folder.map(EventEncoderFolder::open).transpose()
+}
+
 fn train_and_judge(
     job: &Job,
     out: &Path,
     folder: &RunFolder,
-    encoder: Option<&EncoderDirectory>,
+    (encoder, given): (Option<&EncoderDirectory>, Option<EventEncoderFolder>),
     context: &Context,
 ) -> Result<(Findings, Loaded), RunError> {
     let mut loaded = data::load(job, folder.path(), context)?;
@@ -101,6 +114,7 @@ fn train_and_judge(
         Some(encoder) => Embedded::beside_rows(&mut loaded, encoder, context.watch)?,
         None => None,
     };
+    let events = EventVectors::of(job, &loaded, given, context.watch)?;
     let arena = Arena {
         job,
         loaded: &loaded,
@@ -110,6 +124,7 @@ fn train_and_judge(
         positive,
         class_weights: class_weights(job, &target, &loaded.fit_rows()),
         embedded: embedded.as_ref(),
+        events: events.as_ref(),
         watch: context.watch,
     };
     let leaks = arena.leaks()?;
@@ -179,8 +194,18 @@ fn train_all(
     members.push(linear);
     members.extend(metered(|| arena.trees(), Option::as_mut)?);
     members.extend(metered(|| arena.perceptrons(), Option::as_mut)?);
-    members.extend(metered(|| arena.row_transformer(), Option::as_mut)?);
+    // Attention over hundreds of aggregates costs more than all else together; the events themselves are read below.
+    if arena.events.is_none() {
+        members.extend(metered(|| arena.row_transformer(), Option::as_mut)?);
+    }
     members.extend(metered(|| arena.molecule_transformer(), Option::as_mut)?);
+    if let Some(events) = arena.events {
+        let mut embedding = metered(|| arena.event_embedding(events), |m| Some(m))?;
+        embedding.seconds += events.seconds;
+        members.push(embedding);
+        members.extend(metered(|| arena.event_trees(events), Option::as_mut)?);
+        members.push(metered(|| arena.event_transformer(events), |m| Some(m))?);
+    }
     if let (Some(encoder), Some(model)) = (encoder, text_model) {
         let mut frozen = metered(|| arena.frozen_encoder(encoder), |m| Some(m))?;
         frozen.seconds += arena.embedded.map_or(0.0, |texts| texts.seconds);
@@ -277,6 +302,7 @@ fn save(
         let prefix = match member.kind {
             MemberKind::Text(_) | MemberKind::TextToText(_) => "text",
             MemberKind::Molecule(_) => "molecules",
+            MemberKind::Events(_) => "histories",
             _ if member.role == explain::MemberRole::Perceptrons => "perceptrons",
             _ => "row",
         };
@@ -286,8 +312,13 @@ fn save(
             folder.write(&format!("model/{file}"), &params.to_safetensors_bytes())?;
             weights.push(file);
         }
+        // Two members may be of trees.
+        let prefix = match member.role {
+            explain::MemberRole::Trees => "trees",
+            _ => "event-trees",
+        };
         for (k, trees) in member.trees.iter().enumerate() {
-            let file = format!("trees-{}.json", k + 1);
+            let file = format!("{prefix}-{}.json", k + 1);
             folder.write(&format!("model/{file}"), &saved::to_json(&file, trees)?)?;
             weights.push(file);
         }
@@ -310,6 +341,9 @@ fn save(
         for (name, text) in encoder.files()? {
             folder.write(&format!("model/encoder/{name}"), text.as_bytes())?;
         }
+    }
+    if let Some(events) = arena.events {
+        events.encoder.write(folder, "model/")?;
     }
     let weights = arena.class_weights.clone();
     let manifest = Manifest::new(chosen.to_string(), saved_members, weights);

@@ -11,11 +11,15 @@ mod bench;
 mod blend;
 mod data;
 mod decision;
+mod demo;
 mod division;
 mod embed;
 mod embedded;
 mod error;
 mod event_data;
+mod event_encoder;
+mod event_members;
+mod event_pretraining;
 mod export;
 mod gate;
 mod generate;
@@ -26,6 +30,7 @@ mod learn;
 mod limits;
 mod members;
 mod molecule_member;
+mod next_events;
 mod pattern_data;
 mod pattern_job;
 mod pattern_marks;
@@ -43,6 +48,8 @@ mod text_members;
 mod texts;
 mod tree_member;
 
+pub use crate::mine::event_transformer::EventShape;
+pub use crate::mine::pretraining::HeldOut;
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
@@ -52,8 +59,13 @@ pub use bench::{
     bench_scaling, bench_train, bench_trees,
 };
 pub use decision::{Costs, DecisionSection};
+pub use demo::demo_events;
 pub use embed::{EmbedJob, EmbedOutcome, embed};
 pub use error::RunError;
+pub use event_encoder::is_event_encoder;
+pub use event_pretraining::{
+    EventEmbedJob, EventPretrainJob, EventPretrainOutcome, embed_events, pretrain_events,
+};
 pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};

@@ -464,12 +464,9 @@ fn joined(columns: &[&RowColumn]) -> RowColumn {
         Values::Numbers(values) => values[row].is_finite().then(|| number_name(values[row])),
         Values::Strings(values) => values[row].clone(),
         Values::Times(values) => values[row].map(|t| t.to_string()),
+        Values::Histories(_) => None,
     };
-    let n_rows = match &columns[0].values {
-        Values::Numbers(values) => values.len(),
-        Values::Strings(values) => values.len(),
-        Values::Times(values) => values.len(),
-    };
+    let n_rows = crate::represent::baskets::len(&columns[0].values);
     let name = |row: usize| {
         let cells: Option<Vec<String>> = columns.iter().map(|column| cell(column, row)).collect();
         cells.map(|cells| cells.join(BETWEEN))

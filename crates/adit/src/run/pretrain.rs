@@ -14,7 +14,8 @@ use super::{Context, RunError};
 use crate::engine::Session;
 use crate::mine::MineError;
 use crate::mine::pretraining::{
-    HeldOut, Pretraining, PretrainingSettings, PretrainingState, PretrainingTexts, Progress,
+    HeldOut, MaskedWords, Pretraining, PretrainingSettings, PretrainingState, PretrainingTexts,
+    Progress,
 };
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::from_scratch::{LEAST_VOCABULARY, NewEncoder};
@@ -118,23 +119,34 @@ fn inner(job: &PretrainJob, context: &Context) -> Result<PretrainOutcome, RunErr
         Start::New(new) => begin(new, &texts, drafts.path(), context)?,
     };
     let tokenizer = encoder.tokenizer(job.max_tokens.min(encoder.max_tokens()))?;
-    let settings = settings(job, &encoder, &tokenizer)?;
+    let settings = settings(job);
+    let masking = masking(job, &encoder, &tokenizer)?;
     let texts = tokens(&texts, &tokenizer, context)?;
     let mut state = PretrainingState::default();
     let model = encoder.load_masked(&mut state.params, job.seed)?;
-    let fingerprint = fingerprint(&settings, &texts, &state.params);
+    let fingerprint = fingerprint(
+        (&settings, &masking, job.batch_tokens),
+        &texts,
+        &state.params,
+    );
     if job.resume && checkpoint.exists() {
         resume(&mut state, &checkpoint, &fingerprint)?;
     }
     let (train, held_out) = divide(texts.len(), job);
-    let work = Pretraining {
+    let objective = MaskedWords {
         model: &model,
         data: PretrainingTexts {
             texts: &texts,
             train: &train,
             held_out: &held_out,
         },
+        masking,
+        batch_tokens: job.batch_tokens,
+    };
+    let work = Pretraining {
+        objective: &objective,
         settings: &settings,
+        name: "pretrain",
     };
     let every = Duration::from_secs_f64(job.checkpoint_seconds);
     let mut last = Instant::now();
@@ -225,7 +237,7 @@ fn begin(
 }
 
 /// `OUT.checkpoint` beside `OUT`.
-fn checkpoint_of(output: &Path) -> PathBuf {
+pub(super) fn checkpoint_of(output: &Path) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_os_string();
     name.push(".checkpoint");
     output.with_file_name(name)
@@ -254,11 +266,23 @@ fn tokens(
     Ok(tokens)
 }
 
-fn settings(
+fn settings(job: &PretrainJob) -> PretrainingSettings {
+    PretrainingSettings {
+        learning_rate: job.learning_rate as f32,
+        epochs: job.epochs,
+        warmup: 0.1,
+        weight_decay: 1e-2,
+        clip_norm: 1.0,
+        seed: job.seed,
+        products: job.products,
+    }
+}
+
+fn masking(
     job: &PretrainJob,
     encoder: &EncoderDirectory,
     tokenizer: &TextTokenizer,
-) -> Result<PretrainingSettings, RunError> {
+) -> Result<Masking, RunError> {
     let mask = tokenizer.mask_token();
     let Some(mask) = mask else {
         return Err(RunError::Represent(
@@ -270,21 +294,11 @@ fn settings(
             },
         ));
     };
-    Ok(PretrainingSettings {
-        masking: Masking {
-            share: job.share,
-            whole_words: job.whole_words,
-            mask,
-            vocab_size: encoder.config().vocab_size() as u32,
-        },
-        learning_rate: job.learning_rate as f32,
-        epochs: job.epochs,
-        batch_tokens: job.batch_tokens,
-        warmup: 0.1,
-        weight_decay: 1e-2,
-        clip_norm: 1.0,
-        seed: job.seed,
-        products: job.products,
+    Ok(Masking {
+        share: job.share,
+        whole_words: job.whole_words,
+        mask,
+        vocab_size: encoder.config().vocab_size() as u32,
     })
 }
 
@@ -304,7 +318,11 @@ fn divide(n: usize, job: &PretrainJob) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// What a checkpoint belongs to: settings, texts, and the weights that were begun with.
-fn fingerprint(settings: &PretrainingSettings, texts: &[WordTokens], params: &Params) -> String {
+fn fingerprint(
+    settings: (&PretrainingSettings, &Masking, usize),
+    texts: &[WordTokens],
+    params: &Params,
+) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{settings:?}"));
     for text in texts {
@@ -317,7 +335,11 @@ fn fingerprint(settings: &PretrainingSettings, texts: &[WordTokens], params: &Pa
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn keep(state: &PretrainingState, path: &Path, fingerprint: &str) -> Result<(), RunError> {
+pub(super) fn keep(
+    state: &PretrainingState,
+    path: &Path,
+    fingerprint: &str,
+) -> Result<(), RunError> {
     let progress = json!({ "fingerprint": fingerprint, "progress": state.progress }).to_string();
     let weights = state.params.to_safetensors_bytes();
     let optimiser = state.optimiser.to_safetensors_bytes(&state.params);
@@ -325,7 +347,11 @@ fn keep(state: &PretrainingState, path: &Path, fingerprint: &str) -> Result<(), 
     Ok(())
 }
 
-fn resume(state: &mut PretrainingState, path: &Path, fingerprint: &str) -> Result<(), RunError> {
+pub(super) fn resume(
+    state: &mut PretrainingState,
+    path: &Path,
+    fingerprint: &str,
+) -> Result<(), RunError> {
     let fail = |reason: String| RunError::ModelFile {
         path: path.to_path_buf(),
         reason,

@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use super::event_encoder::EventEncoderFolder;
 use crate::mine::blend::weighted_mean;
 use crate::mine::decide::Decisions;
+use crate::mine::event_transformer::EventTransformerModel;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
 use crate::mine::method::TrainingMethod;
@@ -25,6 +27,7 @@ use crate::prepare::{Dataset, Preparation, Rows};
 use crate::represent::LinearFeatures;
 use crate::represent::embedding::{SentenceEncoder, TextVectors};
 use crate::represent::encoder::EncoderDirectory;
+use crate::represent::event_vectors;
 use crate::represent::text_numbers::TextNumbers;
 use crate::represent::tree_columns::TreeFeatures;
 use crate::store::RunFolder;
@@ -70,6 +73,10 @@ pub enum MemberKind {
     Trees(TreeFeatures),
     Row(Box<RowTransformerModel>),
     Molecule(Box<MoleculeTransformerModel>),
+    /// An encoder of events, fine-tuned.
+    Events(Box<EventTransformerModel>),
+    /// A linear model over the vectors of the encoder of events as it was pre-trained.
+    EventLinear(Box<LinearModel>),
     Text(Box<TextTransformerModel>),
     TextToText(Box<TextToTextModel>),
     /// A weighted mean of other members, by name.
@@ -162,6 +169,8 @@ pub struct Predictor {
     encoder: Option<SentenceEncoder>,
     /// What models over rows read of the texts.
     text_numbers: Option<TextNumbers>,
+    /// Where the member reads vectors of histories.
+    events: Option<EventEncoderFolder>,
 }
 
 /// Rows as members read them.
@@ -177,6 +186,8 @@ enum LoadedMember {
     Trees(TreeFeatures, Vec<TreesModel>),
     Row(RowTransformerModel, Vec<Params>),
     Molecule(MoleculeTransformerModel, Vec<Params>),
+    Events(Box<EventTransformerModel>, Vec<Params>),
+    EventLinear(Box<LinearModel>),
     Text(TextModel, Box<EncoderDirectory>, Vec<Params>),
     Frozen(Box<LinearModel>),
     Blend(Vec<(LoadedMember, f64)>),
@@ -188,10 +199,27 @@ impl LoadedMember {
         match self {
             Self::Frozen(_) => true,
             Self::Trivial(_) | Self::Text(..) => false,
-            Self::Linear(_) | Self::Trees(..) | Self::Row(..) | Self::Molecule(..) => beside_rows,
+            Self::Linear(_)
+            | Self::Trees(..)
+            | Self::Row(..)
+            | Self::Molecule(..)
+            | Self::Events(..)
+            | Self::EventLinear(_) => beside_rows,
             Self::Blend(parts) => parts
                 .iter()
                 .any(|(part, _)| part.reads_vectors(beside_rows)),
+        }
+    }
+
+    /// Whether it reads vectors of histories.
+    fn reads_histories(&self) -> bool {
+        match self {
+            Self::EventLinear(_) => true,
+            Self::Trees(features, _) => {
+                (features.numbers.iter()).any(|name| event_vectors::is_column(name))
+            }
+            Self::Blend(parts) => parts.iter().any(|(part, _)| part.reads_histories()),
+            _ => false,
         }
     }
 }
@@ -267,7 +295,9 @@ impl Predictor {
         } else {
             None
         };
+        let events = member.reads_histories();
         Ok(Predictor {
+            events: (events.then(|| EventEncoderFolder::open(&folder))).transpose()?,
             preparation: from_json(&folder.join("preparation.json"))?,
             member,
             encoder,
@@ -305,6 +335,9 @@ impl Predictor {
         if let (Some(numbers), Some(vectors)) = (&self.text_numbers, &vectors) {
             let columns = numbers.columns(&dataset.texts, vectors)?;
             dataset.numbers.extend(columns);
+        }
+        if let Some(events) = &self.events {
+            events.add_vectors(&mut dataset, watch)?;
         }
         Ok(Readable { dataset, vectors })
     }
@@ -346,6 +379,14 @@ impl Predictor {
                 .iter()
                 .map(|params| Ok(self.unweighted(model.predict(dataset, params, watch)?)))
                 .collect::<Result<_, MineError>>()?,
+            LoadedMember::Events(model, weights) => weights
+                .iter()
+                .map(|params| Ok(self.unweighted(model.predict(dataset, params, watch)?)))
+                .collect::<Result<_, MineError>>()?,
+            LoadedMember::EventLinear(model) => {
+                let found = model.predict(&event_vectors::matrix(dataset)?)?;
+                vec![self.unweighted(found)]
+            }
             LoadedMember::Blend(parts) => {
                 let found = parts
                     .iter()
@@ -429,6 +470,11 @@ fn load_member(folder: &Path, manifest: &Manifest, name: &str) -> Result<LoadedM
             let params = weights(&|_| Ok(model.blank_params()?))?;
             LoadedMember::Molecule(*model.clone(), params)
         }
+        MemberKind::Events(model) => {
+            let params = weights(&|_| Ok(model.blank_params()?))?;
+            LoadedMember::Events(model.clone(), params)
+        }
+        MemberKind::EventLinear(model) => LoadedMember::EventLinear(model.clone()),
         MemberKind::Blend { parts } => {
             if parts.iter().any(|(part, _)| part == name) {
                 return Err(RunError::ModelFile {

@@ -6,7 +6,7 @@ use super::Job;
 use super::data::Loaded;
 use super::plan::Plan;
 use crate::explain::{ColumnSummary, DataSummary};
-use crate::prepare::{Rows, Target, Values};
+use crate::prepare::{Role, Rows, Target, Values};
 use crate::source::{ColumnProfile, ColumnType};
 
 /// What the data is.
@@ -67,6 +67,7 @@ pub fn run_again(out: &Path) -> Vec<String> {
 pub fn cells(rows: &Rows, at: usize) -> Vec<(String, String)> {
     rows.columns
         .iter()
+        .filter(|column| column.role != Role::History)
         .map(|column| {
             let text = match &column.values {
                 Values::Numbers(v) if v[at].is_nan() => String::new(),
@@ -75,6 +76,7 @@ pub fn cells(rows: &Rows, at: usize) -> Vec<(String, String)> {
                 Values::Times(v) => v[at]
                     .and_then(chrono::DateTime::from_timestamp_millis)
                     .map_or(String::new(), |t| t.format("%Y-%m-%d %H:%M:%S").to_string()),
+                Values::Histories(_) => String::new(),
             };
             (column.name.clone(), text)
         })

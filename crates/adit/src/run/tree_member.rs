@@ -7,7 +7,7 @@ use super::saved::MemberKind;
 use crate::explain::MemberRole;
 use crate::mine::trees::{Column, TreeSettings, TreesModel};
 use crate::mine::{MineError, Predictions};
-use crate::prepare::{Fold, Target};
+use crate::prepare::{Dataset, Fold, Target};
 use crate::represent::tree_columns::{TreeColumn, TreeFeatures};
 
 /// Tables with fewer rows to learn from get smaller trees.
@@ -33,7 +33,15 @@ impl Arena<'_> {
     /// Settings are chosen by the loss on the rows held out, each fold stopped early by its own; then trees are
     /// grown anew on all rows that may be learned from, for as many rounds as the folds took.
     pub fn trees(&self) -> Result<Option<TrainedMember>, RunError> {
-        let dataset = &self.loaded.dataset;
+        self.trees_over(&self.loaded.dataset, ("boosted trees", MemberRole::Trees))
+    }
+
+    /// As [`Arena::trees`], over rows with further columns, under a name of its own.
+    pub(super) fn trees_over(
+        &self,
+        dataset: &Dataset,
+        (name, role): (&'static str, MemberRole),
+    ) -> Result<Option<TrainedMember>, RunError> {
         let features = TreeFeatures::of(dataset);
         if features.is_empty() {
             return Ok(None);
@@ -46,7 +54,12 @@ impl Arena<'_> {
         let mut best: Option<Tried> = None;
         for (k, settings) in candidates.into_iter().enumerate() {
             let folds = &self.plan.folds[..self.plan.n_folds];
-            let tried = self.tried(&columns, settings, folds, (k * folds.len(), n_steps))?;
+            let tried = self.tried(
+                (&columns, name),
+                settings,
+                folds,
+                (k * folds.len(), n_steps),
+            )?;
             if best.as_ref().is_none_or(|b| tried.loss < b.loss) {
                 best = Some(tried);
             }
@@ -54,11 +67,11 @@ impl Arena<'_> {
         let mut best = best.ok_or(MineError::NoFeatures)?;
         let further = &self.plan.folds[self.plan.n_folds..];
         if !further.is_empty() {
-            let more = self.tried(&columns, best.settings, further, (0, further.len()))?;
+            let more = self.tried((&columns, name), best.settings, further, (0, further.len()))?;
             best.by_fold.extend(more.by_fold);
             best.rounds.extend(more.rounds);
         }
-        let models = self.final_trees(&columns, &best, &fit_rows)?;
+        let models = self.final_trees((&columns, name), &best, &fit_rows)?;
         let singles = models
             .iter()
             .map(|model| Ok(self.unweighted(model.predict(&columns, &self.loaded.split.test)?)))
@@ -77,7 +90,7 @@ impl Arena<'_> {
             singles: several(singles),
             histories: vec![best.history],
             ..self.member(
-                ("boosted trees".into(), MemberRole::Trees),
+                (name.into(), role),
                 MemberKind::Trees(features),
                 self.held_out(&held)?,
                 test,
@@ -94,7 +107,7 @@ impl Arena<'_> {
 
     fn tried(
         &self,
-        columns: &[Column],
+        (columns, name): (&[Column], &str),
         settings: TreeSettings,
         folds: &[Fold],
         (begin, n_steps): (usize, usize),
@@ -107,8 +120,7 @@ impl Arena<'_> {
             let watching = |round: usize, _: usize, loss: f64| {
                 if round.is_multiple_of(16) {
                     let detail = format!("round {round} loss {loss:.4}");
-                    self.watch
-                        .progress("boosted trees", at, n_steps as u64, &detail);
+                    self.watch.progress(name, at, n_steps as u64, &detail);
                 }
                 !self.watch.cancelled()
             };
@@ -124,12 +136,7 @@ impl Arena<'_> {
                 validation: self.unweighted(model.predict(columns, &fold.validation)?),
             });
             history.get_or_insert_with(|| {
-                by_round(
-                    "boosted trees",
-                    self.job.seed,
-                    &boosted.rounds,
-                    model.n_rounds(),
-                )
+                by_round(name, self.job.seed, &boosted.rounds, model.n_rounds())
             });
         }
         Ok(Tried {
@@ -144,7 +151,7 @@ impl Arena<'_> {
     /// Trees on all rows that may be learned from, a little longer than in the folds: there are more rows.
     fn final_trees(
         &self,
-        columns: &[Column],
+        (columns, name): (&[Column], &str),
         best: &Tried,
         fit_rows: &[usize],
     ) -> Result<Vec<TreesModel>, RunError> {
@@ -166,13 +173,13 @@ impl Arena<'_> {
                 seed: best.settings.seed + k as u64,
                 ..best.settings
             };
-            let stage = "boosted trees, on all rows";
+            let stage = format!("{name}, on all rows");
             let watching = |round: usize, of: usize, loss: f64| {
                 if round.is_multiple_of(16) {
                     let at = (k * of + round) as u64;
                     let detail = format!("round {round} loss {loss:.4}");
                     self.watch
-                        .progress(stage, at, (n_models * of) as u64, &detail);
+                        .progress(&stage, at, (n_models * of) as u64, &detail);
                 }
                 !self.watch.cancelled()
             };

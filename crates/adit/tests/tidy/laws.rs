@@ -2,12 +2,12 @@
 
 use super::lexed::{self, Source};
 
-/// Which rooms and floors each room may name. The floors `engine`, `store` and `chemistry` know no room; `run`
+/// Which rooms and floors each room may name. The floors `engine`, `store`, `chemistry` and `simulated` know no room; `run`
 /// knows all of them. Beside this, every room may name `crate::Watch` and `crate::Silent`.
 ///
 /// `mine` and `explain` also see `prepare`: a `Dataset` carries the target and the task, which no
 /// features repeat.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("source", &["engine", "store"]),
     ("prepare", &["source", "engine", "store", "chemistry"]),
     ("represent", &["prepare", "engine", "store", "chemistry"]),
@@ -17,6 +17,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("engine", &[]),
     ("store", &[]),
     ("chemistry", &[]),
+    ("simulated", &[]),
 ];
 
 /// What a room may name of the store: the parts that read.

@@ -19,6 +19,7 @@ pub(super) fn groups(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, Prepare
         Values::Numbers(values) => number_name(values[row]),
         Values::Strings(values) => normalise_text(values[row].as_deref().unwrap_or_default()),
         Values::Times(values) => values[row].map(|time| time.to_string()).unwrap_or_default(),
+        Values::Histories(cells) => format!("{:?}", cells.spans[row]),
     };
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();

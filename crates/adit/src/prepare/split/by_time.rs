@@ -23,7 +23,7 @@ pub(super) fn times(rows: &Rows, name: &str) -> Result<Vec<Vec<usize>>, PrepareE
             order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
             Ok(runs(&order, |a, b| values[a] == values[b]))
         }
-        Values::Strings(_) => Err(PrepareError::WrongType {
+        Values::Strings(_) | Values::Histories(_) => Err(PrepareError::WrongType {
             column: name.to_string(),
             role: "time",
             found: "text",

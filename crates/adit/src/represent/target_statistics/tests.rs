@@ -20,6 +20,7 @@ fn dataset(codes: Vec<u32>, cardinality: u32) -> Dataset {
         }],
         texts: Vec::new(),
         molecules: Vec::new(),
+        histories: None,
         target: None,
     }
 }

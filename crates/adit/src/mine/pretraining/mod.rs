@@ -1,26 +1,23 @@
-//! Pre-training: a text encoder learns to predict hidden words of texts without labels.
+//! Pre-training: an encoder learns from data without labels, step by step, and can go on where it was stopped.
+
+mod events;
+mod words;
 
 use adit_nn::optim::{AdamW, AdamWState, Update, clip_factor, linear_warmup_decay};
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
-use adit_nn::{MaskedLm, Mode, Params, Products, Session, Tape, Workspace};
+use adit_nn::{Mode, Params, Products, Tape, Var, Workspace};
 use serde::{Deserialize, Serialize};
 
 use super::MineError;
-use crate::represent::masking::Masking;
-use crate::represent::text::{WordTokens, batches_in_order};
-
-/// Keeps the masks of held-out texts apart from those of training.
-const HELD_OUT: u64 = 0x6865_6c64;
+pub use events::{EventObjective, SlicesSettings};
+pub use words::{MaskedWords, PretrainingTexts};
 
 /// How an encoder is pre-trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PretrainingSettings {
-    pub masking: Masking,
     pub learning_rate: f32,
     pub epochs: usize,
-    /// Tokens a step, about.
-    pub batch_tokens: usize,
     /// Share of all steps over which the learning rate rises.
     pub warmup: f32,
     pub weight_decay: f32,
@@ -30,15 +27,33 @@ pub struct PretrainingSettings {
     pub products: Products,
 }
 
+/// What is learned.
+pub trait Objective {
+    /// What the steps of an epoch look at, by the epoch's key.
+    fn batches(&self, key: u64) -> Vec<Vec<usize>>;
+
+    /// The loss of one batch, a scalar; what is drawn is drawn by the step's key.
+    ///
+    /// # Errors
+    /// A batch that the encoder cannot read.
+    fn loss(&self, tape: &mut Tape, batch: &[usize], key: u64) -> Result<Var, MineError>;
+
+    /// Mean loss, and the share of right guesses, where nothing is learned from; the same guesses whenever asked.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn held_out(&self, params: &Params, seed: u64) -> Result<(f64, f64), MineError>;
+}
+
 /// What was measured at the end of an epoch; epoch 0 is before the first step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     pub epoch: usize,
     /// Mean over the steps of the epoch; absent before the first.
     pub train_loss: Option<f64>,
-    /// Mean loss a hidden token of the held-out texts.
+    /// Mean loss a guess of what is held out.
     pub loss: f64,
-    /// Share of the hidden tokens whose likeliest word is right.
+    /// Share of these guesses that are right.
     pub accuracy: f64,
 }
 
@@ -60,20 +75,13 @@ pub struct Progress {
     pub held_out: Vec<HeldOut>,
 }
 
-/// Texts to learn from and texts to judge by, as indices.
-#[derive(Clone, Copy, Debug)]
-pub struct PretrainingTexts<'a> {
-    pub texts: &'a [WordTokens],
-    pub train: &'a [usize],
-    pub held_out: &'a [usize],
-}
-
 /// What stays the same from step to step.
 #[derive(Clone, Copy)]
 pub struct Pretraining<'a> {
-    pub model: &'a MaskedLm,
-    pub data: PretrainingTexts<'a>,
+    pub objective: &'a dyn Objective,
     pub settings: &'a PretrainingSettings,
+    /// Stage name for progress.
+    pub name: &'a str,
 }
 
 impl Pretraining<'_> {
@@ -90,7 +98,9 @@ impl Pretraining<'_> {
         mut keep: impl FnMut(&PretrainingState) -> Result<(), E>,
     ) -> Result<(), E> {
         let epochs = self.settings.epochs;
-        let plan: Vec<Vec<Vec<usize>>> = (1..=epochs).map(|epoch| self.batches(epoch)).collect();
+        let plan: Vec<Vec<Vec<usize>>> = (1..=epochs as u64)
+            .map(|epoch| self.objective.batches(mix(self.settings.seed, epoch)))
+            .collect();
         let total: usize = plan.iter().map(Vec::len).sum();
         let workspace = Workspace::new();
         if state.progress.held_out.is_empty() {
@@ -111,7 +121,7 @@ impl Pretraining<'_> {
                 }
                 state.progress.loss_sum += loss;
                 let note = format!("epoch {epoch}/{epochs} loss {loss:.3}");
-                watch.progress("pretrain", step as u64 + 1, total as u64, &note);
+                watch.progress(self.name, step as u64 + 1, total as u64, &note);
                 if state.progress.step == after {
                     let mean = state.progress.loss_sum / batches.len().max(1) as f64;
                     let found = self.held_out(state, (epoch, Some(mean)))?;
@@ -143,13 +153,11 @@ impl Pretraining<'_> {
     ) -> Result<f64, MineError> {
         let (settings, step) = (self.settings, state.progress.step);
         let key = mix(settings.seed, step as u64);
-        let masked = settings.masking.apply(self.data.texts, batch, key);
         let (loss, gradients) = {
             let mode = Mode::Train { seed: key };
             let mut tape = Tape::with_workspace(&state.params, mode, workspace)
                 .with_products(settings.products);
-            let asked = (&masked.places[..], &masked.words[..]);
-            let loss = self.model.loss(&mut tape, &masked.tokens, asked)?;
+            let loss = self.objective.loss(&mut tape, batch, key)?;
             let value = f64::from(tape.value(loss).item());
             let gradients = tape.backward(loss);
             workspace.reclaim(tape);
@@ -171,56 +179,41 @@ impl Pretraining<'_> {
         Ok(loss)
     }
 
-    /// The batches of an epoch: texts in an order of its own, cut by tokens.
-    fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let key = mix(self.settings.seed, epoch as u64);
-        let train = self.useful(self.data.train);
-        let mut order: Vec<(u64, usize)> =
-            train.map(|text| (mix(key, text as u64), text)).collect();
-        order.sort_unstable();
-        self.cut(order.into_iter().map(|(_, text)| text))
-    }
-
-    fn cut(&self, order: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
-        let length = |text: usize| self.data.texts[text].tokens.ids.len();
-        batches_in_order(order, length, self.settings.batch_tokens)
-    }
-
-    /// Texts that have a word to predict.
-    fn useful<'b>(&'b self, texts: &'b [usize]) -> impl Iterator<Item = usize> + 'b {
-        let has_words = |&text: &usize| self.data.texts[text].words.iter().any(Option::is_some);
-        texts.iter().copied().filter(has_words)
-    }
-
-    /// Loss and accuracy on the held-out texts, whose masks are always the same.
     fn held_out(
         &self,
         state: &PretrainingState,
         (epoch, train_loss): (usize, Option<f64>),
     ) -> Result<HeldOut, MineError> {
-        let (texts, settings) = (self.data.texts, self.settings);
-        let batches = self.cut(self.useful(self.data.held_out));
-        let key = mix(settings.seed, HELD_OUT);
-        let parts = Session::new(&state.params).run_all(&batches, |tape, batch| {
-            let masked = settings.masking.apply(texts, batch, key);
-            let logits = self.model.logits(tape, &masked.tokens, &masked.places)?;
-            let logits = tape.take(logits);
-            let mut found = (0.0, 0usize, masked.words.len());
-            for (row, &word) in masked.words.iter().enumerate() {
-                let row = logits.row(row);
-                let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
-                found.0 += sum.ln() - f64::from(row[word as usize] - top);
-                found.1 += usize::from(row[word as usize] >= top);
-            }
-            Ok(found)
-        })?;
-        let n = parts.iter().map(|p| p.2).sum::<usize>().max(1) as f64;
+        let seed = self.settings.seed;
+        let (loss, accuracy) = self.objective.held_out(&state.params, seed)?;
         Ok(HeldOut {
             epoch,
             train_loss,
-            loss: parts.iter().map(|p| p.0).sum::<f64>() / n,
-            accuracy: parts.iter().map(|p| p.1).sum::<usize>() as f64 / n,
+            loss,
+            accuracy,
         })
     }
+}
+
+/// Items in an order of the key's own.
+fn in_order_of(key: u64, items: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    let mut order: Vec<(u64, usize)> = items.map(|item| (mix(key, item as u64), item)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, item)| item)
+}
+
+/// Minus the log-probability of `class` among the scores of one guess, and whether it is the likeliest.
+fn judged(scores: &[f32], class: u32) -> (f64, bool) {
+    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|v| f64::from(v - top).exp()).sum();
+    let own = scores[class as usize];
+    (sum.ln() - f64::from(own - top), own >= top)
+}
+
+/// Mean loss and share of right guesses of parts: sums of losses, right guesses, guesses.
+fn mean_of(parts: &[(f64, usize, usize)]) -> (f64, f64) {
+    let n = parts.iter().map(|p| p.2).sum::<usize>().max(1) as f64;
+    let loss: f64 = parts.iter().map(|p| p.0).sum();
+    let right: usize = parts.iter().map(|p| p.1).sum();
+    (loss / n, right as f64 / n)
 }
