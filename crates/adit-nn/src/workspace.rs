@@ -14,10 +14,24 @@ use crate::tensor::Tensor;
 /// It never changes a result: memory that is lent out is written before it is read.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    free: Mutex<BTreeMap<usize, Vec<Vec<f32>>>>,
+    free: Mutex<Free>,
     /// Memory that is zero everywhere, for gradients of tables, by its length.
     zeros: Mutex<BTreeMap<usize, Vec<Vec<f32>>>>,
 }
+
+/// Memory that can be lent.
+#[derive(Debug, Default)]
+struct Free {
+    by_size: BTreeMap<usize, Vec<Vec<f32>>>,
+    /// Values that lie here.
+    kept: usize,
+    /// Values lent since the last tape was taken back, and the most between two of them.
+    lent: usize,
+    most_lent: usize,
+}
+
+/// So much is kept whatever was lent.
+const ALWAYS_KEPT: usize = 1 << 22;
 
 /// Below so many values the system's allocator is as good.
 const WORTH: usize = 1 << 12;
@@ -40,6 +54,9 @@ impl Workspace {
     /// Takes the memory of a tape back.
     pub fn reclaim(&self, tape: Tape<'_>) {
         tape.into_tensors().for_each(|tensor| self.put(tensor.data));
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.most_lent = free.most_lent.max(free.lent);
+        free.lent = 0;
     }
 
     /// Takes the memory of gradients back.
@@ -79,18 +96,17 @@ impl Workspace {
             return vec![0.0; len];
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = free
-            .range(len..=len.saturating_mul(2))
-            .next()
-            .map(|(&size, _)| size);
+        let size = (free.by_size.range(len..=len.saturating_mul(2)).next()).map(|(&size, _)| size);
         let found = size.and_then(|size| {
-            let list = free.get_mut(&size)?;
+            let list = free.by_size.get_mut(&size)?;
             let memory = list.pop();
             if list.is_empty() {
-                free.remove(&size);
+                free.by_size.remove(&size);
             }
             memory
         });
+        free.kept -= found.as_ref().map_or(0, Vec::capacity);
+        free.lent += found.as_ref().map_or(rounded_up(len), Vec::capacity);
         drop(free);
         match found {
             Some(mut memory) => {
@@ -110,7 +126,13 @@ impl Workspace {
             return;
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.entry(memory.capacity()).or_default().push(memory);
+        // Tapes bring memory that was not lent here, too: constants, for one. It must not pile up.
+        let most = (2 * free.most_lent.max(free.lent)).max(ALWAYS_KEPT);
+        if free.kept + memory.capacity() <= most {
+            free.kept += memory.capacity();
+            let list = free.by_size.entry(memory.capacity()).or_default();
+            list.push(memory);
+        }
     }
 }
 
@@ -144,10 +166,28 @@ mod tests {
             lent.into_iter().for_each(|memory| workspace.put(memory));
         }
         let free = workspace.free.lock().expect("no panic");
-        let kept: usize = free.iter().map(|(size, list)| size * list.len()).sum();
+        let sizes = free.by_size.iter();
+        let kept: usize = sizes.map(|(size, list)| size * list.len()).sum();
+        assert_eq!(kept, free.kept);
         assert!(
             kept < 2 * largest,
             "{kept} values kept for at most {largest}"
+        );
+    }
+
+    #[test]
+    fn memory_that_was_never_lent_does_not_pile_up() {
+        let workspace = Workspace::new();
+        for step in 0..2_000usize {
+            let lent = workspace.take(50_000);
+            workspace.put(vec![0.0; 100_000 + 17 * step]);
+            workspace.put(lent);
+        }
+        let free = workspace.free.lock().expect("no panic");
+        assert!(
+            free.kept <= 2 * ALWAYS_KEPT.max(2_000 * 65_536),
+            "{}",
+            free.kept
         );
     }
 }

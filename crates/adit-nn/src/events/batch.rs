@@ -4,6 +4,9 @@ use crate::error::NnError;
 use crate::events::EventEncoderConfig;
 
 /// Histories one after another: the tokens of each are its events in order, then the history's own.
+///
+/// The own token is embedded like an event, of a kind of its own; what stands in its components and codes is the
+/// caller's to choose (such as the time since the last event), and zeros say nothing.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct EventBatch {
     /// What numbers and times became, `[n_tokens, n_components]`.

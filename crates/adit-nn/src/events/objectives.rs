@@ -67,7 +67,7 @@ impl EventEncoder {
     /// slice's partner among all other slices, by their cosine over `temperature` (Babaev et al., 2022, with the
     /// loss of Chen et al., 2020).
     ///
-    /// Errors: [`NnError::Rows`] when there are not at least two histories.
+    /// Errors: [`NnError::Rows`] when there are not at least two histories, or the temperature is below 0.001.
     pub fn slices_loss(
         &self,
         tape: &mut Tape<'_>,
@@ -77,6 +77,11 @@ impl EventEncoder {
         let n = tape.value(vectors).rows();
         if n < 4 || !n.is_multiple_of(2) {
             let reason = format!("{n} slices are not two each of at least two histories");
+            return Err(NnError::Rows { reason });
+        }
+        // Below that, a slice's own score would no longer be out of the way.
+        if !(1e-3..=1e3).contains(&temperature) {
+            let reason = format!("temperature {temperature} does not lie between 0.001 and 1000");
             return Err(NnError::Rows { reason });
         }
         let unit = tape.l2_normalise(vectors);

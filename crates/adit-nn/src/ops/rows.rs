@@ -25,19 +25,12 @@ impl Tape<'_> {
     pub fn select_rows(&mut self, x: Var, rows: &[usize]) -> Var {
         let input = self.value(x);
         let cols = input.cols();
-        let mut data = Vec::with_capacity(rows.len() * cols);
-        for &row in rows {
-            data.extend_from_slice(input.row(row));
+        let mut out = self.fresh(&[rows.len(), cols]);
+        for (to, &row) in out.data.chunks_exact_mut(cols.max(1)).zip(rows) {
+            to.copy_from_slice(input.row(row));
         }
         let ids = rows.iter().map(|&r| r as u32).collect();
-        self.push(
-            Tensor {
-                shape: vec![rows.len(), cols],
-                data,
-            },
-            &[x],
-            || SelectRows { x, ids },
-        )
+        self.push(out, &[x], || SelectRows { x, ids })
     }
 
     /// The mean over the tokens of every sequence: `x` is `[sum_len, cols]`; gives `[n, cols]`.

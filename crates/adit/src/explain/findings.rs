@@ -172,6 +172,53 @@ pub struct RowCurvePoint {
     pub error: Option<f64>,
 }
 
+/// What the events of some histories did to what the event transformer says of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventReasons {
+    pub model: String,
+    /// Whether it also reads columns of the rows, which are left as they are.
+    pub reads_columns: bool,
+    /// The class that is explained, where there are classes.
+    pub class: Option<String>,
+    /// True where outputs are log-odds: there are two classes.
+    pub is_log_odds: bool,
+    /// How many models the member is the mean of; the first is explained.
+    pub models: u64,
+    /// The highest outputs of the test rows, highest first.
+    pub histories: Vec<ExplainedHistory>,
+    /// Correlation of the two measures over all these events.
+    pub agreement: Option<f64>,
+    /// By how much attributions miss the change that they sum up to, at most, as a share of it.
+    pub incompleteness: f64,
+}
+
+/// One history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExplainedHistory {
+    pub row: u64,
+    pub entity: String,
+    pub truth: String,
+    pub output: f64,
+    /// The same of a history of average events.
+    pub baseline: f64,
+    /// From the first to the last event that was read.
+    pub events: Vec<ExplainedEvent>,
+}
+
+/// One event of a history.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExplainedEvent {
+    /// As in the source.
+    pub at: String,
+    /// Where it lies between the first (0) and the last (1).
+    pub place: f64,
+    /// Its cells.
+    pub words: String,
+    /// By how much the output is higher with it than without.
+    pub occlusion: f64,
+    pub attribution: f64,
+}
+
 /// A test row that the chosen member got most wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorstError {
@@ -270,6 +317,8 @@ pub struct Findings {
     pub decisions: Option<super::DecisionFindings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_curve: Option<RowCurve>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_reasons: Option<EventReasons>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaks: Vec<LeakCheck>,
     pub histories: Vec<TrainingHistory>,

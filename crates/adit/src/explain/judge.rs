@@ -120,6 +120,7 @@ pub fn judge(
         scatter: rows.scatter,
         decisions: None,
         row_curve: None,
+        event_reasons: None,
         leaks: Vec::new(),
         histories,
         worst_errors: rows.worst_errors,

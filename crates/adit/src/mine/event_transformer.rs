@@ -140,12 +140,14 @@ pub struct EventTransformerModel {
 }
 
 /// The network of a batch of rows.
-struct EventNetwork<'a> {
+pub(super) struct EventNetwork<'a> {
     dataset: &'a Dataset,
-    spans: Vec<Span>,
-    coded: CodedEvents<'a>,
+    pub spans: Vec<Span>,
+    pub coded: CodedEvents<'a>,
+    pub meaning: OutputMeaning,
+    pub head_dropout: f32,
     row: Option<(&'a RowFeatures, RowTransformer)>,
-    encoder: EventEncoder,
+    pub encoder: EventEncoder,
     weight: ParamId,
     bias: ParamId,
 }
@@ -173,9 +175,9 @@ impl Network for EventNetwork<'_> {
 
 impl EventNetwork<'_> {
     /// What the vectors of histories, and the columns of their rows, say.
-    fn head(&self, tape: &mut Tape, histories: Var, rows: &[usize]) -> Result<Var, NnError> {
+    pub fn head(&self, tape: &mut Tape, histories: Var, rows: &[usize]) -> Result<Var, NnError> {
         let bent = tape.gelu(histories);
-        let bent = tape.dropout(bent, HEAD_DROPOUT);
+        let bent = tape.dropout(bent, self.head_dropout);
         let (weight, bias) = (tape.param(self.weight), tape.param(self.bias));
         let of_events = tape.linear(bent, weight, Some(bias));
         match &self.row {
@@ -277,7 +279,7 @@ impl EventTransformerModel {
             .sum()
     }
 
-    fn network<'a>(
+    pub(super) fn network<'a>(
         &'a self,
         dataset: &'a Dataset,
         params: &mut Params,
@@ -292,6 +294,8 @@ impl EventTransformerModel {
                 .map(|span| span.latest(self.events.shape.window))
                 .collect(),
             coded: self.events.fields.code(&cells.events),
+            meaning: self.meaning,
+            head_dropout: HEAD_DROPOUT,
             row: features.zip(row),
             encoder,
             weight: head[0],

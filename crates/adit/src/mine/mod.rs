@@ -4,6 +4,7 @@ pub mod blend;
 mod cross_validation;
 pub mod decide;
 mod error;
+pub mod event_reasons;
 pub mod event_transformer;
 pub mod fine_tuned;
 mod halves;

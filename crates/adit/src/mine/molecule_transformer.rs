@@ -257,6 +257,7 @@ mod tests {
             categories: Vec::new(),
             texts: Vec::new(),
             molecules: vec![prepare::molecule_column("m", &smiles)],
+            histories: None,
             target: Some(Target::Numbers(values)),
         }
     }

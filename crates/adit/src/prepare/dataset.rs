@@ -254,6 +254,21 @@ pub fn drop_missing_target(rows: &mut Rows) -> u64 {
 }
 
 impl Values {
+    /// How many cells there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Strings(values) => values.len(),
+            Self::Times(values) => values.len(),
+            Self::Histories(cells) => cells.spans.len(),
+        }
+    }
+
+    /// True where there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// True where there is no value: NaN or infinite numbers, absent times, absent or blank strings.
     pub fn is_missing(&self, row: usize) -> bool {
         match self {

@@ -5,11 +5,7 @@ use crate::source::{ColumnSchema, ColumnType};
 use proptest::prelude::*;
 
 fn rows(columns: Vec<(&str, Role, Values)>) -> Rows {
-    let n = columns.first().map_or(0, |(_, _, values)| match values {
-        Values::Numbers(v) => v.len(),
-        Values::Strings(v) => v.len(),
-        Values::Times(v) => v.len(),
-    });
+    let n = columns.first().map_or(0, |(_, _, values)| values.len());
     Rows {
         row_ids: (0..n as u64).collect(),
         columns: columns
@@ -136,6 +132,7 @@ fn rows_outside_the_training_part_change_nothing() {
             Values::Numbers(v) => v[4..].fill(-1e9),
             Values::Strings(v) => v[4..].fill(Some("other".into())),
             Values::Times(v) => v[4..].fill(Some(i64::MAX)),
+            Values::Histories(_) => panic!("no histories here"),
         }
     }
     let fit = |rows: &Rows| {
@@ -278,11 +275,7 @@ fn classes_are_sorted_by_value_and_the_positive_one_can_be_chosen() {
 #[test]
 fn targets_that_do_not_suit_the_task_are_errors_that_say_why() {
     let with = |values: Values| {
-        let n = match &values {
-            Values::Numbers(v) => v.len(),
-            Values::Strings(v) => v.len(),
-            Values::Times(v) => v.len(),
-        };
+        let n = values.len();
         let x = Values::Numbers((0..n).map(|i| i as f64).collect());
         rows(vec![("x", Role::Number, x), ("y", Role::Target, values)])
     };

@@ -22,6 +22,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("decisions.html", include_str!("templates/decisions.html")),
     ("training.html", include_str!("templates/training.html")),
     ("errors.html", include_str!("templates/errors.html")),
+    ("events.html", include_str!("templates/events.html")),
     ("foot.html", include_str!("templates/foot.html")),
 ];
 

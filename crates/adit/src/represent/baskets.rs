@@ -58,7 +58,7 @@ pub fn of_items(basket: &RowColumn, item: &RowColumn) -> Baskets {
     let mut ids = Vec::new();
     let mut baskets: Vec<Vec<u32>> = Vec::new();
     let mut n_incomplete = 0;
-    for row in 0..len(&basket.values) {
+    for row in 0..basket.values.len() {
         let (Some(id), Some(name)) = (cell(&basket.values, row), cell(&item.values, row)) else {
             n_incomplete += 1;
             continue;
@@ -122,15 +122,6 @@ pub fn of_rows(rows: &Rows, columns: &[&RowColumn], cutting: Cutting) -> Baskets
         column_of: (!all_flags).then_some(column_of),
         cutting,
         ..Baskets::default()
-    }
-}
-
-pub(crate) fn len(values: &Values) -> usize {
-    match values {
-        Values::Numbers(values) => values.len(),
-        Values::Strings(values) => values.len(),
-        Values::Times(values) => values.len(),
-        Values::Histories(cells) => cells.spans.len(),
     }
 }
 

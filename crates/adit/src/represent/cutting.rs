@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::baskets::{cell, len};
+use super::baskets::cell;
 use crate::prepare::{RowColumn, Values, number_name};
 
 /// Parts that a column is cut into by classes, at most: more are no longer read.
@@ -201,7 +201,7 @@ pub(super) fn part(column: &str, ends: &[f64], value: f64, is_time: bool) -> Str
 /// True where all values are 0 and 1 or words for them.
 fn is_flag(values: &Values) -> bool {
     let mut seen = BTreeSet::new();
-    for row in 0..len(values) {
+    for row in 0..values.len() {
         let Some(value) = cell(values, row) else {
             continue;
         };

@@ -281,18 +281,53 @@ impl CodedEvents<'_> {
             for at in span.start..span.end {
                 let (own, after) = rest.split_at_mut(width);
                 rest = after;
-                let before = (at > span.start).then(|| self.table.times[at - 1]);
+                let before = (at > span.start).then(|| at - 1);
                 self.event(at, before, own);
                 let n = fields.categories.len();
                 batch.codes.extend(&self.codes[at * n..(at + 1) * n]);
             }
             let (own, after) = rest.split_at_mut(width);
             rest = after;
-            self.own_token(span, own);
+            let last = (!span.is_empty()).then(|| span.end - 1);
+            self.own_token(last, span.until, own);
             let missing = std::iter::repeat_n(MISSING, fields.categories.len());
             batch.codes.extend(missing);
             tokens += span.len() + 1;
             batch.offsets.push(tokens);
+        }
+        batch
+    }
+
+    /// A history as often as there are `events`, each time without one of them (counted from its first): the next
+    /// event's gap then begins at the one before.
+    pub fn without(&self, span: Span, events: &[usize]) -> EventBatch {
+        let width = self.fields.n_components();
+        let n_categories = self.fields.categories.len();
+        let mut batch = EventBatch {
+            components: vec![0.0; events.len() * span.len() * width],
+            codes: Vec::with_capacity(events.len() * span.len() * n_categories),
+            offsets: vec![0],
+        };
+        let mut tokens = batch.components.chunks_exact_mut(width);
+        for (k, &left_out) in events.iter().enumerate() {
+            let kept = (span.start..span.end).filter(|at| *at != span.start + left_out);
+            let mut before = None;
+            for at in kept {
+                if let Some(own) = tokens.next() {
+                    self.event(at, before, own);
+                }
+                batch
+                    .codes
+                    .extend(&self.codes[at * n_categories..(at + 1) * n_categories]);
+                before = Some(at);
+            }
+            if let Some(own) = tokens.next() {
+                self.own_token(before, span.until, own);
+            }
+            batch
+                .codes
+                .extend(std::iter::repeat_n(MISSING, n_categories));
+            batch.offsets.push((k + 1) * span.len());
         }
         batch
     }
@@ -325,7 +360,8 @@ impl CodedEvents<'_> {
         self.fields.gap.place(gap)
     }
 
-    fn event(&self, at: usize, before: Option<f64>, out: &mut [f32]) {
+    /// An event, with the one before it.
+    fn event(&self, at: usize, before: Option<usize>, out: &mut [f32]) {
         let fields = self.fields;
         let k = fields.numbers.len();
         let mut rest = out;
@@ -335,23 +371,23 @@ impl CodedEvents<'_> {
         {
             rest = field.scale.write(place, rest);
         }
-        let gap = before.map_or(f32::NAN, |_| self.gap(at - 1, self.table.times[at]));
+        let gap = before.map_or(f32::NAN, |before| self.gap(before, self.table.times[at]));
         let rest = fields.gap.write(gap, rest);
         if fields.calendar {
             calendar(self.table.times[at], rest);
         }
     }
 
-    fn own_token(&self, span: &Span, out: &mut [f32]) {
+    /// A history's own token, with its last event and its cut-off.
+    fn own_token(&self, last: Option<usize>, until: Option<f64>, out: &mut [f32]) {
         let fields = self.fields;
         let of_numbers: usize = fields.numbers.iter().map(|n| n.scale.n_components()).sum();
-        let last = (!span.is_empty()).then(|| span.end - 1);
-        let gap = match (last, span.until) {
+        let gap = match (last, until) {
             (Some(last), Some(until)) => self.gap(last, until),
             _ => f32::NAN,
         };
         let rest = fields.gap.write(gap, &mut out[of_numbers..]);
-        if let (true, Some(until)) = (fields.calendar, span.until) {
+        if let (true, Some(until)) = (fields.calendar, until) {
             calendar(until, rest);
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::baskets::{cell, len, number};
+use super::baskets::{cell, number};
 use super::names::Names;
 use super::sequences::Sequences;
 use crate::prepare::{RowColumn, Values};
@@ -39,7 +39,7 @@ pub fn of_events(
     let mut entities: Vec<String> = Vec::new();
     let mut events: Vec<Vec<(f64, u32)>> = Vec::new();
     let mut made = Histories::default();
-    for row in 0..len(&entity.values) {
+    for row in 0..entity.values.len() {
         let at = match time {
             Some(time) => number(&time.values, row),
             None => Some(row as f64),
@@ -93,7 +93,7 @@ pub fn of_events(
 pub fn labels_of(entity: &RowColumn, label: &RowColumn) -> (HashMap<String, String>, u64) {
     let mut label_of: HashMap<String, String> = HashMap::new();
     let mut several = std::collections::HashSet::new();
-    for row in 0..len(&entity.values) {
+    for row in 0..entity.values.len() {
         let (Some(id), Some(value)) = (cell(&entity.values, row), cell(&label.values, row)) else {
             continue;
         };

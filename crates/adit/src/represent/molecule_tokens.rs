@@ -149,6 +149,7 @@ mod tests {
                 fingerprints: vec![Vec::new(); molecules.len()],
                 molecules,
             }],
+            histories: None,
             target: None,
         }
     }

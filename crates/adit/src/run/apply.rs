@@ -60,6 +60,14 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
         if EventEncoderFolder::is_one(&job.run) {
             return super::next_events::next_events(job, context);
         }
+        if job.surprise {
+            return Err(RunError::NotARun {
+                path: job.run.clone(),
+                reason:
+                    "how surprising events are is told by an encoder of events, which this is not"
+                        .into(),
+            });
+        }
         predict_inner(job, context)
     })
 }

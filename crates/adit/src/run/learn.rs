@@ -139,6 +139,7 @@ fn train_and_judge(
         findings.leaks.extend(arena.shared_rows(&chosen.test));
     }
     findings.row_curve = arena.row_curve(&members)?;
+    findings.event_reasons = arena.event_reasons(&members)?;
     save(folder, &arena, &members, &linear, encoder, &findings.chosen)?;
     predict_test_rows(folder, &arena, &members, &findings.chosen)?;
     Ok((findings, loaded))

@@ -20,6 +20,7 @@ mod event_data;
 mod event_encoder;
 mod event_members;
 mod event_pretraining;
+mod event_reasons;
 mod export;
 mod gate;
 mod generate;

@@ -466,7 +466,7 @@ fn joined(columns: &[&RowColumn]) -> RowColumn {
         Values::Times(values) => values[row].map(|t| t.to_string()),
         Values::Histories(_) => None,
     };
-    let n_rows = crate::represent::baskets::len(&columns[0].values);
+    let n_rows = columns[0].values.len();
     let name = |row: usize| {
         let cells: Option<Vec<String>> = columns.iter().map(|column| cell(column, row)).collect();
         cells.map(|cells| cells.join(BETWEEN))

@@ -180,6 +180,7 @@ fn letters(roles: &[ColumnRole]) -> String {
         Role::Entity => 'e',
         Role::Molecule => 'm',
         Role::Ignore => '-',
+        Role::History => 'h',
     };
     roles.iter().map(letter).collect()
 }

@@ -8,6 +8,7 @@ mod curves;
 mod data;
 mod decisions;
 mod errors;
+mod events;
 mod foot;
 mod leaks;
 mod scoreboard;
@@ -40,6 +41,7 @@ pub(super) fn page(findings: &Findings, cost: &Cost, adit_version: &str) -> Valu
         row_curve => decisions::row_curve(findings),
         training => training::section(findings),
         errors => errors::section(findings),
+        events => events::section(findings),
         run_again => foot::run_again(findings),
         glossary => foot::glossary(findings),
         version => adit_version,

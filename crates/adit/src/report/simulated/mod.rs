@@ -329,6 +329,7 @@ pub(super) fn empty(task: &str, title: &str, scoreboard: Vec<Member>) -> Finding
         scatter: None,
         decisions: None,
         row_curve: None,
+        event_reasons: None,
         leaks: Vec::new(),
         histories: Vec::new(),
         worst_errors: Vec::new(),

@@ -14,6 +14,7 @@ pub(super) mod learning;
 pub(super) mod network;
 pub(super) mod scale;
 pub(super) mod scatter;
+pub(super) mod timeline;
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,405 @@
+//! Histories read by a transformer over their events: what only their order tells, from files to report.
+
+mod tool;
+
+use std::fmt::Write as _;
+
+use tool::{Bench, drawn};
+
+/// Customers with the same events each, as often and at the same moments; those who spend right after their salary
+/// default, those who spend before it do not. What happens after the cut-off says it outright.
+fn customers(n: usize, with_answer: bool) -> (String, Vec<String>) {
+    let mut chance = drawn();
+    let mut events = String::from("who,at,kind,amount\n");
+    let mut labels = Vec::new();
+    for who in 0..n {
+        let defaults = chance(2) == 0;
+        for month in 1..=4 {
+            let day = 5 + chance(18);
+            let pair = if defaults {
+                ["salary", "spend"]
+            } else {
+                ["spend", "salary"]
+            };
+            let _ = writeln!(
+                events,
+                "c{who},2024-{month:02}-{day:02}T09:00:00,{},100",
+                pair[0]
+            );
+            let _ = writeln!(
+                events,
+                "c{who},2024-{month:02}-{day:02}T17:00:00,{},100",
+                pair[1]
+            );
+            let other = 1 + chance(27);
+            let _ = writeln!(
+                events,
+                "c{who},2024-{month:02}-{other:02}T20:00:00,other,{}",
+                chance(90)
+            );
+        }
+        let after = if with_answer && defaults {
+            "collection"
+        } else {
+            "bonus"
+        };
+        let _ = writeln!(events, "c{who},2024-06-02T00:00:00,{after},1");
+        labels.push(format!("c{who},2024-06-01,{}", u8::from(defaults)));
+    }
+    (events, labels)
+}
+
+fn file(labels: &[String]) -> String {
+    format!("who,until,default\n{}\n", labels.join("\n"))
+}
+
+const COLUMNS: [&str; 10] = [
+    "--entity",
+    "who",
+    "--time",
+    "at",
+    "--cutoff",
+    "until",
+    "--target",
+    "default",
+    "--positive",
+    "1",
+];
+
+fn learn(bench: &Bench, out: &str, more: &[&str]) -> serde_json::Value {
+    let mut args = vec![
+        "classify",
+        "events.csv",
+        "--labels",
+        "train.csv",
+        "--test-labels",
+        "test.csv",
+        "--folds",
+        "1",
+        "--seeds",
+        "1",
+        "--epochs",
+        "12",
+        "--out",
+        out,
+        "--quiet",
+    ];
+    args.extend(COLUMNS);
+    args.extend(more);
+    bench.adit(&args).ok();
+    tool::result(bench, out)
+}
+
+fn bench(n: usize, with_answer: bool) -> Bench {
+    let bench = Bench::new();
+    let (events, labels) = customers(n, with_answer);
+    bench.write("events.csv", &events);
+    let n_train = 3 * n / 4;
+    bench.write("train.csv", file(&labels[..n_train]));
+    bench.write("test.csv", file(&labels[n_train..]));
+    bench
+}
+
+#[test]
+fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
+    let bench = bench(600, true);
+    let found = learn(&bench, "run", &[]);
+    let auc = |model: &str| tool::score(&found, model, "roc_auc");
+    assert!(auc("boosted trees") < 0.7, "{}", auc("boosted trees"));
+    assert!(
+        auc("event transformer") > 0.9,
+        "{}",
+        auc("event transformer")
+    );
+    // What raised the scores is told event by event, and both ways of asking add up.
+    let reasons = &found["event_reasons"];
+    assert_eq!(reasons["class"], "1");
+    let histories = reasons["histories"].as_array().expect("histories");
+    assert!(!histories.is_empty());
+    assert!(
+        reasons["incompleteness"].as_f64().expect("a share") < 0.05,
+        "{reasons}"
+    );
+    for history in histories {
+        let events = history["events"].as_array().expect("events");
+        assert_eq!(events.len(), 12, "none after the cut-off");
+        assert!(
+            events
+                .iter()
+                .all(|event| !event["words"].to_string().contains("collection"))
+        );
+    }
+    let html = std::fs::read_to_string(bench.path("run/report.html")).expect("a report");
+    assert!(html.contains("Events that raised and lowered the score"));
+
+    // The saved members give what they were judged by, from the files alone.
+    for member in [
+        "event embedding",
+        "trees over event embedding",
+        "event transformer",
+    ] {
+        let args = [
+            "predict",
+            "run",
+            "test.csv",
+            "--events",
+            "events.csv",
+            "--member",
+            member,
+            "-o",
+            "told.csv",
+            "--force",
+        ];
+        bench.adit(&args).ok();
+        assert_eq!(
+            tool::cells(&bench, "told.csv", "predicted").len(),
+            150,
+            "{member}"
+        );
+    }
+    let again = learn(&bench, "again", &["--threads", "1"]);
+    assert_eq!(
+        again["fingerprint"], found["fingerprint"],
+        "threads change what is found"
+    );
+}
+
+#[test]
+fn an_answer_after_the_cut_off_changes_nothing() {
+    let scores = |with_answer: bool| {
+        let bench = bench(160, with_answer);
+        learn(&bench, "run", &["--epochs", "1"])["scoreboard"].to_string()
+    };
+    let without = |text: String| {
+        // Times differ from run to run.
+        let members: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let members = members.as_array().expect("members").iter();
+        members
+            .map(|m| format!("{} {}", m["model"], m["metrics"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(without(scores(true)), without(scores(false)));
+}
+
+#[test]
+fn the_order_of_the_file_and_the_zone_of_its_times_change_nothing() {
+    let first = bench(160, true);
+    let told = learn(&first, "run", &["--epochs", "1"]);
+    let text = std::fs::read_to_string(first.path("events.csv")).expect("events");
+    let (head, rows) = text.split_once('\n').expect("a head");
+    // No two events of one customer share a moment here, so their order is told by their times.
+    let mut rows: Vec<&str> = rows.lines().collect();
+    rows.reverse();
+    first.write("events.csv", format!("{head}\n{}\n", rows.join("\n")));
+    let reversed = learn(&first, "reversed", &["--epochs", "1"]);
+    assert_eq!(
+        told["scoreboard"][6]["metrics"],
+        reversed["scoreboard"][6]["metrics"]
+    );
+    assert_eq!(told["scoreboard"][6]["model"], "event transformer");
+    // The same moments, said in another zone.
+    let zoned: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let mut cells: Vec<String> = row.split(',').map(String::from).collect();
+            cells[1].push_str("+00:00");
+            cells.join(",")
+        })
+        .collect();
+    first.write("events.csv", format!("{head}\n{}\n", zoned.join("\n")));
+    let zoned = learn(&first, "zoned", &["--epochs", "1"]);
+    assert_eq!(
+        told["scoreboard"][6]["metrics"],
+        zoned["scoreboard"][6]["metrics"]
+    );
+}
+
+#[test]
+fn a_cut_off_that_all_rows_share_is_read() {
+    let bench = bench(120, true);
+    for name in ["train.csv", "test.csv"] {
+        let text = std::fs::read_to_string(bench.path(name)).expect("labels");
+        assert_eq!(text.matches("2024-06-01").count(), text.lines().count() - 1);
+    }
+    let found = learn(&bench, "run", &["--epochs", "1"]);
+    assert_eq!(found["scoreboard"][6]["model"], "event transformer");
+}
+
+const PRETRAIN: [&str; 9] = [
+    "pretrain",
+    "events.csv",
+    "--entity",
+    "who",
+    "--time",
+    "at",
+    "--epochs",
+    "3",
+    "--quiet",
+];
+
+fn pretrain(bench: &Bench, out: &str, more: &[&str]) {
+    let mut args = PRETRAIN.to_vec();
+    args.extend(["--out", out]);
+    args.extend(more);
+    bench.adit(&args).ok();
+}
+
+#[test]
+fn an_encoder_is_pre_trained_once_and_used_for_vectors_targets_and_what_comes_next() {
+    let bench = bench(300, false);
+    pretrain(&bench, "encoder", &[]);
+    let text = std::fs::read_to_string(bench.path("encoder/pretraining.json")).expect("a record");
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let losses: Vec<f64> = told["held_out"]
+        .as_array()
+        .expect("epochs")
+        .iter()
+        .filter_map(|epoch| epoch["loss"].as_f64())
+        .collect();
+    assert!(losses[3] < 0.8 * losses[0], "{losses:?}");
+
+    bench
+        .adit(&[
+            "embed",
+            "events.csv",
+            "--encoder",
+            "encoder",
+            "-o",
+            "vectors.csv",
+        ])
+        .ok();
+    let head = std::fs::read_to_string(bench.path("vectors.csv")).expect("vectors");
+    assert_eq!(head.lines().count(), 301);
+    assert!(
+        head.starts_with("who,events,embedding_1,"),
+        "{}",
+        head.lines().next().unwrap_or("")
+    );
+
+    bench
+        .adit(&["predict", "encoder", "events.csv", "-o", "next.csv"])
+        .ok();
+    let kinds = tool::cells(&bench, "next.csv", "next_kind");
+    assert_eq!(kinds.len(), 300);
+    let sure: Vec<f64> = tool::cells(&bench, "next.csv", "next_kind_probability")
+        .iter()
+        .map(|p| p.parse().expect("a number"))
+        .collect();
+    assert!(sure.iter().all(|p| (0.0..=1.0).contains(p)));
+    let median = tool::cells(&bench, "next.csv", "next_in_days_median");
+    assert!(
+        median
+            .iter()
+            .all(|days| days.parse::<f64>().is_ok_and(|d| d >= 0.0))
+    );
+
+    bench
+        .adit(&[
+            "predict",
+            "encoder",
+            "events.csv",
+            "--surprise",
+            "-o",
+            "surprise.csv",
+        ])
+        .ok();
+    let surprise = tool::cells(&bench, "surprise.csv", "surprise");
+    assert_eq!(surprise.len(), 13 * 300);
+    assert_eq!(
+        surprise.iter().filter(|s| s.is_empty()).count(),
+        300,
+        "the first of each has none"
+    );
+    assert!(
+        surprise
+            .iter()
+            .filter(|s| !s.is_empty())
+            .all(|s| s.parse::<f64>().is_ok_and(|s| s > 0.0))
+    );
+
+    let found = learn(&bench, "run", &["--encoder", "encoder", "--epochs", "2"]);
+    assert!(tool::score(&found, "event embedding", "roc_auc").is_finite());
+    let error = bench
+        .adit(&[
+            "embed",
+            "train.csv",
+            "--encoder",
+            "encoder",
+            "-o",
+            "none.csv",
+        ])
+        .error();
+    assert!(error.contains("`at`"), "{error}");
+    let error = bench
+        .adit(&["predict", "run", "test.csv", "--surprise", "-o", "none.csv"])
+        .error();
+    assert!(error.contains("encoder of events"), "{error}");
+}
+
+#[test]
+fn a_pre_training_that_was_killed_ends_with_the_same_weights_and_for_any_threads() {
+    let bench = bench(200, false);
+    let weights =
+        |out: &str| std::fs::read(bench.path(out).join("events.safetensors")).expect("weights");
+    pretrain(&bench, "whole", &[]);
+    pretrain(&bench, "one", &["--threads", "1"]);
+    assert!(
+        weights("whole") == weights("one"),
+        "threads change the weights"
+    );
+    let mut args = PRETRAIN.to_vec();
+    args.extend(["--out", "broken", "--resume", "--checkpoint-seconds", "0"]);
+    let mut killed = 0;
+    for at in 0..8u64 {
+        let mut child = bench
+            .command()
+            .args(&args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("started");
+        std::thread::sleep(std::time::Duration::from_millis(80 + at * 53 % 120));
+        let ended = child.try_wait().expect("a state").is_some();
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        killed += u32::from(!ended);
+        if bench.path("broken").exists() {
+            break;
+        }
+    }
+    if !bench.path("broken").exists() {
+        bench.adit(&args).ok();
+    }
+    assert!(killed > 0, "never killed in the middle");
+    assert!(weights("whole") == weights("broken"));
+    let mut other = args.clone();
+    other.extend(["--seed", "2"]);
+    assert!(bench.adit(&other).error().contains("exists already"));
+}
+
+#[test]
+fn simulated_histories_are_written_whole_and_run() {
+    let bench = Bench::new();
+    bench
+        .adit(&["demo", "events", "--customers", "60", "--out", "cards"])
+        .ok();
+    assert_eq!(bench.entries(), ["cards"]);
+    let labels = ["train_labels.csv", "test_labels.csv"].map(|name| {
+        std::fs::read_to_string(bench.path("cards").join(name))
+            .expect("labels")
+            .lines()
+            .count()
+            - 1
+    });
+    assert_eq!(labels.iter().sum::<usize>(), 60);
+    let error = bench
+        .adit(&["demo", "events", "--customers", "60", "--out", "cards"])
+        .error();
+    assert!(error.contains("exists already"), "{error}");
+    bench
+        .adit(&["demo", "events", "--customers", "60", "--out", "again"])
+        .ok();
+    let events =
+        |folder: &str| std::fs::read(bench.path(folder).join("events.csv")).expect("events");
+    assert!(events("cards") == events("again"));
+}

@@ -1,0 +1,281 @@
+//! Which events of a history raised and lowered what a fine-tuned encoder of events says.
+//!
+//! Two measures stand side by side: what changes when an event is taken out (occlusion), and integrated gradients over
+//! the events' embeddings (Sundararajan et al. 2017), whose sum must be the whole change from a history of average
+//! events.
+
+use adit_nn::watch::Watch;
+use adit_nn::{Mode, NnError, Params, Session, Tape, Tensor, Var};
+
+use super::MineError;
+use super::event_transformer::{EventNetwork, EventTransformerModel};
+use super::training::OutputMeaning;
+use crate::prepare::{Dataset, Span};
+
+/// Steps between the history of average events and the history itself.
+const STEPS: usize = 32;
+/// Histories that the average event is taken of.
+const AVERAGED: usize = 64;
+/// Histories without one event that are computed together, on one thread.
+const TOKENS: usize = 4096;
+
+/// One event's part in an output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EventReason {
+    /// Place in the table of events.
+    pub event: usize,
+    /// By how much the output is higher with the event than without it.
+    pub occlusion: f64,
+    /// Its integrated gradient.
+    pub attribution: f64,
+}
+
+/// What the events of one row did to its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryReasons {
+    pub row: usize,
+    /// Of classes, the score of the class over the mean of the others'; of a number, the number.
+    pub output: f64,
+    /// The same of a history of average events.
+    pub baseline: f64,
+    pub events: Vec<EventReason>,
+}
+
+impl HistoryReasons {
+    /// How far the attributions are from summing up to the change that they explain.
+    pub fn incompleteness(&self) -> f64 {
+        let sum: f64 = self.events.iter().map(|event| event.attribution).sum();
+        (sum - (self.output - self.baseline)).abs()
+    }
+}
+
+impl EventTransformerModel {
+    /// The events behind the outputs of some rows for one class (of numbers: for the number), by one model's weights;
+    /// average events are those of the histories of `train`.
+    ///
+    /// # Errors
+    /// `Cancelled`; `NoFeatures` without histories.
+    pub fn reasons(
+        &self,
+        dataset: &Dataset,
+        params: &Params,
+        (rows, class, train): (&[usize], usize, &[usize]),
+        watch: &dyn Watch,
+    ) -> Result<Vec<HistoryReasons>, MineError> {
+        let mut still = self.clone();
+        still.events.shape.dropout = 0.0;
+        let mut network = still.network(dataset, &mut Params::new(), 0)?;
+        network.head_dropout = 0.0;
+        let asked = Asked {
+            network: &network,
+            params,
+            weights: self.meaning.weights_of(class),
+        };
+        let average = asked.average_event(train)?;
+        let mut found = Vec::with_capacity(rows.len());
+        for (k, &row) in rows.iter().enumerate() {
+            if watch.cancelled() {
+                return Err(MineError::Cancelled);
+            }
+            found.push(asked.reasons(row, &average)?);
+            watch.progress("reasons", k as u64 + 1, rows.len() as u64, "");
+        }
+        Ok(found)
+    }
+}
+
+impl OutputMeaning {
+    /// What the raw outputs are multiplied by, so that their sum is what is explained.
+    fn weights_of(&self, class: usize) -> Vec<f32> {
+        match *self {
+            OutputMeaning::Classes { n_classes } => (0..n_classes)
+                .map(|k| match k == class {
+                    true => 1.0,
+                    false => -1.0 / (n_classes.max(2) - 1) as f32,
+                })
+                .collect(),
+            OutputMeaning::Numbers { scale, .. } => vec![scale as f32],
+        }
+    }
+
+    /// What is added to that.
+    fn offset(&self) -> f64 {
+        match *self {
+            OutputMeaning::Classes { .. } => 0.0,
+            OutputMeaning::Numbers { center, .. } => center,
+        }
+    }
+}
+
+/// A network, its weights, and what of its outputs is asked for.
+struct Asked<'a> {
+    network: &'a EventNetwork<'a>,
+    params: &'a Params,
+    weights: Vec<f32>,
+}
+
+impl Asked<'_> {
+    fn value(&self, outputs: &[f32]) -> f64 {
+        let pairs = outputs.iter().zip(&self.weights);
+        let sum: f64 = pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        sum + self.network.meaning.offset()
+    }
+
+    /// The mean over events of what their tokens are embedded as.
+    fn average_event(&self, rows: &[usize]) -> Result<Vec<f32>, MineError> {
+        let every = rows.len().div_ceil(AVERAGED).max(1);
+        let spans: Vec<Span> = (rows.iter().step_by(every))
+            .map(|&row| self.network.spans[row])
+            .collect();
+        let batch = self.network.coded.batch(&spans);
+        let tokens = Session::new(self.params).run(|tape| {
+            let tokens = self.network.encoder.embed_tokens(tape, &batch)?;
+            Ok::<_, NnError>(tape.take(tokens))
+        })?;
+        let mut sums = vec![0f64; tokens.cols()];
+        let mut n = 0;
+        for history in batch.offsets.windows(2) {
+            for token in history[0]..history[1] - 1 {
+                let row = tokens.row(token).iter();
+                sums.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, v)| *sum += f64::from(*v));
+                n += 1;
+            }
+        }
+        let n = f64::from(n.max(1));
+        Ok(sums.into_iter().map(|sum| (sum / n) as f32).collect())
+    }
+
+    fn reasons(&self, row: usize, average: &[f32]) -> Result<HistoryReasons, MineError> {
+        let span = self.network.spans[row];
+        let tokens = Session::new(self.params).run(|tape| {
+            let batch = self.network.coded.batch(&[span]);
+            let tokens = self.network.encoder.embed_tokens(tape, &batch)?;
+            Ok::<_, NnError>(tape.take(tokens))
+        })?;
+        let mut from = tokens.clone();
+        for token in 0..span.len() {
+            from.data[token * average.len()..][..average.len()].copy_from_slice(average);
+        }
+        let baseline = self.of_tokens(&[&from], row)?[0];
+        let output = self.of_tokens(&[&tokens], row)?[0];
+        let attributions = self.attributions(row, &tokens, &from)?;
+        let without = self.without_each(row, span)?;
+        let events = (span.start..span.end).zip(attributions).zip(without);
+        Ok(HistoryReasons {
+            row,
+            output,
+            baseline,
+            events: events
+                .map(|((event, attribution), without)| EventReason {
+                    event,
+                    occlusion: output - without,
+                    attribution,
+                })
+                .collect(),
+        })
+    }
+
+    /// Outputs of histories of tokens, all of one row.
+    fn of_tokens(&self, histories: &[&Tensor], row: usize) -> Result<Vec<f64>, MineError> {
+        let outputs = Session::new(self.params).run(|tape| {
+            let (tokens, offsets) = joined(histories);
+            let tokens = tape.constant(tokens);
+            let outputs = self.outputs(tape, tokens, &offsets, row)?;
+            Ok::<_, NnError>(tape.take(outputs))
+        })?;
+        Ok((0..outputs.rows())
+            .map(|k| self.value(outputs.row(k)))
+            .collect())
+    }
+
+    fn outputs(
+        &self,
+        tape: &mut Tape,
+        tokens: Var,
+        offsets: &[usize],
+        row: usize,
+    ) -> Result<Var, NnError> {
+        let states = self.network.encoder.states_of(tape, tokens, offsets);
+        let rows = vec![row; offsets.len() - 1];
+        self.network.head(tape, states.histories, &rows)
+    }
+
+    /// Integrated gradients of every event along the straight line from `from`, by the midpoints of equal steps.
+    fn attributions(
+        &self,
+        row: usize,
+        tokens: &Tensor,
+        from: &Tensor,
+    ) -> Result<Vec<f64>, MineError> {
+        let between: Vec<Tensor> = (0..STEPS)
+            .map(|step| {
+                let share = (step as f32 + 0.5) / STEPS as f32;
+                let pairs = from.data.iter().zip(&tokens.data);
+                Tensor {
+                    shape: tokens.shape.clone(),
+                    data: pairs.map(|(a, b)| a + share * (b - a)).collect(),
+                }
+            })
+            .collect();
+        let (inputs, offsets) = joined(&between.iter().collect::<Vec<_>>());
+        // The tokens are made a parameter, so that their gradient is kept.
+        let mut params = self.params.clone();
+        params.freeze(|_| true);
+        let id = params.add("tokens", inputs);
+        let mut tape = Tape::new(&params, Mode::Train { seed: 0 });
+        let inputs = tape.param(id);
+        let outputs = self.outputs(&mut tape, inputs, &offsets, row)?;
+        let weights: Vec<f32> = (0..STEPS).flat_map(|_| self.weights.clone()).collect();
+        let sum = tape.weighted_sum(outputs, &weights);
+        let gradients = tape.backward(sum);
+        let Some(gradient) = gradients.get(id) else {
+            return Ok(Vec::new());
+        };
+        let (n, d) = (tokens.rows(), tokens.cols());
+        let of_event = |event: usize| {
+            let mut sum = 0f64;
+            for step in 0..STEPS {
+                let slope = gradient.row(step * n + event);
+                for k in 0..d {
+                    let change = tokens.row(event)[k] - from.row(event)[k];
+                    sum += f64::from(slope[k]) * f64::from(change);
+                }
+            }
+            sum / STEPS as f64
+        };
+        Ok((0..n - 1).map(of_event).collect())
+    }
+
+    /// The output of a row's history without each of its events.
+    fn without_each(&self, row: usize, span: Span) -> Result<Vec<f64>, MineError> {
+        let at_once = (TOKENS / (span.len() + 1)).max(1);
+        let events: Vec<usize> = (0..span.len()).collect();
+        let batches: Vec<&[usize]> = events.chunks(at_once).collect();
+        let found = Session::new(self.params).run_all(&batches, |tape, batch| {
+            let input = self.network.coded.without(span, batch);
+            let states = self.network.encoder.states(tape, &input)?;
+            let rows = vec![row; batch.len()];
+            let outputs = self.network.head(tape, states.histories, &rows)?;
+            Ok(tape.take(outputs))
+        })?;
+        let outputs = found
+            .iter()
+            .flat_map(|part| (0..part.rows()).map(|k| part.row(k)));
+        Ok(outputs.map(|row| self.value(row)).collect())
+    }
+}
+
+/// Histories one after another.
+fn joined(histories: &[&Tensor]) -> (Tensor, Vec<usize>) {
+    let cols = histories.first().map_or(0, |history| history.cols());
+    let mut offsets = vec![0];
+    let mut data = Vec::new();
+    for history in histories {
+        data.extend_from_slice(&history.data);
+        offsets.push(data.len() / cols.max(1));
+    }
+    let shape = vec![data.len() / cols.max(1), cols];
+    (Tensor { shape, data }, offsets)
+}
