@@ -51,19 +51,27 @@ pub struct Events<'a> {
 }
 
 impl Histories {
-    /// Looks at all events, whose labels play no part.
+    /// Looks at the events that some row of `rows` may see, or at all of them without rows; labels play no part.
+    ///
+    /// # Errors
+    /// A column that is not there, or a moment that is a text.
     pub fn fit(
         events: &Rows,
         (entity, time): (&str, &str),
         cutoff: Option<&str>,
+        rows: Option<&Rows>,
     ) -> Result<Histories, PrepareError> {
         column(events, entity, "entity of the events")?;
         column(events, time, "time of the events")?;
+        let seen = match rows {
+            Some(rows) => seen_by(rows, events, (entity, time), cutoff)?,
+            None => vec![true; events.n_rows()],
+        };
         let others = (events.columns.iter()).filter(|c| c.name != entity && c.name != time);
         let columns = others.filter_map(|column| {
             let values = match (column.role, &column.values) {
                 (Role::Number, Values::Numbers(_)) => None,
-                (Role::Category, Values::Strings(cells)) => Some(frequent(cells)),
+                (Role::Category, Values::Strings(cells)) => Some(frequent(cells, &seen)),
                 _ => return None,
             };
             Some(EventColumn {
@@ -316,10 +324,52 @@ fn categories(
     made.category(|| format!("{name}, last"), cells.last().copied());
 }
 
+/// Whether each event lies before the latest cut-off of its entity's rows.
+fn seen_by(
+    rows: &Rows,
+    events: &Rows,
+    (entity, time): (&str, &str),
+    cutoff: Option<&str>,
+) -> Result<Vec<bool>, PrepareError> {
+    let own = column(rows, entity, "entity")?;
+    let (Values::Strings(owners), Some(ids)) = (&own.values, events.column(entity)) else {
+        return Err(wrong(own, "names of entities"));
+    };
+    let Values::Strings(ids) = &ids.values else {
+        return Err(wrong(own, "names of entities"));
+    };
+    let cutoff = cutoff
+        .map(|name| column(rows, name, "cut-off"))
+        .transpose()?;
+    let mut latest: HashMap<&str, f64> = HashMap::new();
+    for (row, owner) in owners.iter().enumerate() {
+        let until = match cutoff {
+            Some(column) => moment(column, row)?,
+            None => Some(f64::INFINITY),
+        };
+        if let (Some(owner), Some(until)) = (owner, until) {
+            let known = latest.entry(owner.trim()).or_insert(until);
+            *known = known.max(until);
+        }
+    }
+    let at = column(events, time, "time of the events")?;
+    let sees = |row: usize, id: &Option<String>| -> Result<bool, PrepareError> {
+        let until = id.as_ref().and_then(|id| latest.get(id.trim()));
+        Ok(match (until, moment(at, row)?) {
+            (Some(until), Some(at)) => at < *until,
+            _ => false,
+        })
+    };
+    (ids.iter().enumerate())
+        .map(|(row, id)| sees(row, id))
+        .collect()
+}
+
 /// Values of a category that are counted apart, the most frequent first.
-fn frequent(cells: &[Option<String>]) -> Vec<String> {
+fn frequent(cells: &[Option<String>], seen: &[bool]) -> Vec<String> {
     let mut count_of: BTreeMap<&str, usize> = BTreeMap::new();
-    for cell in cells.iter().flatten().map(|cell| cell.trim()) {
+    let seen = cells.iter().zip(seen).filter(|(_, seen)| **seen);
+    for cell in seen.filter_map(|(cell, _)| Some(cell.as_deref()?.trim())) {
         if !cell.is_empty() {
             *count_of.entry(cell).or_insert(0) += 1;
         }
@@ -502,7 +552,7 @@ mod tests {
     #[test]
     fn what_happened_before_the_cut_off_is_summed_up() {
         let events = events();
-        let fitted = Histories::fit(&events, ("who", "when"), Some("until")).unwrap();
+        let fitted = Histories::fit(&events, ("who", "when"), Some("until"), None).unwrap();
         let index = fitted.events(&events).unwrap();
         assert_eq!(index.n_incomplete, 1);
         let mut rows = rows(&[10, 10, 10]);
@@ -538,7 +588,7 @@ mod tests {
     fn nothing_after_the_cut_off_is_seen() {
         let before = {
             let events = events();
-            let fitted = Histories::fit(&events, ("who", "when"), Some("until")).unwrap();
+            let fitted = Histories::fit(&events, ("who", "when"), Some("until"), None).unwrap();
             let mut rows = rows(&[4, 9, 3]);
             fitted
                 .extend(&mut rows, &fitted.events(&events).unwrap())
@@ -565,10 +615,39 @@ mod tests {
     }
 
     #[test]
+    fn values_that_nobody_may_see_are_not_counted_apart() {
+        let mut events = events();
+        // Of someone whose cut-off lies before all of it.
+        for k in 0..40 {
+            events.row_ids.push(100 + k);
+            for (column, cell) in events.columns.iter_mut().zip(["a", "", "", "secret"]) {
+                match &mut column.values {
+                    Values::Strings(cells) => cells.push(Some(cell.into())),
+                    Values::Times(times) => times.push(Some(1_000 * DAY as i64)),
+                    Values::Numbers(values) => values.push(1.0),
+                    Values::Histories(_) => panic!("no histories here"),
+                }
+            }
+        }
+        let names = |rows: Option<&Rows>| {
+            let fitted = Histories::fit(&events, ("who", "when"), Some("until"), rows).unwrap();
+            fitted.columns[1].values.clone().unwrap()
+        };
+        assert!(names(None).contains(&"secret".to_string()));
+        let mut all = rows(&[10, 10, 10]);
+        if let Values::Strings(owners) = &mut all.columns[0].values {
+            owners[2] = Some("other".into());
+        }
+        all.columns[1].values = Values::Times([10, 10, 90].map(|k| Some(k * DAY as i64)).to_vec());
+        assert_eq!(names(Some(&all)).len(), 3);
+        assert!(!names(Some(&all)).contains(&"secret".to_string()));
+    }
+
+    #[test]
     fn what_has_no_order_or_another_kind_of_moment_is_an_error() {
         let mut events = events();
-        let fitted = Histories::fit(&events, ("who", "when"), Some("until")).unwrap();
-        assert!(Histories::fit(&events, ("who", "then"), None).is_err());
+        let fitted = Histories::fit(&events, ("who", "when"), Some("until"), None).unwrap();
+        assert!(Histories::fit(&events, ("who", "then"), None, None).is_err());
         let mut as_numbers = rows(&[1, 2, 3]);
         as_numbers.columns[1].values = Values::Numbers(vec![1.0, 2.0, 3.0]);
         let index = fitted.events(&events).unwrap();

@@ -84,10 +84,12 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         bad_rows.extend(found.bad_rows);
         event_rows = Some((section, found.rows));
     }
+    let training = prepare::load(&table, &roles)?;
     let histories = match &event_rows {
         Some((section, rows)) => {
             let columns = (section.entity.as_str(), section.time.as_str());
-            let fitted = Histories::fit(rows, columns, section.cutoff.as_deref())?;
+            let cutoff = section.cutoff.as_deref();
+            let fitted = Histories::fit(rows, columns, cutoff, Some(&training))?;
             let events = fitted.events(rows)?;
             if events.n_incomplete > 0 {
                 warnings.push(Warning {
@@ -113,7 +115,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         derived: Vec::new(),
         watch,
     };
-    let mut rows = reader.rows_of(&table, "training")?;
+    let mut rows = reader.made(training, "training")?;
     let n_train = rows.row_ids.len();
     reader.append(&job.data.validation, "validation", &mut rows)?;
     let n_fit = rows.row_ids.len();
@@ -232,8 +234,8 @@ struct PartReader<'a> {
 }
 
 impl PartReader<'_> {
-    fn rows_of(&mut self, table: &Table, part: &str) -> Result<Rows, RunError> {
-        let mut rows = prepare::load(table, self.roles)?;
+    /// Rows with the columns that are made of others, and a target each.
+    fn made(&mut self, mut rows: Rows, part: &str) -> Result<Rows, RunError> {
         if let Some(section) = &self.job.windows {
             let windows = section.windows();
             self.derived = windows.extend(&mut rows)?;
@@ -281,7 +283,7 @@ impl PartReader<'_> {
         self.warnings.extend(bad_row_warnings(&table));
         self.origins.extend_from_slice(table.origins());
         self.bad_rows.extend_from_slice(table.bad_rows());
-        let more = self.rows_of(&table, part)?;
+        let more = self.made(prepare::load(&table, self.roles)?, part)?;
         rows.append(more)?;
         Ok(())
     }

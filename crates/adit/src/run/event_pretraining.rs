@@ -94,7 +94,7 @@ pub(super) fn load(
     let loaded = event_data::load(source, (entity, time), known, at, context.watch)?;
     let histories = match known {
         Some(known) => known.clone(),
-        None => Histories::fit(&loaded.rows, (entity, time), None)?,
+        None => Histories::fit(&loaded.rows, (entity, time), None, None)?,
     };
     let (names, cells) = Histories::whole(&histories.events(&loaded.rows)?);
     Ok(LoadedHistories {
