@@ -186,7 +186,7 @@ pub struct EventReasons {
     pub models: u64,
     /// The highest outputs of the test rows, highest first.
     pub histories: Vec<ExplainedHistory>,
-    /// Correlation of the two measures over all these events.
+    /// Correlation of occlusion and attribution over all these events.
     pub agreement: Option<f64>,
     /// By how much attributions miss the change that they sum up to, at most, as a share of it.
     pub incompleteness: f64,
@@ -199,7 +199,9 @@ pub struct ExplainedHistory {
     pub entity: String,
     pub truth: String,
     pub output: f64,
-    /// The same of a history of average events.
+    /// The same before any event.
+    pub before: f64,
+    /// The same of a history of events that say nothing.
     pub baseline: f64,
     /// From the first to the last event that was read.
     pub events: Vec<ExplainedEvent>,
@@ -214,7 +216,9 @@ pub struct ExplainedEvent {
     pub place: f64,
     /// Its cells.
     pub words: String,
-    /// By how much the output is higher with it than without.
+    /// The output once it had come, as if the cut-off were just before the next.
+    pub after: f64,
+    /// By how much the whole history's output is higher with it than without.
     pub occlusion: f64,
     pub attribution: f64,
 }

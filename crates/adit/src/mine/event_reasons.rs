@@ -1,8 +1,8 @@
 //! Which events of a history raised and lowered what a fine-tuned encoder of events says.
 //!
-//! Two measures stand side by side: what changes when an event is taken out (occlusion), and integrated gradients over
-//! the events' embeddings (Sundararajan et al. 2017), whose sum must be the whole change from a history of average
-//! events.
+//! Three measures stand side by side: how the output changed when an event came, all later ones being unknown; what changes
+//! when it alone is taken out (occlusion); and integrated gradients over the events' embeddings (Sundararajan et al. 2017),
+//! whose sum must be the whole change from a history that says nothing.
 
 use adit_nn::watch::Watch;
 use adit_nn::{Mode, NnError, Params, Session, Tape, Tensor, Var};
@@ -11,6 +11,7 @@ use super::MineError;
 use super::event_transformer::{EventNetwork, EventTransformerModel};
 use super::training::OutputMeaning;
 use crate::prepare::{Dataset, Span};
+use crate::represent::text::batches_in_order;
 
 /// Steps between the history of average events and the history itself.
 const STEPS: usize = 32;
@@ -24,6 +25,8 @@ const TOKENS: usize = 4096;
 pub struct EventReason {
     /// Place in the table of events.
     pub event: usize,
+    /// The output once it had come, as if the cut-off were just before the next.
+    pub after: f64,
     /// By how much the output is higher with the event than without it.
     pub occlusion: f64,
     /// Its integrated gradient.
@@ -36,7 +39,9 @@ pub struct HistoryReasons {
     pub row: usize,
     /// Of classes, the score of the class over the mean of the others'; of a number, the number.
     pub output: f64,
-    /// The same of a history of average events.
+    /// The same before any event.
+    pub before: f64,
+    /// The same of a history of events that say nothing.
     pub baseline: f64,
     pub events: Vec<EventReason>,
 }
@@ -71,13 +76,13 @@ impl EventTransformerModel {
             params,
             weights: self.meaning.weights_of(class),
         };
-        let average = asked.average_event(train)?;
+        let neutral = asked.neutral(train)?;
         let mut found = Vec::with_capacity(rows.len());
         for (k, &row) in rows.iter().enumerate() {
             if watch.cancelled() {
                 return Err(MineError::Cancelled);
             }
-            found.push(asked.reasons(row, &average)?);
+            found.push(asked.reasons(row, &neutral)?);
             watch.progress("reasons", k as u64 + 1, rows.len() as u64, "");
         }
         Ok(found)
@@ -107,6 +112,14 @@ impl OutputMeaning {
     }
 }
 
+/// What events are replaced by where they are to say nothing.
+struct Neutral {
+    /// The average event of some histories, and no event at all.
+    tokens: [Vec<f32>; 2],
+    /// The mean output of these histories.
+    usual: f64,
+}
+
 /// A network, its weights, and what of its outputs is asked for.
 struct Asked<'a> {
     network: &'a EventNetwork<'a>,
@@ -121,17 +134,19 @@ impl Asked<'_> {
         sum + self.network.meaning.offset()
     }
 
-    /// The mean over events of what their tokens are embedded as.
-    fn average_event(&self, rows: &[usize]) -> Result<Vec<f32>, MineError> {
+    fn neutral(&self, rows: &[usize]) -> Result<Neutral, MineError> {
         let every = rows.len().div_ceil(AVERAGED).max(1);
-        let spans: Vec<Span> = (rows.iter().step_by(every))
-            .map(|&row| self.network.spans[row])
-            .collect();
+        let rows: Vec<usize> = rows.iter().copied().step_by(every).collect();
+        let spans: Vec<Span> = rows.iter().map(|&row| self.network.spans[row]).collect();
         let batch = self.network.coded.batch(&spans);
-        let tokens = Session::new(self.params).run(|tape| {
+        let (tokens, outputs) = Session::new(self.params).run(|tape| {
             let tokens = self.network.encoder.embed_tokens(tape, &batch)?;
-            Ok::<_, NnError>(tape.take(tokens))
+            let states = self.network.encoder.states_of(tape, tokens, &batch.offsets);
+            let outputs = self.network.head(tape, states.histories, &rows)?;
+            Ok::<_, NnError>((tape.value(tokens).clone(), tape.take(outputs)))
         })?;
+        let usual = (0..outputs.rows()).map(|k| self.value(outputs.row(k)));
+        let usual = usual.sum::<f64>() / outputs.rows().max(1) as f64;
         let mut sums = vec![0f64; tokens.cols()];
         let mut n = 0;
         for history in batch.offsets.windows(2) {
@@ -144,32 +159,50 @@ impl Asked<'_> {
             }
         }
         let n = f64::from(n.max(1));
-        Ok(sums.into_iter().map(|sum| (sum / n) as f32).collect())
+        let average: Vec<f32> = sums.into_iter().map(|sum| (sum / n) as f32).collect();
+        let nothing = vec![0.0; average.len()];
+        Ok(Neutral {
+            tokens: [average, nothing],
+            usual,
+        })
     }
 
-    fn reasons(&self, row: usize, average: &[f32]) -> Result<HistoryReasons, MineError> {
+    fn reasons(&self, row: usize, neutral: &Neutral) -> Result<HistoryReasons, MineError> {
         let span = self.network.spans[row];
         let tokens = Session::new(self.params).run(|tape| {
             let batch = self.network.coded.batch(&[span]);
             let tokens = self.network.encoder.embed_tokens(tape, &batch)?;
             Ok::<_, NnError>(tape.take(tokens))
         })?;
-        let mut from = tokens.clone();
-        for token in 0..span.len() {
-            from.data[token * average.len()..][..average.len()].copy_from_slice(average);
-        }
-        let baseline = self.of_tokens(&[&from], row)?[0];
+        // Of the two ways to say nothing, the one whose output is nearer to the usual.
+        let froms = neutral.tokens.each_ref().map(|token| {
+            let mut from = tokens.clone();
+            for at in 0..span.len() {
+                from.data[at * token.len()..][..token.len()].copy_from_slice(token);
+            }
+            from
+        });
+        let baselines = self.of_tokens(&[&froms[0], &froms[1]], row)?;
+        let far = |at: usize| (baselines[at] - neutral.usual).abs();
+        let nearer = usize::from(far(1) < far(0));
+        let (from, baseline) = (&froms[nearer], baselines[nearer]);
         let output = self.of_tokens(&[&tokens], row)?[0];
-        let attributions = self.attributions(row, &tokens, &from)?;
+        let attributions = self.attributions(row, &tokens, from)?;
         let without = self.without_each(row, span)?;
-        let events = (span.start..span.end).zip(attributions).zip(without);
+        let after = self.after_each(row, span)?;
+        let events = (span.start..span.end)
+            .zip(attributions)
+            .zip(without)
+            .zip(&after[1..]);
         Ok(HistoryReasons {
             row,
             output,
+            before: after[0],
             baseline,
             events: events
-                .map(|((event, attribution), without)| EventReason {
+                .map(|(((event, attribution), without), &after)| EventReason {
                     event,
+                    after,
                     occlusion: output - without,
                     attribution,
                 })
@@ -246,6 +279,37 @@ impl Asked<'_> {
             sum / STEPS as f64
         };
         Ok((0..n - 1).map(of_event).collect())
+    }
+
+    /// The output before any event, and after each of them.
+    fn after_each(&self, row: usize, span: Span) -> Result<Vec<f64>, MineError> {
+        let times = self.network.coded.times();
+        let prefixes: Vec<Span> = (span.start..=span.end)
+            .map(|end| Span {
+                end,
+                until: match end < span.end {
+                    true => span.until.map(|_| times[end]),
+                    false => span.until,
+                },
+                ..span
+            })
+            .collect();
+        let lengths: Vec<usize> = prefixes.iter().map(|p| p.len() + 1).collect();
+        let batches = batches_in_order(0..prefixes.len(), |at| lengths[at], TOKENS);
+        let found = Session::new(self.params).run_all(&batches, |tape, batch| {
+            let own: Vec<Span> = batch.iter().map(|&at| prefixes[at]).collect();
+            let states = self
+                .network
+                .encoder
+                .states(tape, &self.network.coded.batch(&own))?;
+            let rows = vec![row; batch.len()];
+            let outputs = self.network.head(tape, states.histories, &rows)?;
+            Ok(tape.take(outputs))
+        })?;
+        let outputs = found
+            .iter()
+            .flat_map(|part| (0..part.rows()).map(|k| part.row(k)));
+        Ok(outputs.map(|row| self.value(row)).collect())
     }
 
     /// The output of a row's history without each of its events.

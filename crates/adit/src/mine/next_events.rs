@@ -279,7 +279,8 @@ fn calibration_error(guesses: &[(&[f32], u32)], temperature: f64) -> f64 {
             (1.0 / sum, scores[*class as usize] >= top)
         })
         .collect();
-    told.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    // Equal ones stay in the order of the events, not in that of being right.
+    told.sort_by(|a, b| a.0.total_cmp(&b.0));
     let part = told.len().div_ceil(10).max(1);
     let errors = told.chunks(part).map(|part| {
         let mean = part.iter().map(|(p, _)| p).sum::<f64>();

@@ -264,6 +264,11 @@ impl CategoryField {
 }
 
 impl CodedEvents<'_> {
+    /// Times of the events, as in their table.
+    pub fn times(&self) -> &[f64] {
+        &self.table.times
+    }
+
     /// Histories as a batch: of each its events, then its own token, which knows how long ago the last was at the
     /// cut-off.
     pub fn batch(&self, spans: &[Span]) -> EventBatch {

@@ -75,6 +75,7 @@ impl Arena<'_> {
                 0.5
             },
             words: words(table, reason.event),
+            after: reason.after,
             occlusion: reason.occlusion,
             attribution: reason.attribution,
         });
@@ -89,6 +90,7 @@ impl Arena<'_> {
                 Target::Numbers(values) => number_name(values[history.row]),
             },
             output: history.output,
+            before: history.before,
             baseline: history.baseline,
             events: events.collect(),
         }

@@ -29,52 +29,80 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         class => reasons.class.as_deref(),
         reads_columns => reasons.reads_columns,
         is_chosen => findings.chosen == reasons.model,
-        unit => if reasons.is_log_odds { "the log-odds" } else { "the score" },
-        score => if reasons.is_log_odds { "log-odds" } else { "score" },
+        is_log_odds => reasons.is_log_odds,
         histories => histories,
-        agreement => match reasons.agreement {
-            Some(r) => format!("agree with this at a correlation of {}", numbers::fixed(r, 2)),
-            None => "say the same".to_string(),
-        },
+        agreement => reasons.agreement.map(|r| numbers::fixed(r, 2)),
         incompleteness => format!("{}%", numbers::fixed(100.0 * reasons.incompleteness, 1)),
         models => models,
     })
 }
 
 fn card(history: &ExplainedHistory, reasons: &EventReasons) -> Value {
-    let mut order: Vec<&ExplainedEvent> = history.events.iter().collect();
-    order.sort_by(|a, b| b.occlusion.total_cmp(&a.occlusion));
-    let raised = order.iter().filter(|event| event.occlusion > 0.0);
-    let lowered = order.iter().rev().filter(|event| event.occlusion < 0.0);
+    let mut steps: Vec<Step> = steps(history);
+    steps.sort_by(|a, b| b.change().total_cmp(&a.change()));
+    let raised = steps.iter().filter(|step| step.change() > 0.0);
+    let lowered = steps.iter().rev().filter(|step| step.change() < 0.0);
+    let name = match history.entity.as_str() {
+        "" => format!("row {}", history.row),
+        name => name.to_string(),
+    };
     let message = format!(
-        "The {} events of {}, by what they did to the score",
+        "The score of {name} as its {} events came, from {} to {}",
         history.events.len(),
-        history.entity
+        score(history.before, reasons),
+        score(history.output, reasons)
     );
+    let told = |step: &Step| {
+        context! {
+            before => score(step.before, reasons),
+            after => score(step.event.after, reasons),
+            at => step.event.at.as_str(),
+            words => step.event.words.as_str(),
+            occlusion => signed(step.event.occlusion),
+        }
+    };
     context! {
-        name => if history.entity.is_empty() { format!("row {}", history.row) } else { history.entity.clone() },
+        name => name,
         truth => history.truth.as_str(),
         output => score(history.output, reasons),
-        baseline => score(history.baseline, reasons),
-        chart => drawn(timeline::timeline(&history.events, &message)),
-        raised => raised.take(TOLD).map(|event| told(event)).collect::<Vec<_>>(),
-        lowered => lowered.take(TOLD).map(|event| told(event)).collect::<Vec<_>>(),
+        before => score(history.before, reasons),
+        chart => drawn(timeline::timeline(history, &|output| score(output, reasons), &message)),
+        raised => raised.take(TOLD).map(told).collect::<Vec<_>>(),
+        lowered => lowered.take(TOLD).map(told).collect::<Vec<_>>(),
     }
+}
+
+/// An event and the output before it came.
+struct Step<'a> {
+    event: &'a ExplainedEvent,
+    before: f64,
+}
+
+impl Step<'_> {
+    fn change(&self) -> f64 {
+        self.event.after - self.before
+    }
+}
+
+fn steps(history: &ExplainedHistory) -> Vec<Step<'_>> {
+    let mut before = history.before;
+    let step = |event| {
+        let step = Step { event, before };
+        before = step.event.after;
+        step
+    };
+    history.events.iter().map(step).collect()
 }
 
 fn score(output: f64, reasons: &EventReasons) -> String {
-    if reasons.is_log_odds {
-        let probability = 1.0 / (1.0 + (-output).exp());
-        let percent = numbers::fixed(100.0 * probability, 1);
-        return format!("{} ({percent}%)", numbers::fixed(output, 2));
+    if !reasons.is_log_odds {
+        return numbers::plain(output);
     }
-    numbers::plain(output)
+    let probability = 1.0 / (1.0 + (-output).exp());
+    format!("{}%", numbers::fixed(100.0 * probability, 1))
 }
 
-fn told(event: &ExplainedEvent) -> Value {
-    context! {
-        effect => numbers::plain(event.occlusion.abs()),
-        at => event.at.as_str(),
-        words => event.words.as_str(),
-    }
+fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", numbers::plain(value.abs()))
 }
