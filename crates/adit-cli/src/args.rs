@@ -309,8 +309,8 @@ pub struct LearnArgs {
     #[arg(required = true, value_name = "DATA")]
     pub inputs: Vec<String>,
     /// Column to be predicted
-    #[arg(long, value_name = "COL")]
-    pub target: String,
+    #[arg(long, value_name = "COL", required_unless_present = "horizon")]
+    pub target: Option<String>,
     /// Rows that are only judged on (repeatable) [default: a fifth is held back]
     #[arg(long, value_name = "FILE")]
     pub test: Vec<String>,
@@ -415,11 +415,18 @@ pub struct HistoryArgs {
         conflicts_with = "test"
     )]
     pub test_labels: Vec<String>,
-    /// With --labels: column of both files that tells whose a row is
-    #[arg(long, value_name = "COL", requires = "labels")]
+    /// DATA are events, and the target is made of them: whether --outcome comes within this time (90d, 12h, 6w)
+    /// after each of several cut-offs
+    #[arg(long, value_name = "TIME", requires_all = ["entity", "time", "outcome"], conflicts_with_all = ["labels", "test", "cutoff", "split_by_group", "split_by_time", "allow_random_split"])]
+    pub horizon: Option<String>,
+    /// With --horizon: the event that is asked for, as a value of a column
+    #[arg(long, value_name = "COL=VALUE", requires = "horizon")]
+    pub outcome: Option<String>,
+    /// Of events: column, of the labels too, that tells whose a row is
+    #[arg(long, value_name = "COL", requires = "time")]
     pub entity: Option<String>,
-    /// With --labels: column of the events' times, or of numbers that give their order
-    #[arg(long, value_name = "COL", requires = "labels")]
+    /// Of events: column of their times, or of numbers that give their order
+    #[arg(long, value_name = "COL", requires = "entity")]
     pub time: Option<String>,
     /// With --labels: column of the labels; events from that moment on are not seen
     #[arg(long, value_name = "COL", requires = "labels")]

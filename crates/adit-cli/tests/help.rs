@@ -20,6 +20,8 @@ fn every_verb_has_help_with_an_example() {
         "bench embed",
         "bench train",
         "bench kernels",
+        "bench events",
+        "demo events",
         "bench itemsets",
         "rules",
         "sequences",

@@ -170,3 +170,124 @@ fn what_is_wrong_with_events_is_named() {
     ]);
     assert!(error.stderr.contains("--entity"), "{}", error.stderr);
 }
+
+/// Machines that fail now and then; most failures have warnings in the weeks before.
+fn machines(n: usize) -> String {
+    let mut chance = drawn();
+    let mut events = String::from("machine,at,kind\n");
+    for machine in 0..n {
+        let mut day = chance(20);
+        let is_bad = chance(3) == 0;
+        while day < 400 {
+            let (month, of_month) = (1 + day / 31 % 12, 1 + day % 31);
+            let kind = match (is_bad, chance(10)) {
+                (true, 0..=3) => "warning",
+                (true, 4) => "failure",
+                (false, 0) => "warning",
+                _ => "check",
+            };
+            let year = 2023 + day / 372;
+            let _ = writeln!(
+                events,
+                "m{machine},{year}-{month:02}-{:02},{kind}",
+                of_month.min(28)
+            );
+            day += 4 + chance(12);
+        }
+    }
+    events
+}
+
+#[test]
+fn labels_are_made_of_what_comes_within_a_horizon_and_no_two_look_at_the_same_events() {
+    let bench = Bench::new();
+    bench.write("events.csv", machines(220));
+    let args = [
+        "classify",
+        "events.csv",
+        "--entity",
+        "machine",
+        "--time",
+        "at",
+        "--horizon",
+        "60d",
+        "--outcome",
+        "kind=failure",
+        "--positive",
+        "yes",
+        "--epochs",
+        "2",
+        "--seeds",
+        "1",
+        "--out",
+        "run",
+        "--quiet",
+    ];
+    bench.adit(&args).ok();
+    let found = tool::result(&bench, "run");
+    let auc = tool::score(&found, "boosted trees", "roc_auc");
+    assert!((0.7..1.0).contains(&auc), "{auc}");
+    let labels = std::fs::read_to_string(bench.path("run/labels.csv")).expect("made labels");
+    let mut cutoffs: Vec<&str> = labels
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').nth(1))
+        .collect();
+    cutoffs.dedup();
+    assert_eq!(cutoffs.len(), 6);
+    assert!(
+        cutoffs.windows(2).all(|pair| pair[0] < pair[1]),
+        "{cutoffs:?}"
+    );
+    // Judged on the last cut-off alone.
+    let last = labels.matches(cutoffs[5]).count() as u64;
+    assert_eq!(
+        found["data"]["test"].as_u64(),
+        Some(last),
+        "{}",
+        found["data"]
+    );
+    // By hand: a label is yes where a failure lies in the 60 days from its cut-off on.
+    let events = std::fs::read_to_string(bench.path("events.csv")).expect("events");
+    for line in labels.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let at = cutoffs
+            .iter()
+            .position(|cutoff| *cutoff == cells[1])
+            .expect("a cut-off");
+        let until = cutoffs.get(at + 1).copied().unwrap_or("9");
+        let comes = events.lines().any(|event| {
+            let event: Vec<&str> = event.split(',').collect();
+            let moment = format!("{}T00:00:00.000Z", event[1]);
+            event[0] == cells[0]
+                && event[2] == "failure"
+                && moment.as_str() >= cells[1]
+                && moment.as_str() < until
+        });
+        assert_eq!(cells[2] == "yes", comes, "{line}");
+    }
+    bench
+        .adit(&["run", "run/job.toml", "--out", "again", "--quiet"])
+        .ok();
+    assert_eq!(
+        tool::result(&bench, "again")["fingerprint"],
+        found["fingerprint"]
+    );
+
+    let with = |from: &str, to: &str| {
+        let args = args.map(|arg| if arg == from { to } else { arg });
+        let args = args.map(|arg| if arg == "run" { "none" } else { arg });
+        bench.adit(&args).error()
+    };
+    for (error, named) in [
+        (with("60d", "300d"), "300d"),
+        (with("60d", "soon"), "soon"),
+        (with("60d", "60"), "60"),
+        (with("kind=failure", "kind=fire"), "fire"),
+        (with("kind=failure", "sort=failure"), "sort"),
+        (with("kind=failure", "failure"), "kind=chargeback"),
+    ] {
+        assert!(error.contains(named), "{named}: {error}");
+        assert!(!bench.path("none").exists());
+    }
+}

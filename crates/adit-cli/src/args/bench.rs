@@ -20,6 +20,9 @@ pub enum BenchVerb {
                       adit bench train --layers 12 --hidden-size 768 --training-precision bf16"
     )]
     Train(BenchTrainArgs),
+    /// Events: pre-training an encoder of events on drawn histories, and their vectors
+    #[command(after_help = "Example:\n  adit bench events --rounds 9")]
+    Events(BenchEventsArgs),
     /// Boosted trees: the time to grow them on a table with LightGBM's settings, and their score
     #[command(after_help = "Example:\n  adit bench trees train.csv --test test.csv --target churn")]
     Trees(BenchTreesArgs),
@@ -171,6 +174,24 @@ pub struct BenchTrainArgs {
     /// Tokens a text
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(u32).range(1..=65536))]
     pub length: u32,
+    /// Only these numbers in products [default: f32 and bf16]
+    #[arg(long, value_name = "PRECISION")]
+    pub training_precision: Option<ProductsArg>,
+    #[command(flatten)]
+    pub rounds: RoundsArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchEventsArgs {
+    /// Histories a step, of 50 to 150 events, each read whole and as two slices
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(2..=65536))]
+    pub histories: u32,
+    /// Layers
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u32).range(1..=64))]
+    pub layers: u32,
+    /// Values a token, a multiple of 32
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(32..=4096))]
+    pub hidden_size: u32,
     /// Only these numbers in products [default: f32 and bf16]
     #[arg(long, value_name = "PRECISION")]
     pub training_precision: Option<ProductsArg>,

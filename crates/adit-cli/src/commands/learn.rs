@@ -7,8 +7,8 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, ClassWeights, Costs, DataSection, DecisionSection, EventsSection, Job, Outcome,
-    PatternJob, SplitSection, TransformerSection,
+    self, ClassWeights, Costs, DataSection, DecisionSection, EventOutcome, EventsSection, Job,
+    Outcome, PatternJob, SplitSection, TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
 
@@ -61,10 +61,40 @@ fn run_patterns(text: &str, args: &RunArgs, session: &Session) -> Result<ExitCod
     super::rules::execute(&job, &name_of(&args.job), &args.output.folder, session)
 }
 
+/// Name of the column of cut-offs that are made.
+const CUTOFF: &str = "cutoff";
+
+/// Reads `kind=chargeback`.
+fn outcome_of(text: &str) -> Result<EventOutcome, CliError> {
+    match text.split_once('=') {
+        Some((column, value)) if !column.trim().is_empty() && !value.trim().is_empty() => {
+            Ok(EventOutcome {
+                column: column.trim().into(),
+                value: value.trim().into(),
+            })
+        }
+        _ => Err(usage(
+            format!("`{text}` is no event"),
+            "give a column and its value, as in `--outcome kind=chargeback`",
+        )),
+    }
+}
+
 pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode, CliError> {
     let stem = stem(&args.inputs);
-    let name = format!("{stem}-{}", args.target.replace(['/', '\\', ' '], "_"));
     let history = args.history;
+    let outcome = history.outcome.as_deref().map(outcome_of).transpose()?;
+    let made = outcome.as_ref().zip(history.horizon.as_ref());
+    let made = made.map(|(outcome, horizon)| format!("{} within {horizon}", outcome.value));
+    let target = args.target.or(made).unwrap_or_default();
+    let name = format!("{stem}-{}", target.replace(['/', '\\', ' '], "_"));
+    let is_made = history.horizon.is_some();
+    if history.entity.is_some() && !is_made && history.labels.is_empty() {
+        return Err(usage(
+            "events need labels",
+            "name their file with `--labels FILE`, or make them with `--horizon TIME --outcome COL=VALUE`",
+        ));
+    }
     let events = history
         .entity
         .zip(history.time)
@@ -72,9 +102,16 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             inputs: args.inputs.clone(),
             entity,
             time,
-            cutoff: history.cutoff,
+            cutoff: match is_made {
+                true => Some(CUTOFF.into()),
+                false => history.cutoff,
+            },
+            horizon: history.horizon,
+            outcome,
         });
     let (inputs, test) = match events {
+        // Labels that are made are read from nowhere.
+        Some(_) if is_made => (args.inputs, Vec::new()),
         Some(_) => (history.labels, history.test_labels),
         None => (args.inputs, args.test),
     };
@@ -87,7 +124,7 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
             inputs,
             test,
             validation: args.validation,
-            target: args.target,
+            target,
             positive: args.positive,
             texts: args.texts,
             format: args.source.format.map(format_of),
@@ -101,7 +138,10 @@ pub fn learn(args: LearnArgs, task: Task, session: &Session) -> Result<ExitCode,
         split: SplitSection {
             test_fraction: args.test_fraction,
             group: args.split_by_group,
-            time: args.split_by_time,
+            time: match is_made {
+                true => Some(CUTOFF.into()),
+                false => args.split_by_time,
+            },
             allow_random: args.allow_random_split,
             keep_suspects: args.keep_suspects,
             folds: args.folds,

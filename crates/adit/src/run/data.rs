@@ -6,7 +6,7 @@ use crate::Watch;
 
 use super::division::{self, Division};
 use super::gate::Suspects;
-use super::{Context, Job, RunError, event_data, limits};
+use super::{Context, Job, RunError, event_data, horizon, limits};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::prepare::{
@@ -14,6 +14,9 @@ use crate::prepare::{
     Rows, Split, SplitSettings, Suspicion, TestPart,
 };
 use crate::source::{BadRow, ColumnType, Origin, Profile, Table};
+
+/// Labels that were made of events, in the folder of the run.
+const MADE_LABELS: &str = "labels.csv";
 
 /// Everything that is known of the data before anything is learned.
 pub struct Loaded {
@@ -60,30 +63,36 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     watch.progress("read", 0, 3, &job.data.inputs.join(" "));
-    let table = Table::open(
-        &job.source_settings(&job.data.inputs),
-        spool,
-        &session,
-        watch,
-    )?;
-    watch.progress("read", 1, 3, "profile");
-    let profile = table.profile(watch)?;
-    let mut roles = prepare::assign_roles(&profile, &role_settings(job))?;
-    keep_cutoff(job, &table, &mut roles);
-    let mut warnings = bad_row_warnings(&table);
-    let mut origins = table.origins().to_vec();
-    let mut bad_rows = table.bad_rows().to_vec();
+    let mut warnings = Vec::new();
+    let mut origins = Vec::new();
+    let mut bad_rows = Vec::new();
     let mut event_rows = None;
+    let mut inputs = job.data.inputs.clone();
     if let Some(section) = &job.events {
-        watch.progress("read", 1, 3, "events");
+        watch.progress("read", 0, 3, "events");
         let columns = (&section.entity, &section.time);
         let settings = job.source_settings(&section.inputs);
         let found = event_data::load(&settings, columns, None, (spool, &session), watch)?;
+        if section.horizon.is_some() {
+            // Kept beside the run, where a person can look at them.
+            let made = spool.join(MADE_LABELS);
+            let text = horizon::labels(job, section, &found.rows)?;
+            crate::store::write_atomic(&made, text.as_bytes())?;
+            inputs = vec![made.to_string_lossy().into_owned()];
+        }
         warnings.extend(found.warnings);
         origins.extend(found.origins);
         bad_rows.extend(found.bad_rows);
         event_rows = Some((section, found.rows));
     }
+    let table = Table::open(&job.source_settings(&inputs), spool, &session, watch)?;
+    warnings.extend(bad_row_warnings(&table));
+    origins.splice(0..0, table.origins().iter().cloned());
+    bad_rows.splice(0..0, table.bad_rows().iter().cloned());
+    watch.progress("read", 1, 3, "profile");
+    let profile = table.profile(watch)?;
+    let mut roles = prepare::assign_roles(&profile, &role_settings(job))?;
+    keep_cutoff(job, &table, &mut roles);
     let training = prepare::load(&table, &roles)?;
     let histories = match &event_rows {
         Some((section, rows)) => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunError;
 use super::decision::DecisionSection;
+use super::horizon::Horizon;
 use crate::mine::method::TrainingMethod;
 use crate::prepare::{Role, Task, Windows};
 use crate::source::{BadRowLimit, Format, SourceSettings};
@@ -177,6 +178,20 @@ pub struct EventsSection {
     /// Column of the rows: events from that moment on are not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<String>,
+    /// Makes the rows and the target: whether `outcome` comes within this length of time (`90d`) after a cut-off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<String>,
+    /// With `horizon`: the event that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// A kind of event: one value of a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    pub column: String,
+    pub value: String,
 }
 
 impl WindowsSection {
@@ -428,6 +443,19 @@ impl Job {
             }
             if self.windows.is_some() {
                 return fail("`events` and `windows` both make columns: name one of them".into());
+            }
+            if events.horizon.is_some() != events.outcome.is_some() {
+                return fail("`events.horizon` and `events.outcome` belong together".into());
+            }
+            if let Some(horizon) = &events.horizon {
+                if Horizon::parse(horizon).is_none() {
+                    return fail(format!(
+                        "`events.horizon` is `{horizon}`, but must be a length such as `90d`, `12h` or `6w`"
+                    ));
+                }
+                if self.task == Task::Regress {
+                    return fail("a horizon tells yes or no: use it to classify".into());
+                }
             }
             if events.entity == events.time || events.entity == self.data.target {
                 return fail("`events.entity` is the column of neither time nor target".into());

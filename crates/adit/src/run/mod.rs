@@ -24,6 +24,7 @@ mod event_reasons;
 mod export;
 mod gate;
 mod generate;
+mod horizon;
 mod inspect;
 mod item_groups;
 mod job;
@@ -54,10 +55,10 @@ pub use crate::mine::pretraining::HeldOut;
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
-    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, Form, Growth, ItemsetBench, ItemsetSpeed,
-    KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed,
-    TrainBench, TrainSpeeds, TreeSpeed, bench_embed, bench_itemsets, bench_kernels, bench_peer,
-    bench_scaling, bench_train, bench_trees,
+    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, EventBench, EventSpeed, Form, Growth,
+    ItemsetBench, ItemsetSpeed, KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, Scaling,
+    ScalingBench, StepSpeed, TrainBench, TrainSpeeds, TreeSpeed, bench_embed, bench_events,
+    bench_itemsets, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
 };
 pub use decision::{Costs, DecisionSection};
 pub use demo::demo_events;
@@ -71,7 +72,8 @@ pub use export::{ExportJob, export};
 pub use generate::{GenerateJob, GenerateOutcome, generate};
 pub use inspect::{ProfileOutcome, inspect};
 pub use job::{
-    ClassWeights, DataSection, EventsSection, Job, SplitSection, TransformerSection, WindowsSection,
+    ClassWeights, DataSection, EventsSection, Job, Outcome as EventOutcome, SplitSection,
+    TransformerSection, WindowsSection,
 };
 pub use learn::{Outcome, learn};
 pub use limits::Limits;

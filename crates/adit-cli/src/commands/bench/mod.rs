@@ -1,6 +1,7 @@
 //! `adit bench`: measures this machine.
 
 mod embed;
+mod events;
 mod itemsets;
 mod kernels;
 mod scaling;
@@ -19,6 +20,7 @@ pub fn bench(verb: BenchVerb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
         BenchVerb::Embed(args) => embed::embed(args, session)?,
         BenchVerb::Train(args) => train::train(&args, session)?,
+        BenchVerb::Events(args) => events::events(&args, session)?,
         BenchVerb::Trees(args) => trees::trees(args, session)?,
         BenchVerb::Itemsets(args) => itemsets::itemsets(&args, session)?,
         BenchVerb::Kernels(args) => kernels::kernels(&args, session)?,

@@ -1,6 +1,7 @@
 //! Measures this machine: texts to vectors, training steps, kernels, and how time grows.
 
 mod embed;
+mod events;
 mod itemsets;
 mod kernels;
 mod model;
@@ -10,6 +11,7 @@ mod train;
 mod trees;
 
 pub use embed::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
+pub use events::{EventBench, EventSpeed, bench_events};
 pub use itemsets::{ItemsetBench, ItemsetSpeed, bench_itemsets};
 pub use kernels::{KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, bench_kernels};
 pub use model::{BenchModel, DrawnModel, Form};
