@@ -4,8 +4,7 @@ linear model of scikit-learn on like sums, on the same test rows.
 usage: histories.py DATA_FOLDER [NAME ...] [--adit BIN] [--out DIR] [--seeds N] [--peers] [--old]
 
 Prepares the data sets (histories_data.py) under --out, scores the peers unless their scores lie there, runs Adit with seeds
-1 to N and prints a table. --peers leaves Adit out, --old prints what lies in --out. Needs lightgbm, scikit-learn and pandas:
-~/.cache/adit-peers/bin/pip install lightgbm scikit-learn pandas
+1 to N and prints a table. --peers leaves Adit out, --old prints what lies in --out. Needs lightgbm, scikit-learn and pandas.
 """
 import argparse, collections, json, pathlib, re, shlex, statistics, subprocess, sys, warnings
 

@@ -184,7 +184,9 @@ pub struct EventReasons {
     pub is_log_odds: bool,
     /// How many models the member is the mean of; the first is explained.
     pub models: u64,
-    /// The highest outputs of the test rows, highest first.
+    /// How many of the histories are of the lowest outputs; the others are of the highest.
+    pub lowest: u64,
+    /// From the highest output to the lowest.
     pub histories: Vec<ExplainedHistory>,
     /// Correlation of occlusion and attribution over all these events.
     pub agreement: Option<f64>,

@@ -8,8 +8,9 @@ use crate::mine::Predictions;
 use crate::mine::event_reasons::HistoryReasons;
 use crate::prepare::{EventCells, EventTable, Target, Values, number_name};
 
-/// Histories that are explained.
-const HISTORIES: usize = 6;
+/// Histories that are explained: those of the highest scores, and of the lowest.
+const HIGHEST: usize = 4;
+const LOWEST: usize = 2;
 /// Cells of an event that are told.
 const CELLS: usize = 6;
 
@@ -29,10 +30,11 @@ impl Arena<'_> {
         };
         let class = self.positive.unwrap_or(0);
         let rows = highest(&member.test, class, &self.loaded.split.test);
-        let rows: Vec<usize> = (rows.into_iter())
+        let mut rows: Vec<usize> = (rows.into_iter())
             .filter(|&row| !cells.spans[row].is_empty())
-            .take(HISTORIES)
             .collect();
+        let n_lowest = LOWEST.min(rows.len().saturating_sub(HIGHEST));
+        rows.drain(HIGHEST.min(rows.len())..rows.len() - n_lowest);
         let asked = (&rows[..], class, &self.loaded.fit_rows()[..]);
         let reasons = model.reasons(dataset, weights, asked, self.watch)?;
         let pairs: Vec<(f64, f64)> = (reasons.iter().flat_map(|history| &history.events))
@@ -48,6 +50,7 @@ impl Arena<'_> {
         };
         Ok(Some(EventReasons {
             model: member.name.clone(),
+            lowest: n_lowest as u64,
             reads_columns: model.row.is_some(),
             class: names.map(|names| names[class].clone()),
             is_log_odds: names.is_some_and(|names| names.len() == 2),

@@ -24,7 +24,8 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         n => format!("The member is the mean of {n} models; the first of them is explained here."),
     };
     Some(context! {
-        count => numbers::count(reasons.histories.len() as u64),
+        highest => numbers::count(reasons.histories.len() as u64 - reasons.lowest.min(reasons.histories.len() as u64)),
+        lowest => (reasons.lowest > 0).then(|| numbers::count(reasons.lowest)),
         model => reasons.model.as_str(),
         class => reasons.class.as_deref(),
         reads_columns => reasons.reads_columns,

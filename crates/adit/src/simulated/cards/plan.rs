@@ -2,7 +2,8 @@
 //!
 //! The events and the moments of an episode are drawn first, without regard to the labels. Then one of all orders is
 //! drawn: of those that the scheme's rule names in a planted history, of the others in an honest one, which is thereby
-//! the matched control.
+//! the matched control. About a third of the episodes are honest in every history: without them it would be enough to see
+//! no honest one.
 
 use super::customer::{Customer, Truth};
 use super::draws::{Draws, Purpose};
@@ -14,6 +15,8 @@ pub(super) struct Episode {
     pub(super) scheme: Scheme,
     pub(super) moments: Vec<i64>,
     pub(super) events: Vec<What>,
+    /// In an honest order even where the scheme is planted.
+    pub(super) is_honest: bool,
 }
 
 /// The episodes of a customer.
@@ -35,9 +38,22 @@ impl Plan {
             scheme,
             moments: scheme.moments(day, &mut draws),
             events: scheme.events(customer, &mut draws),
+            is_honest: false,
         };
+        let mut episodes: Vec<Episode> = of_fraud.chain(of_default).map(&mut episode).collect();
+        let (of_fraud, of_default) = episodes.split_at_mut(fraud_days.len());
+        for of_scheme in [of_fraud, of_default] {
+            for _ in 0..(of_scheme.len() / 3).max(1) {
+                let mut open: Vec<&mut Episode> =
+                    of_scheme.iter_mut().filter(|e| !e.is_honest).collect();
+                let drawn = draws.index(open.len());
+                if let Some(episode) = open.get_mut(drawn) {
+                    episode.is_honest = true;
+                }
+            }
+        }
         Plan {
-            episodes: of_fraud.chain(of_default).map(&mut episode).collect(),
+            episodes,
             taken: default_days,
         }
     }
@@ -51,7 +67,7 @@ impl Plan {
     pub(super) fn events(&self, customer: &Customer, truth: &Truth) -> Vec<Event> {
         let mut draws = customer.draws(Purpose::Orders);
         let placed = self.episodes.iter().flat_map(|episode| {
-            let is_planted = truth.plants(episode.scheme);
+            let is_planted = truth.plants(episode.scheme) && !episode.is_honest;
             let mut orders = orders(episode.moments.len());
             orders.retain(|o| episode.scheme.is_shown_by(o, &episode.moments) == is_planted);
             let drawn = draws.index(orders.len());
