@@ -446,6 +446,9 @@ pub struct PredictArgs {
     /// Output file: .parquet, .csv or .jsonl
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+    /// Of a run on events: add which of them raised and lowered each row's score when they came
+    #[arg(long, requires = "events")]
+    pub reasons: bool,
     /// With an encoder of events: how surprising each event is, a row an event
     #[arg(long, conflicts_with_all = ["events", "member"])]
     pub surprise: bool,

@@ -160,6 +160,30 @@ fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
             "{member}"
         );
     }
+    let predict = |more: &[&str]| {
+        let mut args = vec![
+            "predict",
+            "run",
+            "test.csv",
+            "--events",
+            "events.csv",
+            "-o",
+            "why.csv",
+            "--force",
+        ];
+        args.extend(more);
+        bench.adit(&args)
+    };
+    predict(&["--reasons", "--member", "event transformer"]).ok();
+    let raised = tool::cells(&bench, "why.csv", "raised");
+    assert_eq!(raised.len(), 150);
+    assert!(
+        raised
+            .iter()
+            .any(|text| text.contains("kind spend") && text.contains("% to "))
+    );
+    let error = predict(&["--reasons", "--member", "boosted trees"]).error();
+    assert!(error.contains("event transformer"), "{error}");
     let again = learn(&bench, "again", "12", &["--threads", "1"]);
     assert_eq!(
         again["fingerprint"], found["fingerprint"],

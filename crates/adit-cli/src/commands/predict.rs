@@ -12,6 +12,7 @@ pub fn predict(args: PredictArgs, session: &Session) -> Result<ExitCode, CliErro
         source: source_settings(&args.inputs, &args.source)?,
         run: args.run,
         events: args.events,
+        reasons: args.reasons,
         surprise: args.surprise,
         output: args.output,
         member: args.member,

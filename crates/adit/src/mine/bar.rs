@@ -2,6 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+/// The least count of a share of `n`, rounded up; at least 1.
+pub fn least_count(share: f64, n: usize) -> u32 {
+    // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
+    ((share * n as f64 - 1e-9).ceil() as u32).max(1)
+}
+
 /// Memory was too little for all patterns of the least count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {

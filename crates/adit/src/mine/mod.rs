@@ -24,7 +24,7 @@ pub mod text_transformer;
 pub mod training;
 pub mod trees;
 pub mod trivial;
-pub use bar::Shortage;
+pub use bar::{Shortage, least_count};
 pub use error::MineError;
 pub use predictions::Predictions;
 pub use predictions::PredictionsError;

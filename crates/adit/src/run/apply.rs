@@ -10,7 +10,7 @@ use arrow::datatypes::{Field, Schema};
 
 use super::event_encoder::EventEncoderFolder;
 use super::saved::Predictor;
-use super::{Context, RunError};
+use super::{Context, RunError, event_reasons};
 use crate::engine::Session;
 use crate::mine::Predictions;
 use crate::mine::decide::confidences;
@@ -31,6 +31,8 @@ pub struct PredictJob {
     /// Files of events, for a run that reads such.
     pub events: Vec<String>,
     pub output: PathBuf,
+    /// Of a run that reads events: adds which of them raised and lowered the score of each row.
+    pub reasons: bool,
     /// Of an encoder of events: how surprising each event is, rather than what comes next.
     pub surprise: bool,
     /// Another member than the recommended one.
@@ -108,14 +110,14 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
         };
         while buffer.row_ids.len() >= CHUNK_ROWS {
             let (chunk, rest) = buffer.split_at(CHUNK_ROWS);
-            done += write_chunk(&predictor, &chunk, &mut writer, context)?;
+            done += write_chunk((&predictor, job.reasons), &chunk, &mut writer, context)?;
             context.watch.progress("predict", done, table.n_rows(), "");
             buffer = rest;
         }
         pending = Some(buffer);
     }
     if let Some(rest) = pending.filter(|r| !r.row_ids.is_empty() || done == 0) {
-        done += write_chunk(&predictor, &rest, &mut writer, context)?;
+        done += write_chunk((&predictor, job.reasons), &rest, &mut writer, context)?;
         context.watch.progress("predict", done, table.n_rows(), "");
     }
     if context.watch.cancelled() {
@@ -162,18 +164,18 @@ fn with_events(
 }
 
 fn write_chunk(
-    predictor: &Predictor,
+    (predictor, with_reasons): (&Predictor, bool),
     rows: &Rows,
     writer: &mut Output,
     context: &Context,
 ) -> Result<u64, RunError> {
     let predictions = predictor.predict(rows, context.watch)?;
-    writer.write(&prediction_batch(
-        &rows.row_ids,
-        &predictions,
-        predictor,
-        None,
-    )?)?;
+    let batch = prediction_batch(&rows.row_ids, &predictions, predictor, None)?;
+    writer.write(&if with_reasons {
+        event_reasons::with_reasons(&batch, predictor, rows, context.watch)?
+    } else {
+        batch
+    })?;
     Ok(rows.row_ids.len() as u64)
 }
 

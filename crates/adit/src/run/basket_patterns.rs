@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use adit_nn::random::mix;
 use arrow::array::{
     ArrayRef, Float64Array, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
 };
@@ -15,8 +14,8 @@ use super::item_groups::item_groups;
 use super::pattern_data::{LoadedBaskets, Reading};
 use super::pattern_job::{LIKENESS, PatternForm, PatternJob, PatternKind};
 use super::patterns::{
-    MIB, SHOWN, Searched, batch, begun, by_reason, least_count, measure_columns, note_guard,
-    note_shortage, sources,
+    self, MIB, SHOWN, Searched, batch, begun, by_reason, note_guard, note_shortage, rules_batch,
+    sources,
 };
 use super::{Context, RunError};
 use crate::explain::{
@@ -24,6 +23,7 @@ use crate::explain::{
     rules_verdict, share_estimate,
 };
 use crate::mine::itemsets::{ItemsetSettings, Itemsets, Kind, estimate_frequent};
+use crate::mine::least_count;
 use crate::mine::rules::{
     Guard, JudgedRule, RuleSettings, RulesFound, shuffled, with_shuffled_items,
 };
@@ -339,7 +339,7 @@ fn find_rules(
     let told = found.kept.iter().filter(|j| j.folded_under.is_none());
     findings.patterns = told.take(SHOWN).map(pattern).collect();
     findings.fallen = found.fallen.iter().map(pattern).collect();
-    rules_batch(&found, names)
+    rules_table(&found, names)
 }
 
 fn measured(judged: &JudgedRule) -> RuleMeasures {
@@ -372,21 +372,20 @@ fn rule_pattern(judged: &JudgedRule, found: &RulesFound, names: &[String]) -> Pa
     }
 }
 
-/// Columns `if`, `then`, `count`, the measures with their intervals, `p_value`, and `told_by`: the row of the rule that
-/// speaks for this one, where another does.
-fn rules_batch(found: &RulesFound, names: &[String]) -> Result<RecordBatch, RunError> {
+/// Columns `if`, `then`, `count`, `support`, and those of all rules.
+fn rules_table(found: &RulesFound, names: &[String]) -> Result<RecordBatch, RunError> {
     let kept = &found.kept;
-    let measures: Vec<RuleMeasures> = kept.iter().map(measured).collect();
     let antecedent = kept
         .iter()
         .map(|j| names_of(&j.rule.antecedent, names).join(" & "));
     let consequent = kept
         .iter()
         .map(|j| names[j.rule.consequent as usize].as_str());
+    let count = kept.iter().map(|j| j.rule.counts.both);
     let support = kept
         .iter()
         .map(|j| j.rule.counts.both as f64 / j.rule.counts.n as f64);
-    let mut columns: Vec<(String, ArrayRef)> = vec![
+    let columns: Vec<(String, ArrayRef)> = vec![
         (
             "if".into(),
             Arc::new(StringArray::from_iter_values(antecedent)),
@@ -397,24 +396,15 @@ fn rules_batch(found: &RulesFound, names: &[String]) -> Result<RecordBatch, RunE
         ),
         (
             "count".into(),
-            Arc::new(UInt64Array::from_iter_values(
-                kept.iter().map(|j| j.rule.counts.both),
-            )),
+            Arc::new(UInt64Array::from_iter_values(count)),
         ),
         (
             "support".into(),
             Arc::new(Float64Array::from_iter_values(support)),
         ),
     ];
-    columns.extend(measure_columns(&measures));
-    let p_values = kept.iter().map(JudgedRule::p_value);
-    columns.push((
-        "p_value".into(),
-        Arc::new(Float64Array::from_iter_values(p_values)),
-    ));
-    let told_by = kept.iter().map(|j| j.folded_under.map(|at| at as u64));
-    columns.push(("told_by".into(), Arc::new(told_by.collect::<UInt64Array>())));
-    batch(columns)
+    let rule = |j: &JudgedRule| (measured(j), j.p_value(), j.folded_under);
+    rules_batch(columns, &kept.iter().map(rule).collect::<Vec<_>>())
 }
 
 /// The same search where there is nothing: items dealt out anew, or only the target.
@@ -425,52 +415,26 @@ fn in_shuffled(
     found: &RulesFound,
     context: &Context,
 ) -> Result<Option<ShuffledFound>, RunError> {
-    if job.search.shuffles == 0 {
-        return Ok(None);
-    }
     let transactions = &loaded.baskets.transactions;
-    let watch = context.watch;
-    let mut kept = Vec::new();
-    let mut candidates = 0.0;
-    for k in 0..job.search.shuffles {
-        watch.progress("search in shuffled data", k, job.search.shuffles, "");
-        let mut rng = ChaCha8Rng::seed_from_u64(mix(job.seed ^ 0x0dd5, k));
+    let what = match (&settings.targets, &loaded.baskets.column_of) {
+        (Some(_), _) => "what rules lead to was given to other baskets",
+        (None, Some(_)) => "every column was dealt out anew",
+        (None, None) => "every item was given to as many other baskets",
+    };
+    let goes_on = |_: usize, _: usize| !context.watch.cancelled();
+    let mut search = |seed: u64, guard: Guard| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let drawn = match &settings.targets {
             Some(targets) => with_shuffled_items(transactions, targets, &mut rng),
             None => shuffled(transactions, loaded.baskets.column_of.as_deref(), &mut rng),
         };
-        let goes_on = |_: usize, _: usize| !watch.cancelled();
-        // What permutations found to be the level holds for these drawings too.
-        let level = found
-            .level_of_one
-            .filter(|_| settings.guard == Guard::Permutation);
         let again = RuleSettings {
-            guard: if level.is_some() {
-                Guard::None
-            } else {
-                settings.guard
-            },
+            guard,
             ..settings.clone()
         };
         let nothing = again.mine(&drawn, loaded.unit.as_deref(), &goes_on)?;
-        let passes = |j: &&JudgedRule| level.is_none_or(|level| j.rule.p_value <= level);
-        kept.push(nothing.kept.iter().filter(passes).count() as u64);
-        candidates += nothing.n_tested as f64 / job.search.shuffles as f64;
-    }
-    watch.progress(
-        "search in shuffled data",
-        job.search.shuffles,
-        job.search.shuffles,
-        "",
-    );
-    Ok(Some(ShuffledFound {
-        kept,
-        candidates,
-        what: match (&settings.targets, &loaded.baskets.column_of) {
-            (Some(_), _) => "what rules lead to was given to other baskets",
-            (None, Some(_)) => "every column was dealt out anew",
-            (None, None) => "every item was given to as many other baskets",
-        }
-        .into(),
-    }))
+        let p_values = nothing.kept.iter().map(|j| j.rule.p_value);
+        Ok((p_values.collect(), nothing.n_tested))
+    };
+    patterns::in_shuffled(job, found.level_of_one, (what, context), &mut search)
 }

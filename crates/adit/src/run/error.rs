@@ -33,6 +33,10 @@ pub enum RunError {
     NoTarget { part: String, target: String },
     #[error("{run} was learned from events as well, and none are given", run = run.display())]
     NoEvents { run: PathBuf },
+    #[error(
+        "`{member}` does not read events one by one, so it cannot say which of them moved a score"
+    )]
+    NoReasons { member: String },
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -87,6 +91,9 @@ impl RunError {
                     .to_string(),
             ),
             RunError::NoEvents { .. } => Some("name their file with `--events FILE`".into()),
+            RunError::NoReasons { .. } => {
+                Some("ask the one that does: `--member \"event transformer\"`".into())
+            }
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
             RunError::NoSequences => {
                 Some("give a file with a sequence a line, or rows with `--entity` and `--event`".into())

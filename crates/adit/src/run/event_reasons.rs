@@ -1,16 +1,24 @@
 //! The events behind the highest scores, in words.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
 use super::RunError;
+use super::apply::batch_of;
 use super::arena::{Arena, TrainedMember};
-use super::saved::MemberKind;
+use super::saved::{MemberKind, Predictor};
+use crate::Watch;
 use crate::explain::{EventReasons, ExplainedEvent, ExplainedHistory};
 use crate::mine::Predictions;
 use crate::mine::event_reasons::HistoryReasons;
-use crate::prepare::{EventCells, EventTable, Target, Values, number_name};
+use crate::prepare::{EventCells, EventTable, Rows, Target, Values, number_name};
 
 /// Histories that are explained: those of the highest scores, and of the lowest.
 const HIGHEST: usize = 4;
 const LOWEST: usize = 2;
+/// Events that are told of each row.
+const TOLD: usize = 3;
 /// Cells of an event that are told.
 const CELLS: usize = 6;
 
@@ -98,6 +106,59 @@ impl Arena<'_> {
             events: events.collect(),
         }
     }
+}
+
+/// Adds the columns `raised` and `lowered` to predictions: the events that moved each row's score most when they came.
+///
+/// # Errors
+/// A member that does not read events, or those of the model.
+pub(super) fn with_reasons(
+    batch: &RecordBatch,
+    predictor: &Predictor,
+    rows: &Rows,
+    watch: &dyn Watch,
+) -> Result<RecordBatch, RunError> {
+    let preparation = &predictor.preparation;
+    let n_classes = preparation.class_names().len();
+    let class = preparation
+        .positive_class()
+        .unwrap_or(usize::from(n_classes == 2));
+    let found = predictor.event_reasons(rows, class, watch)?;
+    let (reasons, cells) = found.ok_or_else(|| RunError::NoReasons {
+        member: predictor.manifest.chosen.clone(),
+    })?;
+    let say = |output: f64| match n_classes {
+        2 => format!("{:.1}%", 100.0 / (1.0 + (-output).exp())),
+        _ => format!("{output:.3}"),
+    };
+    let told = |history: &HistoryReasons, sign: f64| {
+        let mut before = history.before;
+        let mut steps: Vec<(f64, String)> = Vec::new();
+        for event in &history.events {
+            let change = sign * (event.after - before);
+            if change > 0.0 {
+                let (at, words) = (
+                    moment(&cells.events, event.event),
+                    words(&cells.events, event.event),
+                );
+                let text = format!("{at}, {words}: {} to {}", say(before), say(event.after));
+                steps.push((change, text));
+            }
+            before = event.after;
+        }
+        steps.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let most = steps.into_iter().take(TOLD).map(|(_, text)| text);
+        most.collect::<Vec<_>>().join("; ")
+    };
+    let mut columns: Vec<(String, ArrayRef)> = (batch.schema().fields().iter())
+        .zip(batch.columns())
+        .map(|(field, column)| (field.name().clone(), ArrayRef::clone(column)))
+        .collect();
+    for (name, sign) in [("raised", 1.0), ("lowered", -1.0)] {
+        let cells = reasons.iter().map(|history| told(history, sign));
+        columns.push((name.into(), Arc::new(StringArray::from_iter_values(cells))));
+    }
+    batch_of(columns, "predictions")
 }
 
 /// Test rows by their output for the class, or number, the highest first.

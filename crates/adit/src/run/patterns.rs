@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use arrow::datatypes::{Field, Schema};
+use adit_nn::random::mix;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, UInt64Array};
 
+use super::apply::batch_of;
 use super::pattern_data::Reading;
 use super::pattern_job::{PatternJob, PatternTask};
 use super::pattern_marks::{SAVED, SavedPatterns};
 use super::{Context, RunError, basket_patterns, limits, sequence_patterns};
 use crate::explain::{
     Cost, Estimate, PatternCounts, PatternData, PatternFindings, PatternSource, RuleMeasures,
-    SearchSummary, Warning, reason_words,
+    SearchSummary, ShuffledFound, Warning, reason_words,
 };
 use crate::mine::Shortage;
 use crate::mine::rules::{Guard, Reason};
@@ -162,12 +163,6 @@ pub(super) fn sources(origins: &[Origin]) -> Vec<PatternSource> {
     origins.iter().map(source).collect()
 }
 
-/// The least count of a share of `n`.
-pub(super) fn least_count(share: f64, n: usize) -> u32 {
-    // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
-    ((share * n as f64 - 1e-9).ceil() as u32).max(1)
-}
-
 /// Tells that nothing was paid, where that is so.
 pub(super) fn note_guard(findings: &mut PatternFindings, guard: Guard) {
     if guard == Guard::None {
@@ -258,17 +253,67 @@ pub(super) fn measure_columns(measures: &[RuleMeasures]) -> Vec<(String, ArrayRe
     columns
 }
 
-/// A table of named columns.
+/// A table of patterns.
 pub(super) fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, RunError> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), array.null_count() > 0))
+    batch_of(columns, "patterns.parquet")
+}
+
+/// A table of rules: its first columns, the measures with their intervals, `p_value`, and `told_by`: the row of the rule
+/// that speaks for this one, where another does.
+pub(super) fn rules_batch(
+    mut columns: Vec<(String, ArrayRef)>,
+    rules: &[(RuleMeasures, f64, Option<usize>)],
+) -> Result<RecordBatch, RunError> {
+    let measures: Vec<RuleMeasures> = rules.iter().map(|rule| rule.0.clone()).collect();
+    columns.extend(measure_columns(&measures));
+    let p_values = Float64Array::from_iter_values(rules.iter().map(|rule| rule.1));
+    columns.push(("p_value".into(), Arc::new(p_values)));
+    let told_by: UInt64Array = (rules.iter())
+        .map(|rule| rule.2.map(|at| at as u64))
         .collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
-        path: PathBuf::from("patterns.parquet"),
-        reason: e.to_string(),
-    })
+    columns.push(("told_by".into(), Arc::new(told_by)));
+    batch(columns)
+}
+
+/// What a search found in shuffled data: the p-values of what it kept, and how many it tested.
+pub(super) type InShuffled = (Vec<f64>, u64);
+
+/// The same search where there is nothing, as often as the job says; `search` is given a seed and the guard to search with.
+///
+/// Where permutations found the level that a rule must keep, it holds for these drawings too.
+///
+/// # Errors
+/// Those of the search.
+pub(super) fn in_shuffled(
+    job: &PatternJob,
+    level_of_one: Option<f64>,
+    (what, context): (&str, &Context),
+    search: &mut dyn FnMut(u64, Guard) -> Result<InShuffled, RunError>,
+) -> Result<Option<ShuffledFound>, RunError> {
+    let (n, phase) = (job.search.shuffles, "search in shuffled data");
+    if n == 0 {
+        return Ok(None);
+    }
+    let level = level_of_one.filter(|_| job.search.guard == Guard::Permutation);
+    let guard = match level {
+        Some(_) => Guard::None,
+        None => job.search.guard,
+    };
+    let mut kept = Vec::new();
+    let mut candidates = 0.0;
+    for k in 0..n {
+        context.watch.progress(phase, k, n, "");
+        let (p_values, n_tested) = search(mix(job.seed ^ 0x0dd5, k), guard)?;
+        let passes = |p: &&f64| level.is_none_or(|level| **p <= level);
+        kept.push(p_values.iter().filter(passes).count() as u64);
+        candidates += n_tested as f64 / n as f64;
+    }
+    context.watch.progress(phase, n, n, "");
+    Ok(Some(ShuffledFound {
+        kept,
+        candidates,
+        what: what.into(),
+    }))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::RunError;
 use super::event_encoder::EventEncoderFolder;
 use crate::mine::blend::weighted_mean;
 use crate::mine::decide::Decisions;
+use crate::mine::event_reasons::HistoryReasons;
 use crate::mine::event_transformer::EventTransformerModel;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
@@ -23,7 +24,7 @@ use crate::mine::text_transformer::TextTransformerModel;
 use crate::mine::trees::TreesModel;
 use crate::mine::trivial::TrivialModel;
 use crate::mine::{MineError, Predictions};
-use crate::prepare::{Dataset, Preparation, Rows};
+use crate::prepare::{Dataset, HistoryCells, Preparation, Rows};
 use crate::represent::LinearFeatures;
 use crate::represent::embedding::{SentenceEncoder, TextVectors};
 use crate::represent::encoder::EncoderDirectory;
@@ -211,6 +212,15 @@ impl LoadedMember {
         }
     }
 
+    /// A fine-tuned encoder of events with its first weights, where one is there.
+    fn event_model(&self) -> Option<(&EventTransformerModel, &Params)> {
+        match self {
+            Self::Events(model, weights) => Some((model, weights.first()?)),
+            Self::Blend(parts) => parts.iter().find_map(|(part, _)| part.event_model()),
+            _ => None,
+        }
+    }
+
     /// Whether it reads vectors of histories.
     fn reads_histories(&self) -> bool {
         match self {
@@ -324,6 +334,27 @@ impl Predictor {
         let readable = self.readable(self.preparation.apply_features(rows)?, watch)?;
         let raw = self.predict_readable(&self.member, &readable, watch)?;
         Ok(self.decisions.calibrator.apply(&raw))
+    }
+
+    /// What the events of each row did to the score of `class`, by the fine-tuned encoder of events that the member is, or
+    /// that is a part of it; `None` where there is no such.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn event_reasons(
+        &self,
+        rows: &Rows,
+        class: usize,
+        watch: &dyn Watch,
+    ) -> Result<Option<(Vec<HistoryReasons>, HistoryCells)>, RunError> {
+        let Some((model, params)) = self.member.event_model() else {
+            return Ok(None);
+        };
+        let dataset = self.preparation.apply_features(rows)?;
+        let dataset = self.readable(dataset, watch)?.dataset;
+        let all: Vec<usize> = (0..dataset.n_rows()).collect();
+        let found = model.reasons(&dataset, params, (&all, class, &all), watch)?;
+        Ok(dataset.histories.map(|cells| (found, cells)))
     }
 
     /// Adds what the member reads of the texts.

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use adit_nn::random::mix;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -12,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use super::pattern_data::Reading;
 use super::pattern_job::{PatternForm, PatternJob, PatternKind};
 use super::patterns::{
-    MIB, SHOWN, Searched, batch, begun, by_reason, least_count, measure_columns, note_guard,
-    note_shortage, sources,
+    self, MIB, SHOWN, Searched, batch, begun, by_reason, note_guard, note_shortage, rules_batch,
+    sources,
 };
 use super::sequence_data::{self, LoadedSequences};
 use super::{Context, RunError};
@@ -21,6 +20,7 @@ use crate::explain::{
     Pattern, PatternData, PatternFindings, RuleMeasures, ShuffledFound, in_order, rules_verdict,
     sequence_words, share_estimate,
 };
+use crate::mine::least_count;
 use crate::mine::rules::Guard;
 use crate::mine::sequences::{
     Kind, Limits, PrefixCounts, Question, SequencePattern, SequenceRule, SequenceRuleSettings,
@@ -346,8 +346,7 @@ fn measured(rule: &SequenceRule) -> RuleMeasures {
     RuleMeasures::of_sequences(rule.held_out.as_ref().unwrap_or(&rule.counts))
 }
 
-/// Columns `before`, `then`, `count`, `count_before`, `support`, the measures with their intervals, `p_value`, and
-/// `told_by`: the row of the rule that speaks for this one, where another does.
+/// Columns `before`, `then`, `count`, `count_before`, `support`, and those of all rules.
 fn rules_table(found: &SequenceRules, teller: &Teller) -> Result<RecordBatch, RunError> {
     let kept = &found.kept;
     let parts: Vec<(String, String)> = (kept.iter())
@@ -356,7 +355,6 @@ fn rules_table(found: &SequenceRules, teller: &Teller) -> Result<RecordBatch, Ru
             (shown(&before).join(THEN), then)
         })
         .collect();
-    let measures: Vec<RuleMeasures> = kept.iter().map(measured).collect();
     let before = StringArray::from_iter_values(parts.iter().map(|p| p.0.as_str()));
     let then = StringArray::from_iter_values(parts.iter().map(|p| p.1.as_str()));
     let count = UInt64Array::from_iter_values(kept.iter().map(|r| r.counts.count));
@@ -364,7 +362,7 @@ fn rules_table(found: &SequenceRules, teller: &Teller) -> Result<RecordBatch, Ru
     let support = kept
         .iter()
         .map(|r| r.counts.count as f64 / r.counts.n as f64);
-    let mut columns: Vec<(String, ArrayRef)> = vec![
+    let columns: Vec<(String, ArrayRef)> = vec![
         ("before".into(), Arc::new(before)),
         ("then".into(), Arc::new(then)),
         ("count".into(), Arc::new(count)),
@@ -374,15 +372,8 @@ fn rules_table(found: &SequenceRules, teller: &Teller) -> Result<RecordBatch, Ru
             Arc::new(Float64Array::from_iter_values(support)),
         ),
     ];
-    columns.extend(measure_columns(&measures));
-    let p_values = kept.iter().map(|rule| rule.p_value);
-    columns.push((
-        "p_value".into(),
-        Arc::new(Float64Array::from_iter_values(p_values)),
-    ));
-    let told_by = kept.iter().map(|r| r.folded_under.map(|at| at as u64));
-    columns.push(("told_by".into(), Arc::new(told_by.collect::<UInt64Array>())));
-    batch(columns)
+    let rule = |r: &SequenceRule| (measured(r), r.p_value, r.folded_under);
+    rules_batch(columns, &kept.iter().map(rule).collect::<Vec<_>>())
 }
 
 /// The same search where there is nothing: in random order, or with labels dealt out anew.
@@ -393,29 +384,16 @@ fn in_shuffled(
     found: &SequenceRules,
     context: &Context,
 ) -> Result<Option<ShuffledFound>, RunError> {
-    let (watch, n) = (context.watch, job.search.shuffles);
-    if n == 0 {
-        return Ok(None);
-    }
-    let phase = "search in shuffled data";
-    let mut kept = Vec::new();
-    let mut candidates = 0.0;
-    // What permutations found to be the level holds for these drawings too.
-    let level = found
-        .level_of_one
-        .filter(|_| settings.guard == Guard::Permutation);
-    let again = SequenceRuleSettings {
-        guard: if level.is_some() {
-            Guard::None
-        } else {
-            settings.guard
-        },
-        ..settings.clone()
+    let what = match &loaded.labels {
+        Some(_) => "the label was given to other sequences",
+        None => "the order within every sequence was drawn anew",
     };
-    let goes_on = |_: usize, _: usize| !watch.cancelled();
-    for k in 0..n {
-        watch.progress(phase, k, n, "");
-        let seed = mix(job.seed ^ 0x0dd5, k);
+    let goes_on = |_: usize, _: usize| !context.watch.cancelled();
+    let mut search = |seed: u64, guard: Guard| {
+        let again = SequenceRuleSettings {
+            guard,
+            ..settings.clone()
+        };
         let unit = loaded.unit.as_deref();
         let nothing = match &loaded.labels {
             Some(labels) => {
@@ -428,18 +406,8 @@ fn in_shuffled(
                 again.mine(&drawn, Question::Order, unit, &goes_on)?
             }
         };
-        let passes = |rule: &&SequenceRule| level.is_none_or(|level| rule.p_value <= level);
-        kept.push(nothing.kept.iter().filter(passes).count() as u64);
-        candidates += nothing.n_tested as f64 / n as f64;
-    }
-    watch.progress(phase, n, n, "");
-    let what = match &loaded.labels {
-        Some(_) => "the label was given to other sequences",
-        None => "the order within every sequence was drawn anew",
+        let p_values = nothing.kept.iter().map(|rule| rule.p_value);
+        Ok((p_values.collect(), nothing.n_tested))
     };
-    Ok(Some(ShuffledFound {
-        kept,
-        candidates,
-        what: what.into(),
-    }))
+    patterns::in_shuffled(job, found.level_of_one, (what, context), &mut search)
 }

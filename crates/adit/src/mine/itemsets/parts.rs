@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::found::Itemsets;
 use super::{ItemsetSettings, Kind};
 use crate::mine::MineError;
-use crate::mine::bar::Shortage;
+use crate::mine::bar::{Shortage, least_count};
 use crate::represent::transactions::Transactions;
 
 /// Sets that are frequent in a part, with their counts over the parts that were counted.
@@ -60,7 +60,7 @@ impl PartSearch {
         }
         let of_all = ItemsetSettings {
             kind: Kind::Frequent,
-            min_count: least(self.share, part.len()),
+            min_count: least_count(self.share, part.len()),
             // Whether a set is closed is told by those with one item more.
             max_items: self.longest(),
             top: None,
@@ -156,7 +156,7 @@ impl PartSearch {
 
     /// The sets that so many baskets as asked for hold, of `n` in all parts.
     pub fn finish(self, n: usize) -> Itemsets {
-        let min_count = u64::from(least(self.share, n));
+        let min_count = u64::from(least_count(self.share, n));
         let mut keeps: Vec<bool> = self
             .counts
             .iter()
@@ -168,7 +168,7 @@ impl PartSearch {
         let sets = self.sets.iter().zip(&self.counts).zip(keeps);
         let kept = sets.filter(|(_, keep)| *keep).map(|(set, _)| set);
         let own = kept.filter(|(items, _)| items.len() <= self.settings.max_items);
-        let asked = least(self.asked, n);
+        let asked = least_count(self.asked, n);
         let shortage = (min_count > u64::from(asked)).then_some(Shortage {
             asked,
             fits: min_count as u32,
@@ -203,12 +203,6 @@ impl PartSearch {
         }
         gone.into_iter().for_each(|at| keeps[at] = false);
     }
-}
-
-/// The least count of a share of `n`.
-fn least(share: f64, n: usize) -> u32 {
-    // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
-    ((share * n as f64 - 1e-9).ceil() as u32).max(1)
 }
 
 /// Where the sets of each first item end.
@@ -313,7 +307,7 @@ mod tests {
             let settings = ItemsetSettings {
                 kind: [Kind::Frequent, Kind::Closed, Kind::Maximal][round / 3 % 3],
                 max_items: if round % 7 == 0 { 2 } else { usize::MAX },
-                ..ItemsetSettings::frequent(least(share, n))
+                ..ItemsetSettings::frequent(least_count(share, n))
             };
             let whole = settings.mine(&of(&baskets), &|_, _| true).unwrap();
             let mut search = PartSearch::new(settings, share);

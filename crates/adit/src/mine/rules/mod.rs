@@ -36,17 +36,17 @@ use self::candidates::{Candidates, Wanted, candidates};
 use self::counting::{Columns, Counts, Known};
 use self::groups::Grouped;
 use super::MineError;
-use super::bar::Shortage;
+use super::bar::{Shortage, least_count};
 use super::halves::halves;
 use super::itemsets::{ItemsetSettings, Itemsets};
 use crate::represent::transactions::Transactions;
 
 /// Rules that look significant on the exploratory half by themselves are tested on the other.
-const EXPLORATORY_LEVEL: f64 = 0.05;
+pub(in crate::mine) const EXPLORATORY_LEVEL: f64 = 0.05;
 /// Rules that are tested on the hold-out half, at most: those of the least p-values.
 const MOST_TESTED: usize = 100_000;
 /// Times that labels are dealt out anew.
-const LABEL_PERMUTATIONS: u64 = 1_000;
+pub(in crate::mine) const LABEL_PERMUTATIONS: u64 = 1_000;
 /// Times that all items are dealt out anew.
 const ITEM_PERMUTATIONS: u64 = 200;
 /// Fewer baskets of an antecedent than this in the searched part say nothing.
@@ -240,9 +240,7 @@ impl RuleSettings {
 
     /// Baskets of a share, rounded up; no fewer than two.
     fn min_count(&self, n_baskets: usize) -> u32 {
-        // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
-        let exact = self.min_support * n_baskets as f64;
-        ((exact - 1e-9).ceil() as u32).max(LEAST_COUNT)
+        least_count(self.min_support, n_baskets).max(LEAST_COUNT)
     }
 
     /// `transactions`: with groups, as `grouped` names them.

@@ -19,17 +19,17 @@ use super::order::Searched;
 use super::places::Limits;
 use super::{SequencePattern, SequenceSettings, part_without};
 use crate::mine::MineError;
-use crate::mine::bar::Shortage;
+use crate::mine::bar::{Shortage, least_count};
 use crate::mine::halves::halves;
-use crate::mine::rules::{Guard, Reason, Together, benjamini_hochberg, holm, lamp};
+use crate::mine::rules::{
+    EXPLORATORY_LEVEL, Guard, LABEL_PERMUTATIONS, Reason, Together, benjamini_hochberg, holm, lamp,
+};
 use crate::represent::sequences::Sequences;
 
-/// Patterns that look significant on the exploratory half by themselves are tested on the other.
-const EXPLORATORY_LEVEL: f64 = 0.05;
+/// What is in one sequence only is no pattern.
+const LEAST_COUNT: u32 = 2;
 /// Patterns that are tested on the hold-out half, at most: those of the least p-values.
 const MOST_TESTED: usize = 100_000;
-/// Times that labels are dealt out anew.
-const LABEL_PERMUTATIONS: u64 = 1_000;
 /// Times that the order of all sequences is drawn anew.
 const ORDER_PERMUTATIONS: u64 = 200;
 /// Fallen patterns that are kept to be shown.
@@ -198,13 +198,12 @@ impl SequenceRuleSettings {
         question: Question,
         goes_on: GoesOn,
     ) -> Result<Explored, MineError> {
-        // A product such as 0.07 * 100 lies a rounding above the whole number that was meant.
-        let exact = self.min_support * sequences.len() as f64;
+        let min_count = least_count(self.min_support, sequences.len()).max(LEAST_COUNT);
         let settings = SequenceSettings {
             max_items: self.max_items,
             limits: self.limits,
             memory: self.memory,
-            ..SequenceSettings::frequent(((exact - 1e-9).ceil() as u32).max(2))
+            ..SequenceSettings::frequent(min_count)
         };
         let labels = match question {
             Question::Order => None,
@@ -504,12 +503,12 @@ impl SequenceRuleSettings {
         labels: &[bool],
         goes_on: GoesOn,
     ) -> Result<Vec<f64>, MineError> {
-        let exact = self.min_support * sequences.len() as f64;
+        let min_count = least_count(self.min_support, sequences.len()).max(LEAST_COUNT);
         let settings = SequenceSettings {
             max_items: self.max_items,
             limits: self.limits,
             memory: self.memory,
-            ..SequenceSettings::frequent(((exact - 1e-9).ceil() as u32).max(2))
+            ..SequenceSettings::frequent(min_count)
         };
         let found = settings.mine(sequences, None, goes_on)?;
         let searched = Searched::new(sequences, self.limits, self.seed);

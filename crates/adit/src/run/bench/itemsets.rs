@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::mine::itemsets::{ItemsetSettings, Kind};
+use crate::mine::least_count;
 use crate::represent::transactions::TransactionsBuilder;
 use crate::run::{Context, RunError, limits};
 use crate::source::{SourceSettings, read_baskets};
@@ -47,11 +48,11 @@ pub fn bench_itemsets(bench: &ItemsetBench, context: &Context) -> Result<Itemset
         })?;
         let baskets = builder.finish();
         let read_seconds = started.elapsed().as_secs_f64();
-        let exact = bench.min_support * baskets.len() as f64;
+        let min_count = least_count(bench.min_support, baskets.len());
         let settings = ItemsetSettings {
             kind: bench.kind,
             memory: 1 << 34,
-            ..ItemsetSettings::frequent(((exact - 1e-9).ceil() as u32).max(1))
+            ..ItemsetSettings::frequent(min_count)
         };
         let goes_on = |_: usize, _: usize| !context.watch.cancelled();
         let mut speed = ItemsetSpeed {
