@@ -135,12 +135,25 @@ fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
     let html = std::fs::read_to_string(bench.path("run/report.html")).expect("a report");
     assert!(html.contains("Events that raised and lowered the score"));
 
-    // The saved members give what they were judged by, from the files alone.
-    for member in [
-        "event embedding",
-        "trees over event embedding",
-        "event transformer",
-    ] {
+    // The saved members predict from the files alone; so does a blend of one that reads the encoder's vectors with one that
+    // takes all number columns there are.
+    let path = bench.path("run/model/manifest.json");
+    let text = std::fs::read_to_string(&path).expect("a manifest");
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let saved = manifest["members"].as_array_mut().expect("members");
+    saved.retain(|member| member["name"] != "blend");
+    let parts = [["perceptron ensemble", "trees over event embedding"]].concat();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|part| serde_json::json!([part, 0.5]))
+        .collect();
+    saved.push(serde_json::json!({ "name": "both", "kind": { "blend": { "parts": parts } } }));
+    let names: Vec<String> = (saved.iter())
+        .map(|member| member["name"].as_str().expect("a name").to_string())
+        .collect();
+    assert_eq!(names.len(), 8, "{names:?}");
+    std::fs::write(&path, manifest.to_string()).expect("written");
+    for member in &names {
         let args = [
             "predict",
             "run",
@@ -180,7 +193,7 @@ fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
     assert!(
         raised
             .iter()
-            .any(|text| text.contains("kind spend") && text.contains("% to "))
+            .any(|text| text.contains("kind salary") && text.contains("% to "))
     );
     let error = predict(&["--reasons", "--member", "boosted trees"]).error();
     assert!(error.contains("event transformer"), "{error}");

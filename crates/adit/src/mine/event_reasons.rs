@@ -13,8 +13,9 @@ use super::training::OutputMeaning;
 use crate::prepare::{Dataset, Span};
 use crate::represent::text::batches_in_order;
 
-/// Steps between the history of average events and the history itself.
-const STEPS: usize = 32;
+/// Steps between a history that says nothing and the history itself: the nearer to the first the smaller, since what is
+/// normalised turns most where it is small.
+const STEPS: usize = 64;
 /// Histories that the average event is taken of.
 const AVERAGED: usize = 64;
 /// Histories without one event that are computed together, on one thread.
@@ -235,7 +236,8 @@ impl Asked<'_> {
         self.network.head(tape, states.histories, &rows)
     }
 
-    /// Integrated gradients of every event along the straight line from `from`, by the midpoints of equal steps.
+    /// Integrated gradients of every event along the straight line from `from`: at the share `t³` of it, by the midpoints of
+    /// equal steps of `t`.
     fn attributions(
         &self,
         row: usize,
@@ -244,7 +246,7 @@ impl Asked<'_> {
     ) -> Result<Vec<f64>, MineError> {
         let between: Vec<Tensor> = (0..STEPS)
             .map(|step| {
-                let share = (step as f32 + 0.5) / STEPS as f32;
+                let share = middle(step).powi(3);
                 let pairs = from.data.iter().zip(&tokens.data);
                 Tensor {
                     shape: tokens.shape.clone(),
@@ -271,9 +273,10 @@ impl Asked<'_> {
             let mut sum = 0f64;
             for step in 0..STEPS {
                 let slope = gradient.row(step * n + event);
+                let weight = 3.0 * f64::from(middle(step)).powi(2);
                 for k in 0..d {
                     let change = tokens.row(event)[k] - from.row(event)[k];
-                    sum += f64::from(slope[k]) * f64::from(change);
+                    sum += weight * f64::from(slope[k]) * f64::from(change);
                 }
             }
             sum / STEPS as f64
@@ -329,6 +332,11 @@ impl Asked<'_> {
             .flat_map(|part| (0..part.rows()).map(|k| part.row(k)));
         Ok(outputs.map(|row| self.value(row)).collect())
     }
+}
+
+/// The middle of a step, from 0 to 1.
+fn middle(step: usize) -> f32 {
+    (step as f32 + 0.5) / STEPS as f32
 }
 
 /// Histories one after another.

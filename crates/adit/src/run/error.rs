@@ -34,9 +34,9 @@ pub enum RunError {
     #[error("{run} was learned from events as well, and none are given", run = run.display())]
     NoEvents { run: PathBuf },
     #[error(
-        "`{member}` does not read events one by one, so it cannot say which of them moved a score"
+        "the member that predicts does not read events one by one, so it cannot say which moved a score"
     )]
-    NoReasons { member: String },
+    NoReasons,
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -91,7 +91,7 @@ impl RunError {
                     .to_string(),
             ),
             RunError::NoEvents { .. } => Some("name their file with `--events FILE`".into()),
-            RunError::NoReasons { .. } => {
+            RunError::NoReasons => {
                 Some("ask the one that does: `--member \"event transformer\"`".into())
             }
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),

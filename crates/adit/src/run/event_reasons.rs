@@ -124,9 +124,7 @@ pub(super) fn with_reasons(
         .positive_class()
         .unwrap_or(usize::from(n_classes == 2));
     let found = predictor.event_reasons(rows, class, watch)?;
-    let (reasons, cells) = found.ok_or_else(|| RunError::NoReasons {
-        member: predictor.manifest.chosen.clone(),
-    })?;
+    let (reasons, cells) = found.ok_or(RunError::NoReasons)?;
     let say = |output: f64| match n_classes {
         2 => format!("{:.1}%", 100.0 / (1.0 + (-output).exp())),
         _ => format!("{output:.3}"),

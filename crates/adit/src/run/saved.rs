@@ -177,6 +177,9 @@ pub struct Predictor {
 /// Rows as members read them.
 struct Readable {
     dataset: Dataset,
+    /// With the vectors of histories as further columns, where the member, or a part of it, reads them; others take all
+    /// number columns there are.
+    with_histories: Option<Dataset>,
     /// Of the texts, where the member reads them.
     vectors: Option<TextVectors>,
 }
@@ -367,10 +370,19 @@ impl Predictor {
             let columns = numbers.columns(&dataset.texts, vectors)?;
             dataset.numbers.extend(columns);
         }
-        if let Some(events) = &self.events {
-            events.add_vectors(&mut dataset, watch)?;
-        }
-        Ok(Readable { dataset, vectors })
+        let with_histories = match &self.events {
+            Some(events) => {
+                let mut with = dataset.clone();
+                events.add_vectors(&mut with, watch)?;
+                Some(with)
+            }
+            None => None,
+        };
+        Ok(Readable {
+            dataset,
+            with_histories,
+            vectors,
+        })
     }
 
     fn unweighted(&self, predictions: Predictions) -> Predictions {
@@ -386,7 +398,9 @@ impl Predictor {
         readable: &Readable,
         watch: &dyn Watch,
     ) -> Result<Predictions, RunError> {
-        let dataset = &readable.dataset;
+        let with = readable.with_histories.as_ref();
+        let dataset = with.filter(|_| member.reads_histories());
+        let dataset = dataset.unwrap_or(&readable.dataset);
         let by_seed = match member {
             LoadedMember::Trivial(model) => vec![model.predict(dataset.n_rows())],
             LoadedMember::Linear(linear) => {
