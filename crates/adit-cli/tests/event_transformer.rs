@@ -443,3 +443,67 @@ fn simulated_histories_are_written_whole_and_run() {
         |folder: &str| std::fs::read(bench.path(folder).join("events.csv")).expect("events");
     assert!(events("cards") == events("again"));
 }
+
+#[test]
+fn a_damaged_encoder_of_events_is_an_error_that_names_the_file() {
+    let bench = bench(60, false);
+    pretrain(&bench, "encoder", &[]);
+    let path = bench.path("encoder/events.json");
+    let whole = std::fs::read_to_string(&path).expect("a model");
+    let model: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+    let mut odd = Vec::new();
+    let mut with = |pointer: &str, value: serde_json::Value| {
+        let mut changed = model.clone();
+        *changed.pointer_mut(pointer).expect(pointer) = value;
+        odd.push(changed.to_string());
+    };
+    with("/version", 99.into());
+    with("/model/fields/gap/edges", serde_json::json!([1.0]));
+    with(
+        "/model/fields/gap/edges",
+        serde_json::json!([2.0, 1.0, 3.0]),
+    );
+    with("/model/fields/gap/unit", 0.into());
+    with("/model/fields/numbers/0/scale/deviation", 0.into());
+    with("/model/shape/window", 0.into());
+    with("/model/shape/n_heads", 0.into());
+    with("/model/shape/width", 7.into());
+    with("/model/shape/n_layers", 5.into());
+    with(
+        "/model/fields/categories/0/buckets",
+        4_000_000_000u32.into(),
+    );
+    odd.extend([
+        String::new(),
+        "{}".into(),
+        whole[..whole.len() / 2].to_string(),
+    ]);
+    for (at, text) in odd.iter().enumerate() {
+        std::fs::write(&path, text).expect("written");
+        for args in [
+            &[
+                "embed",
+                "events.csv",
+                "--encoder",
+                "encoder",
+                "-o",
+                "out.csv",
+            ][..],
+            &[
+                "predict",
+                "encoder",
+                "events.csv",
+                "--surprise",
+                "-o",
+                "out.csv",
+            ],
+        ] {
+            let error = bench.adit(args).error();
+            assert!(
+                !error.contains("panicked") && !error.is_empty(),
+                "{at}: {error}"
+            );
+            assert!(!bench.path("out.csv").exists(), "{at}");
+        }
+    }
+}

@@ -291,3 +291,65 @@ fn labels_are_made_of_what_comes_within_a_horizon_and_no_two_look_at_the_same_ev
         assert!(!bench.path("none").exists());
     }
 }
+
+#[test]
+fn a_horizon_is_read_from_numbers_and_other_forms_and_never_without_its_cut_off() {
+    let bench = Bench::new();
+    let mut chance = drawn();
+    let mut events = String::from("who;at;kind\n");
+    for who in 0..150 {
+        let is_bad = chance(2) == 0;
+        for at in 0..60 {
+            if chance(3) == 0 {
+                let kind = match (is_bad, chance(12)) {
+                    (true, 0) => "fault",
+                    (true, 1..=5) => "noise",
+                    _ => "run",
+                };
+                let _ = writeln!(events, "Müller {who};{at};{kind}");
+            }
+        }
+    }
+    bench.write("events.csv", events);
+    let args = [
+        "classify",
+        "events.csv",
+        "--delimiter",
+        ";",
+        "--entity",
+        "who",
+        "--time",
+        "at",
+        "--horizon",
+        "10",
+        "--outcome",
+        "kind=fault",
+        "--positive",
+        "yes",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--out",
+        "run",
+        "--quiet",
+    ];
+    bench.adit(&args).ok();
+    let found = tool::result(&bench, "run");
+    assert!(tool::score(&found, "boosted trees", "roc_auc") > 0.6);
+    let labels = std::fs::read_to_string(bench.path("run/labels.csv")).expect("made labels");
+    assert!(
+        labels.starts_with("who,cutoff,fault within 10\n"),
+        "{labels}"
+    );
+    // Without the cut-off every row would see what it is asked about.
+    let job = std::fs::read_to_string(bench.path("run/job.toml")).expect("a job");
+    let without: Vec<&str> = job
+        .lines()
+        .filter(|line| !line.starts_with("cutoff ="))
+        .collect();
+    bench.write("leaky.toml", without.join("\n"));
+    let error = bench.adit(&["run", "leaky.toml", "--out", "none"]).error();
+    assert!(error.contains("events.cutoff"), "{error}");
+    assert!(!bench.path("none").exists());
+}

@@ -55,7 +55,48 @@ impl HistoryReasons {
     }
 }
 
+/// How one row's output went as its events came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Course {
+    /// Places in the table of events.
+    pub events: std::ops::Range<usize>,
+    /// The output before any event, and after each.
+    pub outputs: Vec<f64>,
+}
+
 impl EventTransformerModel {
+    /// How the outputs of some rows went as their events came, for one class (of numbers: for the number).
+    ///
+    /// # Errors
+    /// `Cancelled`; `NoFeatures` without histories.
+    pub fn courses(
+        &self,
+        dataset: &Dataset,
+        params: &Params,
+        (rows, class): (&[usize], usize),
+        watch: &dyn Watch,
+    ) -> Result<Vec<Course>, MineError> {
+        let network = self.network(dataset, &mut Params::new(), 0)?;
+        let asked = Asked {
+            network: &network,
+            params,
+            weights: self.meaning.weights_of(class),
+        };
+        let mut found = Vec::with_capacity(rows.len());
+        for (k, &row) in rows.iter().enumerate() {
+            if watch.cancelled() {
+                return Err(MineError::Cancelled);
+            }
+            let span = network.spans[row];
+            found.push(Course {
+                events: span.start..span.end,
+                outputs: asked.after_each(row, span)?,
+            });
+            watch.progress("reasons", k as u64 + 1, rows.len() as u64, "");
+        }
+        Ok(found)
+    }
+
     /// The events behind the outputs of some rows for one class (of numbers: for the number), by one model's weights;
     /// average events are those of the histories of `train`.
     ///

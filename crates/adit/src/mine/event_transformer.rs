@@ -27,6 +27,9 @@ const HEAD_SPREAD: f64 = 0.02;
 /// Dropout of a history's vector before the head.
 const HEAD_DROPOUT: f32 = 0.1;
 
+/// Events that a window may hold.
+pub const MOST_EVENTS: usize = 1 << 20;
+
 /// Sizes of an encoder of events.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventShape {
@@ -72,6 +75,13 @@ impl EventModel {
     }
 
     fn add_encoder(&self, params: &mut Params, seed: u64) -> Result<EventEncoder, MineError> {
+        // A model may come from a damaged file.
+        self.fields.check()?;
+        if !(2..=MOST_EVENTS).contains(&self.shape.window) {
+            return Err(MineError::DamagedModel {
+                reason: format!("it reads {} events at once", self.shape.window),
+            });
+        }
         let config = EventEncoderConfig {
             n_components: self.fields.n_components(),
             cardinalities: self.fields.cardinalities(),

@@ -13,6 +13,8 @@ use crate::represent::text::batches_in_order;
 /// Tokens computed together, on one thread.
 const TOKENS: usize = 2048;
 const BATCHES_AT_ONCE: usize = 64;
+/// Events of held-out histories that temperatures are fitted and judged on, about.
+const MOST_GUESSED: usize = 50_000;
 /// Temperatures that are tried, around 1 and by equal factors.
 const STEPS: i32 = 40;
 const FACTOR: f64 = 1.04;
@@ -22,9 +24,9 @@ const FACTOR: f64 = 1.04;
 pub struct Temperatures {
     /// `[n_fields]`
     pub by_field: Vec<f64>,
-    /// Mean of minus the log-probability of what came next a field, before and after.
+    /// Mean of minus the log-probability of what came next a field, before and after, on events that they were not fitted on.
     pub loss: [f64; 2],
-    /// Expected calibration error of the likeliest value a field, before and after: `[n_fields]`
+    /// Expected calibration error of the likeliest value a field, before and after, on the same events: `[n_fields]`
     pub errors: Vec<[f64; 2]>,
     /// Events that were guessed.
     pub n_events: usize,
@@ -135,7 +137,11 @@ impl EventModel {
         watch: &dyn Watch,
     ) -> Result<Temperatures, MineError> {
         let window = self.shape.window;
-        let spans: Vec<Span> = held_out.iter().map(|span| span.latest(window)).collect();
+        let n_events: usize = held_out.iter().map(Span::len).sum();
+        let every = n_events.div_ceil(MOST_GUESSED).max(1);
+        let spans: Vec<Span> = (held_out.iter().step_by(every))
+            .map(|span| span.latest(window))
+            .collect();
         let coded = self.fields.code(&cells.events);
         let classes = coded.classes(&spans);
         let mut all: Vec<Vec<f32>> = Vec::new();
@@ -163,11 +169,11 @@ impl EventModel {
         for (field, &size) in sizes.iter().enumerate() {
             let range = first..first + size as usize;
             first = range.end;
-            let guesses: Vec<(&[f32], u32)> = (all.iter().enumerate())
-                .map(|(k, scores)| (&scores[range.clone()], classes[k * sizes.len() + field]))
-                .collect();
+            // Fitted on every other guess, judged on those between.
+            let guess = |k: usize| (&all[k][range.clone()], classes[k * sizes.len() + field]);
+            let guesses: Vec<(&[f32], u32)> = (0..all.len()).step_by(2).map(guess).collect();
+            let between: Vec<(&[f32], u32)> = (1..all.len()).step_by(2).map(guess).collect();
             let (mut best, mut least) = (1.0, loss_at(&guesses, 1.0));
-            fitted.loss[0] += least;
             for step in -STEPS..=STEPS {
                 let temperature = FACTOR.powi(step);
                 let loss = loss_at(&guesses, temperature);
@@ -175,9 +181,10 @@ impl EventModel {
                     (best, least) = (temperature, loss);
                 }
             }
-            fitted.loss[1] += least;
+            fitted.loss[0] += loss_at(&between, 1.0);
+            fitted.loss[1] += loss_at(&between, best);
             fitted.by_field.push(best);
-            let error = |temperature| calibration_error(&guesses, temperature);
+            let error = |temperature| calibration_error(&between, temperature);
             fitted.errors.push([error(1.0), error(best)]);
         }
         for loss in &mut fitted.loss {
@@ -243,7 +250,7 @@ fn windows(span: Span, window: usize) -> Vec<(Span, usize)> {
     let mut judged = span.start + 1;
     let mut start = span.start;
     while judged < span.end {
-        let end = (start + window).min(span.end);
+        let end = start.saturating_add(window).min(span.end);
         all.push((
             Span {
                 start,

@@ -7,6 +7,7 @@ use adit_nn::random::mix;
 use chrono::{Datelike, Timelike};
 use serde::{Deserialize, Serialize};
 
+use super::RepresentError;
 use super::log_scale::LogScale;
 use crate::prepare::{EventCells, EventTable, HistoryCells, Span};
 
@@ -123,6 +124,44 @@ impl EventFields {
             gap: LogScale::fit_from(gaps.into_iter(), least),
             calendar: table.is_of_times,
         }
+    }
+
+    /// Checks fields that were read from a file.
+    ///
+    /// # Errors
+    /// Names the field whose scale or names are no such.
+    pub fn check(&self) -> Result<(), RepresentError> {
+        let damaged = |field: &str| RepresentError::DamagedVocabulary {
+            reason: format!("the field `{field}` of events is not as it was fitted"),
+        };
+        if let Some(field) = self.numbers.iter().find(|field| !field.scale.is_whole()) {
+            return Err(damaged(&field.name));
+        }
+        let odd = |c: &&CategoryField| c.names.len() > APART || c.buckets > BUCKETS;
+        if let Some(field) = self.categories.iter().find(odd) {
+            return Err(damaged(&field.name));
+        }
+        match self.gap.is_whole() {
+            true => Ok(()),
+            false => Err(damaged("time since the last")),
+        }
+    }
+
+    /// What of a table is of another kind than the events that the fields were fitted on, if anything.
+    pub fn fault(&self, table: &EventTable) -> Option<String> {
+        let kind = |is_of_times: bool| if is_of_times { "times" } else { "numbers" };
+        if self.calendar != table.is_of_times {
+            let (then, now) = (kind(self.calendar), kind(table.is_of_times));
+            return Some(format!("their moments were {then} and are {now} here"));
+        }
+        let numbers = self.numbers.iter().map(|field| (&field.name, true));
+        let categories = self.categories.iter().map(|field| (&field.name, false));
+        let word = |is_number: bool| if is_number { "numbers" } else { "categories" };
+        numbers.chain(categories).find_map(|(name, was_number)| {
+            let is_number = matches!(table.column(name)?, EventCells::Numbers(_));
+            let (then, now) = (word(was_number), word(is_number));
+            (is_number != was_number).then(|| format!("`{name}` held {then} and holds {now} here"))
+        })
     }
 
     /// Components of a token.

@@ -56,6 +56,15 @@ impl LogScale {
         scale
     }
 
+    /// Whether this is a scale that could have been fitted, and not a damaged file.
+    pub fn is_whole(&self) -> bool {
+        let rises = self.edges.windows(2).all(|pair| pair[0] < pair[1]);
+        let finite = self.edges.iter().all(|edge| edge.is_finite());
+        let sizes = [self.unit, self.deviation];
+        let sized = sizes.iter().all(|x| x.is_finite() && *x > 0.0);
+        self.edges.len() >= 2 && rises && finite && sized && self.mean.is_finite()
+    }
+
     fn bent(&self, value: f64) -> f64 {
         (value.abs() / self.unit).ln_1p().copysign(value)
     }

@@ -60,6 +60,14 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
             return super::pattern_marks::mark(job, context);
         }
         if EventEncoderFolder::is_one(&job.run) {
+            if job.reasons || job.member.is_some() || !job.events.is_empty() {
+                return Err(RunError::JobFile {
+                    path: job.run.clone(),
+                    reason: "is an encoder of events and has no members: `--member`, `--events` and `--reasons` are for a \
+                             run"
+                        .into(),
+                });
+            }
             return super::next_events::next_events(job, context);
         }
         if job.surprise {
@@ -157,7 +165,11 @@ fn with_events(
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let columns = (&histories.entity, &histories.time);
     let at = (spool, &session);
-    let loaded = super::event_data::load(&settings, columns, Some(histories), at, context.watch)?;
+    let known = super::event_data::Known {
+        histories: Some(histories),
+        outcome: None,
+    };
+    let loaded = super::event_data::load(&settings, columns, known, at, context.watch)?;
     let mut rows = prepare::load(table, roles)?;
     histories.extend(&mut rows, &histories.events(&loaded.rows)?)?;
     Ok(rows)

@@ -13,7 +13,7 @@ use crate::prepare::{
     self, ColumnRole, Dataset, Events, Histories, Preparation, PrepareSettings, Role, RoleSettings,
     Rows, Split, SplitSettings, Suspicion, TestPart,
 };
-use crate::source::{BadRow, ColumnType, Origin, Profile, Table};
+use crate::source::{BadRow, ColumnType, Format, Origin, Profile, SourceSettings, Table};
 
 /// Labels that were made of events, in the folder of the run.
 const MADE_LABELS: &str = "labels.csv";
@@ -67,25 +67,39 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     let mut origins = Vec::new();
     let mut bad_rows = Vec::new();
     let mut event_rows = None;
-    let mut inputs = job.data.inputs.clone();
+    let mut labels = job.source_settings(&job.data.inputs);
     if let Some(section) = &job.events {
         watch.progress("read", 0, 3, "events");
         let columns = (&section.entity, &section.time);
         let settings = job.source_settings(&section.inputs);
-        let found = event_data::load(&settings, columns, None, (spool, &session), watch)?;
+        let known = event_data::Known {
+            histories: None,
+            outcome: section
+                .outcome
+                .as_ref()
+                .map(|outcome| outcome.column.as_str()),
+        };
+        let found = event_data::load(&settings, columns, known, (spool, &session), watch)?;
         if section.horizon.is_some() {
             // Kept beside the run, where a person can look at them.
             let made = spool.join(MADE_LABELS);
             let text = horizon::labels(job, section, &found.rows)?;
             crate::store::write_atomic(&made, text.as_bytes())?;
-            inputs = vec![made.to_string_lossy().into_owned()];
+            labels = SourceSettings {
+                inputs: vec![made.to_string_lossy().into_owned()],
+                format: Some(Format::Csv),
+                delimiter: Some(b','),
+                quote: Some(b'"'),
+                header: Some(true),
+                ..SourceSettings::default()
+            };
         }
         warnings.extend(found.warnings);
         origins.extend(found.origins);
         bad_rows.extend(found.bad_rows);
         event_rows = Some((section, found.rows));
     }
-    let table = Table::open(&job.source_settings(&inputs), spool, &session, watch)?;
+    let table = Table::open(&labels, spool, &session, watch)?;
     warnings.extend(bad_row_warnings(&table));
     origins.splice(0..0, table.origins().iter().cloned());
     bad_rows.splice(0..0, table.bad_rows().iter().cloned());
@@ -98,7 +112,10 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         Some((section, rows)) => {
             let columns = (section.entity.as_str(), section.time.as_str());
             let cutoff = section.cutoff.as_deref();
-            let fitted = Histories::fit(rows, columns, cutoff, Some(&training))?;
+            // No event that only a test row may see says which values are counted apart.
+            let by = division::choose(job, &roles, &profile);
+            let fit_part = fit_part(job, &by, &training)?;
+            let fitted = Histories::fit(rows, columns, cutoff, Some(&fit_part))?;
             let events = fitted.events(rows)?;
             if events.n_incomplete > 0 {
                 warnings.push(Warning {
@@ -176,7 +193,7 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     })
 }
 
-/// A cut-off is read even where it is the same in all rows and says nothing as a column.
+/// A cut-off is a moment even where, as a column, it looks like codes or is the same in all rows.
 fn keep_cutoff(job: &Job, table: &Table, roles: &mut [ColumnRole]) {
     let cutoff = job
         .events
@@ -184,10 +201,13 @@ fn keep_cutoff(job: &Job, table: &Table, roles: &mut [ColumnRole]) {
         .and_then(|events| events.cutoff.as_ref());
     for role in roles.iter_mut().filter(|role| Some(&role.name) == cutoff) {
         let of_type = table.schema().iter().find(|c| c.name == role.name);
-        if let (Role::Ignore, Some(column)) = (role.role, of_type) {
+        let is_moment = matches!(role.role, Role::Time | Role::Number);
+        let given = job.data.roles.contains_key(&role.name);
+        if let (false, false, Some(column)) = (is_moment, given, of_type) {
             role.role = match column.column_type {
                 ColumnType::Time => Role::Time,
-                _ => Role::Number,
+                ColumnType::Integer | ColumnType::Float => Role::Number,
+                _ => continue,
             };
             role.reason = "the cut-off".into();
         }
@@ -296,6 +316,21 @@ impl PartReader<'_> {
         rows.append(more)?;
         Ok(())
     }
+}
+
+/// The rows of the table that are not judged on in the end.
+fn fit_part(job: &Job, by: &Division, training: &Rows) -> Result<Rows, RunError> {
+    let mut rows = training.clone();
+    prepare::drop_missing_target(&mut rows);
+    if !job.data.test.is_empty() || rows.n_rows() == 0 {
+        return Ok(rows);
+    }
+    let n = rows.n_rows();
+    let split = divide(job, by, &rows, (n, n))?;
+    let mut fit: Vec<usize> = split.train;
+    fit.extend(split.validation);
+    fit.sort_unstable();
+    Ok(prepare::subset(&rows, &fit))
 }
 
 /// Parts by file where files are given, by rule otherwise.

@@ -19,6 +19,15 @@ pub(super) struct LoadedEvents {
     pub warnings: Vec<Warning>,
 }
 
+/// What is known of a table's columns beforehand.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    /// How they were read when a model was fitted.
+    pub histories: Option<&'a Histories>,
+    /// The column whose value is asked for: read as it is, whatever it looks like.
+    pub outcome: Option<&'a str>,
+}
+
 /// Loads the entity, the time, and all columns of numbers and categories; those of `known` histories where these are.
 ///
 /// # Errors
@@ -26,12 +35,13 @@ pub(super) struct LoadedEvents {
 pub(super) fn load(
     settings: &SourceSettings,
     (entity, time): (&String, &String),
-    known: Option<&Histories>,
+    known: Known,
     (spool, session): (&Path, &Session),
     watch: &dyn Watch,
 ) -> Result<LoadedEvents, RunError> {
     let table = Table::open(settings, spool, session, watch)?;
-    check_columns(&table, [entity, time].into_iter())?;
+    let outcome = known.outcome.map(String::from);
+    check_columns(&table, [entity, time].into_iter().chain(&outcome))?;
     let role_of_time = match table.schema().iter().find(|column| column.name == *time) {
         Some(column) if column.column_type == ColumnType::Time => Role::Time,
         Some(column) if column.column_type != ColumnType::Text => Role::Number,
@@ -40,7 +50,11 @@ pub(super) fn load(
     let mut given = std::collections::BTreeMap::new();
     given.insert(entity.clone(), Role::Entity);
     given.insert(time.clone(), role_of_time);
-    let mut roles: Vec<ColumnRole> = match known {
+    let outcome = known
+        .outcome
+        .filter(|name| *name != entity && *name != time);
+    given.extend(outcome.map(|name| (name.to_string(), Role::Category)));
+    let mut roles: Vec<ColumnRole> = match known.histories {
         Some(known) => {
             given.extend(known.columns().map(|(name, role)| (name.to_string(), role)));
             let of = |column: &crate::source::ColumnSchema| ColumnRole {

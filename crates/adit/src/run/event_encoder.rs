@@ -1,5 +1,6 @@
 //! Encoders of events: pre-trained on histories, kept in a folder, and their vectors beside the rows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use adit_nn::{Params, Products, WeightFile};
 use serde::{Deserialize, Serialize};
 
 use super::data::Loaded;
+use super::plan::Plan;
 use super::saved::{from_json, to_json};
 use super::{Job, RunError};
 use crate::Watch;
@@ -126,24 +128,32 @@ impl EventEncoderFolder {
         Ok(())
     }
 
-    /// Checks that a table of events has a field that the encoder reads.
+    /// Checks that a table of events has a field that the encoder reads, and none of another kind.
     ///
     /// # Errors
     /// Names the fields that it reads, where none is there.
     pub fn check(&self, cells: &HistoryCells, folder: &str) -> Result<(), RunError> {
         let fields = &self.about.model.fields;
+        let fail = |reason: String| {
+            Err(RunError::JobFile {
+                path: folder.into(),
+                reason,
+            })
+        };
+        if let Some(fault) = fields.fault(&cells.events) {
+            return fail(format!(
+                "this encoder was pre-trained on other events: {fault}"
+            ));
+        }
         let is_there = |name: &str| cells.events.column(name).is_some();
         if fields.names().next().is_none() || fields.names().any(is_there) {
             return Ok(());
         }
         let names: Vec<&str> = fields.names().collect();
-        Err(RunError::JobFile {
-            path: folder.into(),
-            reason: format!(
-                "this encoder reads the columns {} of events, and none of them is there",
-                names.join(", ")
-            ),
-        })
+        fail(format!(
+            "this encoder reads the columns {} of events, and none of them is there",
+            names.join(", ")
+        ))
     }
 }
 
@@ -155,7 +165,7 @@ impl EventVectors {
     /// Those of pre-training; an encoder of other events.
     pub fn of(
         job: &Job,
-        loaded: &Loaded,
+        (loaded, plan): (&Loaded, &Plan),
         given: Option<EventEncoderFolder>,
         watch: &dyn Watch,
     ) -> Result<Option<EventVectors>, RunError> {
@@ -170,7 +180,13 @@ impl EventVectors {
                 (encoder, Vec::new())
             }
             None => {
-                let spans = of_entities(cells, &loaded.fit_rows());
+                let mut judged = plan.held_out.clone();
+                judged.extend(&loaded.split.test);
+                let spans = of_entities(cells, &loaded.fit_rows(), &judged);
+                // One event after another is what there is to learn.
+                if spans.iter().all(|span| span.len() < 2) {
+                    return Ok(None);
+                }
                 let settings = {
                     let products = job.transformer.training_precision.unwrap_or_default();
                     settings(job.seed, epochs(&spans), LEARNING_RATE, products)
@@ -209,10 +225,14 @@ impl<'a> EventCourse<'a> {
         held_out: f64,
         shape: EventShape,
     ) -> EventCourse<'a> {
-        let n_held = ((spans.len() as f64 * held_out) as usize).min(spans.len() / 2);
-        // By a hash of the history's place, so that no order of the file matters.
+        // By a hash of the history's place, so that no order of the file matters; those of one event say nothing.
+        let useful = |at: &usize| spans[*at].len() > 1;
+        let n_useful = (0..spans.len()).filter(useful).count();
+        let n_held = ((n_useful as f64 * held_out).round() as usize)
+            .max(1)
+            .min(n_useful / 2);
         let mut order: Vec<usize> = (0..spans.len()).collect();
-        order.sort_by_key(|&at| (mix(0, spans[at].start as u64), at));
+        order.sort_by_key(|&at| (useful(&at), mix(0, spans[at].start as u64), at));
         let mut held: Vec<usize> = order.split_off(spans.len() - n_held);
         order.sort_unstable();
         held.sort_unstable();
@@ -338,10 +358,23 @@ pub(super) fn settings(
 }
 
 /// The longest history of each entity among some rows, in their order; without those that have no event.
-pub(super) fn of_entities(cells: &HistoryCells, rows: &[usize]) -> Vec<Span> {
-    let mut spans: Vec<Span> = (rows.iter().map(|&row| cells.spans[row]))
-        .filter(|span| !span.is_empty())
-        .collect();
+///
+/// Of an entity that has a row among `judged` too, what comes after the earliest of these rows' cut-offs is left out: it
+/// would be known when that row is judged.
+pub(super) fn of_entities(cells: &HistoryCells, rows: &[usize], judged: &[usize]) -> Vec<Span> {
+    let mut least: BTreeMap<usize, usize> = BTreeMap::new();
+    for span in judged.iter().map(|&row| cells.spans[row]) {
+        let end = least.entry(span.start).or_insert(span.end);
+        *end = span.end.min(*end);
+    }
+    let clipped = rows.iter().map(|&row| {
+        let span = cells.spans[row];
+        let end = least
+            .get(&span.start)
+            .map_or(span.end, |end| span.end.min(*end));
+        Span { end, ..span }
+    });
+    let mut spans: Vec<Span> = clipped.filter(|span| !span.is_empty()).collect();
     spans.sort_by_key(|span| (span.start, span.end));
     let mut longest: Vec<Span> = Vec::new();
     for span in spans {
@@ -351,4 +384,41 @@ pub(super) fn of_entities(cells: &HistoryCells, rows: &[usize]) -> Vec<Span> {
         }
     }
     longest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::prepare::EventTable;
+
+    #[test]
+    fn what_a_judged_row_may_not_see_is_not_pre_trained_on() {
+        let span = |start, end| Span {
+            start,
+            end,
+            until: None,
+        };
+        let cells = HistoryCells {
+            events: Arc::new(EventTable::default()),
+            // Two rows of one entity, of which the earlier is judged; another that is not; one without events before it.
+            spans: vec![
+                span(0, 9),
+                span(0, 4),
+                span(9, 20),
+                span(9, 15),
+                span(20, 20),
+            ],
+        };
+        let ends = |rows: &[usize], judged: &[usize]| -> Vec<usize> {
+            of_entities(&cells, rows, judged)
+                .iter()
+                .map(|s| s.end)
+                .collect()
+        };
+        assert_eq!(ends(&[0, 2, 3, 4], &[1]), [4, 20]);
+        assert_eq!(ends(&[0, 2, 3, 4], &[]), [9, 20]);
+        assert_eq!(ends(&[2, 3], &[3]), [15]);
+    }
 }

@@ -16,7 +16,7 @@ use super::pretrain::{checkpoint_of, keep, resume};
 use super::{Context, RunError, event_data};
 use crate::engine::Session;
 use crate::mine::MineError;
-use crate::mine::event_transformer::{EventModel, EventShape};
+use crate::mine::event_transformer::{EventModel, EventShape, MOST_EVENTS};
 use crate::mine::next_events::Temperatures;
 use crate::mine::pretraining::{HeldOut, PretrainingSettings};
 use crate::prepare::{Histories, HistoryCells};
@@ -91,7 +91,11 @@ pub(super) fn load(
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
     let at = (spool.path(), &session);
-    let loaded = event_data::load(source, (entity, time), known, at, context.watch)?;
+    let of = event_data::Known {
+        histories: known,
+        outcome: None,
+    };
+    let loaded = event_data::load(source, (entity, time), of, at, context.watch)?;
     let histories = match known {
         Some(known) => known.clone(),
         None => Histories::fit(&loaded.rows, (entity, time), None, None)?,
@@ -130,7 +134,7 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     }
     let loaded = load(&job.source, (&job.entity, &job.time), None, context)?;
     let all: Vec<usize> = (0..loaded.cells.spans.len()).collect();
-    let spans = of_entities(&loaded.cells, &all);
+    let spans = of_entities(&loaded.cells, &all, &[]);
     if spans.iter().all(|span| span.len() < 2) {
         return Err(RunError::Mine(MineError::NoTrainingRows));
     }
@@ -139,8 +143,11 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     let settings = event_encoder::settings(job.seed, epochs, rate, job.products);
     let course = EventCourse::new(&loaded.cells, &spans, job.held_out, job.shape);
     let (histories, held_out_histories) = course.n_histories();
+    if held_out_histories == 0 {
+        return Err(RunError::Mine(MineError::NoTrainingRows));
+    }
     let mut state = course.begin(job.seed)?;
-    let fingerprint = fingerprint(&settings, course.model(), &loaded.cells);
+    let fingerprint = fingerprint(&settings, (course.model(), job.held_out), &loaded.cells);
     if job.resume && checkpoint.exists() {
         resume(&mut state, &checkpoint, &fingerprint)?;
     }
@@ -159,7 +166,13 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     }
     ended?;
     let steps = state.progress.step;
-    let (encoder, held_out) = course.end(loaded.histories, state, context.watch)?;
+    // What comes now can be interrupted, too.
+    keep(&state, &checkpoint, &fingerprint)?;
+    let ended = course.end(loaded.histories, state, context.watch);
+    if let Err(RunError::Interrupted) = ended {
+        return Err(RunError::Paused { path: checkpoint });
+    }
+    let (encoder, held_out) = ended?;
     encoder.write(&folder, "")?;
     let told = json!({
         "adit": env!("CARGO_PKG_VERSION"),
@@ -214,7 +227,7 @@ fn check(job: &EventPretrainJob) -> Result<(), RunError> {
         return wrong("checkpoint-seconds", value, "it must be a length of time");
     }
     let shape = &job.shape;
-    if shape.window < 2 {
+    if !(2..=MOST_EVENTS).contains(&shape.window) {
         return wrong(
             "window",
             shape.window.to_string(),
@@ -229,9 +242,16 @@ fn check(job: &EventPretrainJob) -> Result<(), RunError> {
 }
 
 /// What a checkpoint belongs to: settings, fields, and the events themselves.
-fn fingerprint(settings: &PretrainingSettings, model: &EventModel, cells: &HistoryCells) -> String {
+fn fingerprint(
+    settings: &PretrainingSettings,
+    (model, held_out): (&EventModel, f64),
+    cells: &HistoryCells,
+) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{settings:?} {model:?} {:?}", cells.spans));
+    hash.update(format!(
+        "{settings:?} {model:?} {held_out} {:?}",
+        cells.spans
+    ));
     for time in &cells.events.times {
         hash.update(time.to_le_bytes());
     }

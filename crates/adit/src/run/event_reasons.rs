@@ -11,7 +11,7 @@ use super::saved::{MemberKind, Predictor};
 use crate::Watch;
 use crate::explain::{EventReasons, ExplainedEvent, ExplainedHistory};
 use crate::mine::Predictions;
-use crate::mine::event_reasons::HistoryReasons;
+use crate::mine::event_reasons::{Course, HistoryReasons};
 use crate::prepare::{EventCells, EventTable, Rows, Target, Values, number_name};
 
 /// Histories that are explained: those of the highest scores, and of the lowest.
@@ -48,10 +48,9 @@ impl Arena<'_> {
         let pairs: Vec<(f64, f64)> = (reasons.iter().flat_map(|history| &history.events))
             .map(|event| (event.occlusion, event.attribution))
             .collect();
-        let share = |history: &HistoryReasons| {
-            let change = (history.output - history.baseline).abs();
-            history.incompleteness() / change.max(1e-9)
-        };
+        let change = |history: &HistoryReasons| (history.output - history.baseline).abs();
+        let most = reasons.iter().map(change).fold(1e-9, f64::max);
+        let share = |history: &HistoryReasons| history.incompleteness() / most;
         let names = match self.target {
             Target::Classes { names, .. } => Some(names),
             Target::Numbers(_) => None,
@@ -118,31 +117,39 @@ pub(super) fn with_reasons(
     rows: &Rows,
     watch: &dyn Watch,
 ) -> Result<RecordBatch, RunError> {
-    let preparation = &predictor.preparation;
-    let n_classes = preparation.class_names().len();
-    let class = preparation
-        .positive_class()
-        .unwrap_or(usize::from(n_classes == 2));
-    let found = predictor.event_reasons(rows, class, watch)?;
-    let (reasons, cells) = found.ok_or(RunError::NoReasons)?;
-    let say = |output: f64| match n_classes {
+    let names = predictor.preparation.class_names();
+    let positive = predictor.preparation.positive_class();
+    // Of two classes the one that is asked about; of more, each row's own answer.
+    let class = match (names.len(), positive) {
+        (_, Some(class)) => Some(class),
+        (0, None) => Some(0),
+        (2, None) => Some(1),
+        _ => None,
+    };
+    let answers = batch.column_by_name("predicted");
+    let answers = answers.and_then(|column| column.as_any().downcast_ref::<StringArray>());
+    let class_of = |row: usize| {
+        class.unwrap_or_else(|| {
+            let answer = answers.map_or("", |answers| answers.value(row));
+            names.iter().position(|name| name == answer).unwrap_or(0)
+        })
+    };
+    let classes: Vec<usize> = (0..batch.num_rows()).map(class_of).collect();
+    let found = predictor.courses(rows, &classes, watch)?;
+    let (courses, cells) = found.ok_or(RunError::NoReasons)?;
+    let say = |output: f64| match names.len() {
         2 => format!("{:.1}%", 100.0 / (1.0 + (-output).exp())),
         _ => format!("{output:.3}"),
     };
-    let told = |history: &HistoryReasons, sign: f64| {
-        let mut before = history.before;
+    let told = |course: &Course, sign: f64| {
         let mut steps: Vec<(f64, String)> = Vec::new();
-        for event in &history.events {
-            let change = sign * (event.after - before);
+        for (event, pair) in course.events.clone().zip(course.outputs.windows(2)) {
+            let change = sign * (pair[1] - pair[0]);
             if change > 0.0 {
-                let (at, words) = (
-                    moment(&cells.events, event.event),
-                    words(&cells.events, event.event),
-                );
-                let text = format!("{at}, {words}: {} to {}", say(before), say(event.after));
+                let (at, words) = (moment(&cells.events, event), words(&cells.events, event));
+                let text = format!("{at}, {words}: {} to {}", say(pair[0]), say(pair[1]));
                 steps.push((change, text));
             }
-            before = event.after;
         }
         steps.sort_by(|a, b| b.0.total_cmp(&a.0));
         let most = steps.into_iter().take(TOLD).map(|(_, text)| text);
@@ -153,7 +160,7 @@ pub(super) fn with_reasons(
         .map(|(field, column)| (field.name().clone(), ArrayRef::clone(column)))
         .collect();
     for (name, sign) in [("raised", 1.0), ("lowered", -1.0)] {
-        let cells = reasons.iter().map(|history| told(history, sign));
+        let cells = courses.iter().map(|course| told(course, sign));
         columns.push((name.into(), Arc::new(StringArray::from_iter_values(cells))));
     }
     batch_of(columns, "predictions")

@@ -69,7 +69,6 @@ pub(super) fn labels(job: &Job, section: &EventsSection, rows: &Rows) -> Result<
     };
     let is_outcome = |row: usize| match &column.values {
         Values::Strings(cells) => cells[row].as_deref().map(str::trim) == Some(&outcome.value),
-        Values::Numbers(values) => number_name(values[row]) == outcome.value,
         _ => false,
     };
     let columns = (section.entity.as_str(), section.time.as_str());

@@ -453,6 +453,20 @@ impl Job {
                         "`events.horizon` is `{horizon}`, but must be a length such as `90d`, `12h` or `6w`"
                     ));
                 }
+                let cutoff = events.cutoff.as_deref();
+                if cutoff.is_none() || self.split.time.as_deref() != cutoff {
+                    return fail(
+                        "with `events.horizon`, `events.cutoff` names the column of cut-offs that is made, and \
+                         `split.time` the same"
+                            .into(),
+                    );
+                }
+                if !self.data.test.is_empty() || !self.data.validation.is_empty() {
+                    return fail(
+                        "with `events.horizon` the last cut-offs are judged on: give no files"
+                            .into(),
+                    );
+                }
                 if self.task == Task::Regress {
                     return fail("a horizon tells yes or no: use it to classify".into());
                 }

@@ -114,12 +114,13 @@ fn train_and_judge(
         Some(encoder) => Embedded::beside_rows(&mut loaded, encoder, context.watch)?,
         None => None,
     };
-    let events = EventVectors::of(job, &loaded, given, context.watch)?;
+    let plan = Plan::of(job, &loaded, reads_texts)?;
+    let events = EventVectors::of(job, (&loaded, &plan), given, context.watch)?;
     let arena = Arena {
         job,
         loaded: &loaded,
         target: &target,
-        plan: Plan::of(job, &loaded, reads_texts)?,
+        plan,
         metric: explain::selection_metric(&target),
         positive,
         class_weights: class_weights(job, &target, &loaded.fit_rows()),

@@ -1,5 +1,6 @@
 //! The `model/` folder of a run: all that `predict` needs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use adit_nn::{Params, T5, WeightFile};
@@ -12,7 +13,7 @@ use super::RunError;
 use super::event_encoder::EventEncoderFolder;
 use crate::mine::blend::weighted_mean;
 use crate::mine::decide::Decisions;
-use crate::mine::event_reasons::HistoryReasons;
+use crate::mine::event_reasons::Course;
 use crate::mine::event_transformer::EventTransformerModel;
 use crate::mine::fine_tuned::FineTuned;
 use crate::mine::linear::LinearModel;
@@ -308,7 +309,7 @@ impl Predictor {
         } else {
             None
         };
-        let events = member.reads_histories();
+        let events = member.reads_histories() && EventEncoderFolder::is_one(&folder);
         Ok(Predictor {
             events: (events.then(|| EventEncoderFolder::open(&folder))).transpose()?,
             preparation: from_json(&folder.join("preparation.json"))?,
@@ -339,25 +340,35 @@ impl Predictor {
         Ok(self.decisions.calibrator.apply(&raw))
     }
 
-    /// What the events of each row did to the score of `class`, by the fine-tuned encoder of events that the member is, or
-    /// that is a part of it; `None` where there is no such.
+    /// How each row's score of its own class went as its events came, by the fine-tuned encoder of events that the member
+    /// is, or that is a part of it; `None` where there is no such.
     ///
     /// # Errors
     /// As [`Predictor::predict`].
-    pub fn event_reasons(
+    pub fn courses(
         &self,
         rows: &Rows,
-        class: usize,
+        classes: &[usize],
         watch: &dyn Watch,
-    ) -> Result<Option<(Vec<HistoryReasons>, HistoryCells)>, RunError> {
+    ) -> Result<Option<(Vec<Course>, HistoryCells)>, RunError> {
         let Some((model, params)) = self.member.event_model() else {
             return Ok(None);
         };
         let dataset = self.preparation.apply_features(rows)?;
         let dataset = self.readable(dataset, watch)?.dataset;
-        let all: Vec<usize> = (0..dataset.n_rows()).collect();
-        let found = model.reasons(&dataset, params, (&all, class, &all), watch)?;
-        Ok(dataset.histories.map(|cells| (found, cells)))
+        let mut found: Vec<Option<Course>> = vec![None; dataset.n_rows()];
+        let different: BTreeSet<usize> = classes.iter().copied().collect();
+        for class in different {
+            let own: Vec<usize> = (0..classes.len())
+                .filter(|&row| classes[row] == class)
+                .collect();
+            let of_class = model.courses(&dataset, params, (&own, class), watch)?;
+            for (row, course) in own.into_iter().zip(of_class) {
+                found[row] = Some(course);
+            }
+        }
+        let found: Option<Vec<Course>> = found.into_iter().collect();
+        Ok(found.zip(dataset.histories))
     }
 
     /// Adds what the member reads of the texts.
