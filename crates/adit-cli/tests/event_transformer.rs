@@ -181,19 +181,25 @@ fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
             "--events",
             "events.csv",
             "-o",
-            "why.csv",
+            "why.jsonl",
             "--force",
         ];
         args.extend(more);
         bench.adit(&args)
     };
     predict(&["--reasons", "--member", "event transformer"]).ok();
-    let raised = tool::cells(&bench, "why.csv", "raised");
+    let told = std::fs::read_to_string(bench.path("why.jsonl")).expect("reasons");
+    let raised: Vec<String> = (told.lines())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON")["raised"].to_string()
+        })
+        .collect();
     assert_eq!(raised.len(), 150);
     assert!(
         raised
             .iter()
-            .any(|text| text.contains("kind salary") && text.contains("% to "))
+            .any(|text| text.contains("kind salary") && text.contains("% to ")),
+        "{raised:?}"
     );
     let error = predict(&["--reasons", "--member", "boosted trees"]).error();
     assert!(error.contains("event transformer"), "{error}");
