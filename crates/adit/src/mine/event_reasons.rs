@@ -309,15 +309,15 @@ impl Asked<'_> {
         let Some(gradient) = gradients.get(id) else {
             return Ok(Vec::new());
         };
-        let (n, d) = (tokens.rows(), tokens.cols());
+        let n = tokens.rows();
         let of_event = |event: usize| {
             let mut sum = 0f64;
             for step in 0..STEPS {
                 let slope = gradient.row(step * n + event);
                 let weight = 3.0 * f64::from(middle(step)).powi(2);
-                for k in 0..d {
-                    let change = tokens.row(event)[k] - from.row(event)[k];
-                    sum += weight * f64::from(slope[k]) * f64::from(change);
+                let changes = tokens.row(event).iter().zip(from.row(event));
+                for (slope, (to, from)) in slope.iter().zip(changes) {
+                    sum += weight * f64::from(*slope) * f64::from(to - from);
                 }
             }
             sum / STEPS as f64

@@ -264,7 +264,7 @@ pub(super) fn rules_batch(
     mut columns: Vec<(String, ArrayRef)>,
     rules: &[(RuleMeasures, f64, Option<usize>)],
 ) -> Result<RecordBatch, RunError> {
-    let measures: Vec<RuleMeasures> = rules.iter().map(|rule| rule.0.clone()).collect();
+    let measures: Vec<RuleMeasures> = rules.iter().map(|rule| rule.0).collect();
     columns.extend(measure_columns(&measures));
     let p_values = Float64Array::from_iter_values(rules.iter().map(|rule| rule.1));
     columns.push(("p_value".into(), Arc::new(p_values)));
