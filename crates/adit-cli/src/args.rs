@@ -138,6 +138,12 @@ A job file:
   # costs = { false_positive = 1, false_negative = 5 }
   # cost_matrix = { scrap = { fine = 20 } }   # true class, class said, cost
 
+  # [events]                     # rows are entities, and these are what they did
+  # inputs = [\"events.csv\"]
+  # entity = \"customer\"
+  # time = \"posted_at\"
+  # cutoff = \"until\"             # column of the rows: later events are not seen
+
   [transformer]
   encoder = \"all-minilm-l6-v2\"   # only for texts
   seeds = 3
