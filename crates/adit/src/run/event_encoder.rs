@@ -272,7 +272,7 @@ impl<'a> EventCourse<'a> {
     /// As [`Pretraining::run`].
     ///
     /// # Errors
-    /// `NoTrainingRows` where no history has two events.
+    /// `Cancelled`, a loss that is no longer finite, or what `keep` says.
     pub fn run(
         &self,
         settings: &PretrainingSettings,

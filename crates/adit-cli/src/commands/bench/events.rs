@@ -1,23 +1,20 @@
 //! `adit bench events`.
 
-use adit::Products;
 use adit::run::{self, EventBench};
 
-use super::{CliError, Session, mebibytes, milliseconds, ruled_table};
+use super::{
+    CliError, Session, mebibytes, milliseconds, products_of, ruled_table, word_of_products,
+};
 use crate::args::BenchEventsArgs;
 
 pub fn events(args: &BenchEventsArgs, session: &Session) -> Result<(), CliError> {
-    let products = match args.training_precision {
-        Some(one) => vec![one.products()],
-        None => vec![Products::F32, Products::Bf16],
-    };
     let bench = EventBench {
         histories: args.histories as usize,
         width: args.hidden_size as usize,
         n_layers: args.layers as usize,
         ffn_hidden: 4 * args.hidden_size as usize,
         rounds: args.rounds.rounds as usize,
-        products,
+        products: products_of(args.training_precision),
     };
     let found = run::bench_events(&bench, &session.context())?;
     session.progress.finish();
@@ -35,10 +32,7 @@ pub fn events(args: &BenchEventsArgs, session: &Session) -> Result<(), CliError>
     ]);
     for speed in &found {
         table.add_row([
-            match speed.products {
-                Products::F32 => "f32".to_string(),
-                Products::Bf16 => "bf16".to_string(),
-            },
+            word_of_products(speed.products).to_string(),
             milliseconds(speed.step_ms),
             format!("{:.0}", speed.events_per_second),
             format!("{:.0}", speed.embedded_per_second),

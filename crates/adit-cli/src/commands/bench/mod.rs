@@ -10,11 +10,11 @@ mod trees;
 
 use std::process::ExitCode;
 
-use adit::Precision;
 use adit::run::{BenchModel, DrawnModel, Form};
+use adit::{Precision, Products};
 
 use super::{CliError, Session, ruled_table, usage};
-use crate::args::{BenchModelArgs, BenchVerb, FormArg, PrecisionArg};
+use crate::args::{BenchModelArgs, BenchVerb, FormArg, PrecisionArg, ProductsArg};
 
 pub fn bench(verb: BenchVerb, session: &Session) -> Result<ExitCode, CliError> {
     match verb {
@@ -35,6 +35,22 @@ pub fn precision_of(given: PrecisionArg) -> Precision {
         PrecisionArg::Bf16 => Precision::Bf16,
         PrecisionArg::Int8 => Precision::Int8,
         PrecisionArg::Auto => Precision::Auto,
+    }
+}
+
+/// The numbers that products are measured in: those given, or both.
+fn products_of(given: Option<ProductsArg>) -> Vec<Products> {
+    match given {
+        Some(one) => vec![one.products()],
+        None => vec![Products::F32, Products::Bf16],
+    }
+}
+
+/// The word for the numbers of products.
+fn word_of_products(products: Products) -> &'static str {
+    match products {
+        Products::F32 => "f32",
+        Products::Bf16 => "bf16",
     }
 }
 

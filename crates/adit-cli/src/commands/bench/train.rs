@@ -1,22 +1,20 @@
 //! `adit bench train`.
 
-use adit::Products;
 use adit::run::{self, TrainBench};
 
-use super::{CliError, Session, mebibytes, milliseconds, model_of, ruled_table, threads_of};
+use super::{
+    CliError, Session, mebibytes, milliseconds, model_of, products_of, ruled_table, threads_of,
+    word_of_products,
+};
 use crate::args::BenchTrainArgs;
 
 pub fn train(args: &BenchTrainArgs, session: &Session) -> Result<(), CliError> {
-    let products = match args.training_precision {
-        Some(one) => vec![one.products()],
-        None => vec![Products::F32, Products::Bf16],
-    };
     let bench = TrainBench {
         model: model_of(&args.model)?,
         batch: args.batch as usize,
         length: args.length as usize,
         rounds: args.rounds.rounds as usize,
-        products,
+        products: products_of(args.training_precision),
     };
     let found = run::bench_train(&bench, &session.context())?;
     session.progress.finish();
@@ -36,10 +34,7 @@ pub fn train(args: &BenchTrainArgs, session: &Session) -> Result<(), CliError> {
     ]);
     for step in &found.steps {
         table.add_row([
-            match step.products {
-                Products::F32 => "f32".to_string(),
-                Products::Bf16 => "bf16".to_string(),
-            },
+            word_of_products(step.products).to_string(),
             milliseconds(step.median_ms),
             milliseconds(step.forward_ms),
             milliseconds(step.backward_ms),
