@@ -1,6 +1,7 @@
 //! The command line, one struct a verb.
 
 mod bench;
+mod cluster;
 mod pretrain;
 mod rules;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use bench::*;
+pub use cluster::*;
 pub use pretrain::*;
 pub use rules::*;
 
@@ -56,6 +58,9 @@ pub enum Verb {
         after_help = "Example:\n  adit regress concrete.csv --target strength --test test.csv --out runs/strength"
     )]
     Regress(LearnArgs),
+    /// Find groups that hold, with names: of rows, of texts, or of entities by their events
+    #[command(after_help = CLUSTER_EXAMPLE)]
+    Cluster(ClusterArgs),
     /// Find what goes together more often than chance has it
     #[command(after_help = RULES_EXAMPLE)]
     Rules(RulesArgs),

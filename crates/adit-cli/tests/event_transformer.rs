@@ -212,19 +212,50 @@ fn what_only_order_tells_is_seen_by_the_event_transformer_alone() {
 
 #[test]
 fn an_answer_after_the_cut_off_changes_nothing() {
+    let scores = |with_answer: bool| scores(&bench(160, with_answer));
+    assert_eq!(scores(true), scores(false));
+}
+
+/// What every member scores; times differ from run to run and are left out.
+fn scores(bench: &Bench) -> Vec<String> {
+    let found = learn(bench, "run", "1", &[]);
+    let members = found["scoreboard"].as_array().expect("members").iter();
+    members
+        .map(|m| format!("{} {}", m["model"], m["metrics"]))
+        .collect()
+}
+
+#[test]
+fn an_answer_at_the_moment_of_the_cut_off_and_told_twice_changes_nothing() {
     let scores = |with_answer: bool| {
         let bench = bench(160, with_answer);
-        learn(&bench, "run", "1", &[])["scoreboard"].to_string()
+        let text = std::fs::read_to_string(bench.path("events.csv")).expect("events");
+        let mut planted = String::new();
+        for line in text.lines() {
+            // A cut-off of a date is the first moment of its day.
+            let line = line.replace("2024-06-02T00:00:00", "2024-06-01T00:00:00");
+            let times = if line.contains("2024-06-01") { 3 } else { 1 };
+            (0..times).for_each(|_| planted += &format!("{line}\n"));
+        }
+        assert!(planted.matches("2024-06-01T00:00:00").count() == 480);
+        bench.write("events.csv", planted);
+        scores(&bench)
     };
-    let without = |text: String| {
-        // Times differ from run to run.
-        let members: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let members = members.as_array().expect("members").iter();
-        members
-            .map(|m| format!("{} {}", m["model"], m["metrics"]))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(without(scores(true)), without(scores(false)));
+    assert_eq!(scores(true), scores(false));
+}
+
+#[test]
+fn an_event_that_stands_twice_before_the_cut_off_is_two_events_for_every_member() {
+    // What an event in two copies means is for the data to say: both are read, whatever else lies between them in the file.
+    let first = bench(160, false);
+    let text = std::fs::read_to_string(first.path("events.csv")).expect("events");
+    let (head, rows) = text.split_once('\n').expect("a head");
+    first.write("events.csv", format!("{head}\n{rows}{rows}"));
+    let apart = scores(&first);
+    let second = bench(160, false);
+    let twice: Vec<String> = rows.lines().map(|row| format!("{row}\n{row}\n")).collect();
+    second.write("events.csv", format!("{head}\n{}", twice.concat()));
+    assert_eq!(apart, scores(&second));
 }
 
 #[test]

@@ -6,10 +6,15 @@ use std::path::PathBuf;
 
 use adit::Silent;
 use adit::prepare::Task;
-use adit::run::{Context, DataSection, Job, Limits, SplitSection, TransformerSection, learn};
+use adit::run::{
+    ClusterJob, ClusterMethod, ClusterSection, ClusterTask, Context, DataSection, Job, Limits,
+    PointSection, SplitSection, TransformerSection, learn, mine_clusters,
+};
 use adit_nn::random::mix;
 
 const TABLES: u64 = 500;
+/// Tables that are clustered.
+const CLUSTERED: u64 = 200;
 
 /// A stream of numbers that follows from its seed.
 struct Draws(u64);
@@ -152,5 +157,111 @@ fn odd_tables_are_learned_from_or_refused() {
     assert!(
         learned > 100 && refused > 50,
         "{learned} learned, {refused} refused"
+    );
+}
+
+/// Tables that are odd as sets of points.
+fn odd_points(seed: u64) -> String {
+    let wide = |n_columns: u64, n_rows: u64, cell: &dyn Fn(u64, u64) -> String| {
+        let line = |row: u64| {
+            let cells: Vec<String> = (0..n_columns).map(|at| cell(row, at)).collect();
+            cells.join(",")
+        };
+        let head: Vec<String> = (0..n_columns).map(|at| format!("x{at}")).collect();
+        let lines: Vec<String> = (0..n_rows).map(line).collect();
+        format!("{}\n{}\n", head.join(","), lines.join("\n"))
+    };
+    match seed {
+        0 => wide(2_000, 40, &|row, at| (mix(row, at) % 100).to_string()),
+        1 => wide(3, 50, &|_, _| "4.5".into()),
+        2 => wide(2, 60, &|row, at| (row % 2 + at).to_string()),
+        3 => wide(4, 3, &|row, at| (mix(row, at) % 9).to_string()),
+        4 => wide(1, 80, &|row, _| (mix(row, 3) % 1_000).to_string()),
+        5 => wide(3, 40, &|_, _| String::new()),
+        6 => wide(2, 40, &|row, at| {
+            if at == 0 {
+                "1e300".into()
+            } else {
+                row.to_string()
+            }
+        }),
+        7 => wide(2, 2, &|row, at| (row + at).to_string()),
+        8 => wide(2, 30, &|row, at| {
+            if row == 7 {
+                "1e18".into()
+            } else {
+                (row * at).to_string()
+            }
+        }),
+        _ => table(seed).0,
+    }
+}
+
+#[test]
+fn odd_tables_are_clustered_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = PathBuf::from(folder.path());
+    let context = Context {
+        limits: Limits { threads: 2 },
+        model_store: &home,
+        watch: &Silent,
+    };
+    let (mut done, mut refused, mut wrong) = (0, 0, Vec::new());
+    for seed in 0..CLUSTERED {
+        let text = odd_points(seed);
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, &text).expect("a file");
+        let out = folder.path().join("run");
+        let methods = [
+            ClusterMethod::Kmeans,
+            ClusterMethod::Hdbscan,
+            ClusterMethod::Mixture,
+        ];
+        let method = methods[(seed % 3) as usize];
+        let job = ClusterJob {
+            task: ClusterTask::Cluster,
+            title: None,
+            seed: 1,
+            out: None,
+            data: PointSection {
+                inputs: vec![path.to_string_lossy().into_owned()],
+                ..PointSection::default()
+            },
+            cluster: ClusterSection {
+                method,
+                // Half of them have to be cut, whether there is anything or not.
+                k: (seed % 2 == 0 && method != ClusterMethod::Hdbscan).then_some(3),
+                resamples: 2,
+                chance: seed % 4 != 0,
+                ..ClusterSection::default()
+            },
+        };
+        let run = || mine_clusters(&job, &out, true, &context).map_err(|error| error.to_string());
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(_)) => done += 1,
+            Ok(Err(error)) => {
+                refused += 1;
+                if error.len() < 15 || out.exists() {
+                    wrong.push(format!(
+                        "table {seed}: refused by `{error}`, or something was left behind\n{text}"
+                    ));
+                }
+            }
+            Err(_) => wrong.push(format!(
+                "table {seed} ({method:?}) panicked\n{}",
+                &text[..text.len().min(2_000)]
+            )),
+        }
+        let _ = std::fs::remove_dir_all(&out);
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} tables\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(
+        done > 60 && refused > 20,
+        "{done} clustered, {refused} refused"
     );
 }

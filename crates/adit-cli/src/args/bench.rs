@@ -31,6 +31,11 @@ pub enum BenchVerb {
         after_help = "Example:\n  adit bench itemsets baskets.dat --min-support 0.001 --threads 1"
     )]
     Itemsets(BenchItemsetsArgs),
+    /// Clusters: the time of k-means, HDBSCAN or nearest neighbours on drawn points
+    #[command(
+        after_help = "Examples:\n  adit bench clusters --n 100000 --k 64\n  adit bench clusters --n 20000 --method hdbscan --k 10"
+    )]
+    Clusters(BenchClustersArgs),
     /// Kernels: products, attention, norms, and their share of this machine's measured peak
     #[command(after_help = "Example:\n  adit bench kernels --rounds 9")]
     Kernels(BenchKernelsArgs),
@@ -40,6 +45,43 @@ pub enum BenchVerb {
                       adit bench scaling --form modernbert --layers 22 --hidden-size 768"
     )]
     Scaling(BenchScalingArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchClustersArgs {
+    /// Points, drawn around 200 centres
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = positive)]
+    pub n: usize,
+    /// Values a point
+    #[arg(long, value_name = "N", default_value_t = 384, value_parser = positive)]
+    pub width: usize,
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "kmeans")]
+    pub method: BenchMethodArg,
+    /// Clusters of k-means; neighbours of a point, of hdbscan its own rows in a dense place
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
+    pub k: usize,
+    /// With hdbscan: points of a cluster, at least
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub min_cluster_size: usize,
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchMethodArg {
+    Kmeans,
+    Hdbscan,
+    Neighbours,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("give a whole number of at least 1".into()),
+    }
 }
 
 #[derive(Debug, Args)]

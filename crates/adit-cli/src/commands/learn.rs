@@ -7,8 +7,8 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, ClassWeights, Costs, DataSection, DecisionSection, EventOutcome, EventsSection, Job,
-    Outcome, PatternJob, SplitSection, TransformerSection,
+    self, ClassWeights, ClusterJob, Costs, DataSection, DecisionSection, EventOutcome,
+    EventsSection, Job, Outcome, PatternJob, SplitSection, TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
 
@@ -28,6 +28,13 @@ pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> 
     })?;
     if PatternJob::is_one(&text) {
         return run_patterns(&text, args, session);
+    }
+    if ClusterJob::is_one(&text) {
+        let mut job = ClusterJob::from_toml(&text, &args.job)?;
+        job.seed = args.seed.unwrap_or(job.seed);
+        let base = args.job.parent().unwrap_or(Path::new("."));
+        let job = job.anchored(&absolute(base)?);
+        return super::cluster::execute(&job, &name_of(&args.job), &args.output.folder, session);
     }
     let mut job = Job::from_toml(&text, &args.job)?;
     if let Some(seed) = args.seed {

@@ -1,6 +1,7 @@
 //! One module a verb, and what they share.
 
 pub mod bench;
+pub mod cluster;
 pub mod demo;
 pub mod embed;
 pub mod export;
@@ -24,6 +25,9 @@ use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
 use crate::args::{FormatArg, SourceArgs};
 use crate::progress::Progress;
+
+/// Letters of a name in the terminal, at most.
+const LETTERS: usize = 60;
 
 /// What every verb is given.
 pub struct Session {
@@ -106,6 +110,15 @@ pub fn ruled_table() -> Table {
         .remove_style(TableComponent::MiddleIntersections)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table
+}
+
+/// A name cut to what a line of the terminal holds.
+pub fn shortened(text: &str) -> String {
+    if text.chars().count() <= LETTERS {
+        return text.to_string();
+    }
+    let kept: String = text.chars().take(LETTERS - 1).collect();
+    format!("{kept}…")
 }
 
 fn usage(message: impl Into<String>, hint: &str) -> CliError {

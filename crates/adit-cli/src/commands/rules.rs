@@ -11,7 +11,7 @@ use adit::run::{
 use comfy_table::{CellAlignment, Table};
 
 use super::learn::{absolute, unused};
-use super::{CliError, Session, bad_row_limit, format_of, ruled_table};
+use super::{CliError, Session, bad_row_limit, format_of, ruled_table, shortened};
 use crate::args::{
     BasketFormArg, ByArg, CutArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs,
     SequenceFormArg, SequenceKindArg, SequencesArgs, SourceArgs,
@@ -20,8 +20,6 @@ use crate::progress::duration;
 
 /// Patterns in the terminal, at most.
 const SHOWN: usize = 15;
-/// Letters of a rule in the terminal, at most.
-const LETTERS: usize = 60;
 
 pub fn rules(args: RulesArgs, session: &Session) -> Result<ExitCode, CliError> {
     let name = format!("{}-rules", super::learn::stem(&args.inputs));
@@ -237,12 +235,4 @@ fn table(outcome: &PatternOutcome) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= LETTERS {
-        return text.to_string();
-    }
-    let kept: String = text.chars().take(LETTERS - 1).collect();
-    format!("{kept}…")
 }

@@ -5,6 +5,7 @@
 //! validation score before a test row is looked at.
 
 mod calibration;
+mod clusters;
 mod confusion;
 mod curves;
 mod decisions;
@@ -22,6 +23,7 @@ mod selection;
 mod verdict;
 mod wording;
 
+pub use clusters::*;
 pub use decisions::*;
 pub use error::ExplainError;
 pub use findings::*;

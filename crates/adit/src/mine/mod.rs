@@ -1,6 +1,9 @@
 //! Finds patterns: the members of the scoreboard.
 mod bar;
 pub mod blend;
+pub mod cluster_method;
+pub mod cluster_tree;
+pub mod clusters;
 mod cross_validation;
 pub mod decide;
 mod error;
@@ -8,12 +11,18 @@ pub mod event_reasons;
 pub mod event_transformer;
 pub mod fine_tuned;
 mod halves;
+pub mod hdbscan;
 pub mod itemsets;
+pub mod kmeans;
+pub mod layout;
 mod lbfgs;
 pub mod linear;
 pub mod method;
+pub mod mixture;
 pub mod molecule_transformer;
+pub mod neighbours;
 pub mod next_events;
+pub mod outliers;
 mod predictions;
 pub mod pretraining;
 pub mod row_transformer;

@@ -265,6 +265,22 @@ impl Histories {
     }
 }
 
+impl Events<'_> {
+    /// Every entity by name, with the times and rows of its events in their order.
+    pub(super) fn by_entity(&self) -> Vec<(&str, &[(f64, usize)])> {
+        let mut all: Vec<(&str, &[(f64, usize)])> = (self.of_entity.iter())
+            .map(|(name, own)| (*name, &self.order[own.clone()]))
+            .collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all
+    }
+
+    /// Whether moments are times, and not numbers.
+    pub(super) fn is_of_times(&self) -> bool {
+        self.table.is_of_times
+    }
+}
+
 fn numbers(name: &str, all: &[f64], (seen, times): (&[(f64, usize)], &[f64]), made: &mut Made) {
     let values: Vec<f64> = seen.iter().map(|(_, row)| all[*row]).collect();
     let known: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();

@@ -19,6 +19,7 @@ mod near_copy;
 mod nearest;
 mod number;
 mod overlap;
+mod profiles;
 mod role;
 mod schema;
 mod split;
@@ -40,6 +41,7 @@ pub use load::{Words, WordsFound, load, load_counted, stream};
 #[cfg(test)]
 pub use molecule::molecule_column;
 pub use overlap::rows_also_in_training;
+pub use profiles::Profiles;
 pub use role::*;
 pub use split::{Fold, FoldSettings, SplitSettings, TestPart, folds, group_ids, split};
 pub use suspicion::{Suspicion, suspicions};

@@ -44,6 +44,26 @@ pub fn result_json(
     Ok(written(result))
 }
 
+/// Renders `result.json` of a search: `adit`, `task` and `fingerprint` first, then all that was found, then `cost`.
+pub(super) fn search_json<T: serde::Serialize>(
+    findings: &T,
+    fingerprint: &str,
+    cost: &Cost,
+    adit_version: &str,
+) -> Result<String, ReportError> {
+    let mut found = object(serde_json::to_value(findings)?);
+    let mut result = Map::new();
+    result.insert("adit".into(), adit_version.into());
+    result.insert(
+        "task".into(),
+        found.shift_remove("task").unwrap_or_default(),
+    );
+    result.insert("fingerprint".into(), fingerprint.into());
+    result.extend(found);
+    result.insert("cost".into(), serde_json::to_value(cost)?);
+    Ok(written(result))
+}
+
 /// An object as the text of a file.
 pub(super) fn written(object: Map<String, Value>) -> String {
     let mut out = String::new();

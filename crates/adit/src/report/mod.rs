@@ -5,6 +5,7 @@
 //! script: the page is HTML, CSS and SVG, and its content security policy forbids the rest.
 
 mod card;
+mod clusters;
 mod error;
 mod escape;
 mod json;
@@ -21,6 +22,7 @@ mod simulated;
 mod tests;
 
 pub use card::model_card;
+pub use clusters::{cluster_html, cluster_json};
 pub use error::ReportError;
 pub use json::{fingerprint, result_json};
 pub use page::html;

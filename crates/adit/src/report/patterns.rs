@@ -1,13 +1,15 @@
 //! The report of a search for patterns, and its `result.json`.
 
 use minijinja::{Value, context};
-use serde_json::Map;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::json::{object, print_of, written};
+use super::json::{object, print_of, search_json};
 use super::page::render;
 use super::{ReportError, numbers, svg};
-use crate::explain::{Cost, Estimate, Pattern, PatternFindings, by_words, guard_words};
+use crate::explain::{
+    Cost, Estimate, Pattern, PatternFindings, PatternSource, Warning, by_words, guard_words,
+};
 
 /// Name and source of every template; the first is the page.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -30,22 +32,12 @@ pub fn pattern_json(
     cost: &Cost,
     adit_version: &str,
 ) -> Result<String, ReportError> {
-    let mut found = object(serde_json::to_value(findings)?);
-    let mut result = Map::new();
-    result.insert("adit".into(), adit_version.into());
-    result.insert(
-        "task".into(),
-        found.shift_remove("task").unwrap_or_default(),
-    );
-    result.insert("fingerprint".into(), fingerprint(findings).into());
-    result.extend(found);
-    result.insert("cost".into(), serde_json::to_value(cost)?);
-    Ok(written(result))
+    search_json(findings, &fingerprint_of(findings), cost, adit_version)
 }
 
-/// Equal for equal baskets, settings and seed, on any machine and for any number of threads; where the files lie and
-/// what they are called plays no part.
-fn fingerprint(findings: &PatternFindings) -> String {
+/// Equal for equal data, settings and seed, on any machine and for any number of threads; where the files lie and what
+/// they are called plays no part.
+pub(super) fn fingerprint_of<T: Serialize>(findings: &T) -> String {
     let mut found = serde_json::to_value(findings)
         .map(object)
         .unwrap_or_default();
@@ -55,6 +47,25 @@ fn fingerprint(findings: &PatternFindings) -> String {
         data.shift_remove("sources");
     }
     print_of(found)
+}
+
+/// The files that were read.
+pub(super) fn sources_of(sources: &[PatternSource]) -> Vec<Value> {
+    let source = |o: &PatternSource| {
+        context! {
+            name => o.name.as_str(),
+            rows => numbers::count(o.rows),
+            read_as => o.read_as.as_str(),
+        }
+    };
+    sources.iter().map(source).collect()
+}
+
+/// What is worth a word.
+pub(super) fn warnings_of(warnings: &[Warning]) -> Vec<Value> {
+    let warning =
+        |w: &Warning| context! { message => w.message.as_str(), action => w.action.as_str() };
+    warnings.iter().map(warning).collect()
 }
 
 /// Renders the findings as one self-contained page. Its one script sorts and filters the table; the content security
@@ -78,22 +89,10 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
     let reasons: Vec<Value> = (findings.counts.rejected.iter())
         .map(|(reason, n)| context! { reason => reason.as_str(), n => numbers::count(*n) })
         .collect();
-    let warnings: Vec<Value> = (findings.warnings.iter())
-        .map(|w| context! { message => w.message.as_str(), action => w.action.as_str() })
-        .collect();
     let cuts: Vec<Value> = (findings.data.cuts.iter())
         .map(|(column, ends)| {
             let ends: Vec<String> = ends.iter().map(|end| numbers::plain(*end)).collect();
             context! { column => column.as_str(), ends => ends.join(", ") }
-        })
-        .collect();
-    let sources: Vec<Value> = (findings.data.sources.iter())
-        .map(|o| {
-            context! {
-                name => o.name.as_str(),
-                rows => numbers::count(o.rows),
-                read_as => o.read_as.as_str(),
-            }
         })
         .collect();
     context! {
@@ -134,12 +133,12 @@ fn page(findings: &PatternFindings, cost: &Cost, adit_version: &str) -> Value {
             tested => numbers::count(findings.counts.tested),
         }),
         groups => groups(findings),
-        warnings => warnings,
+        warnings => warnings_of(&findings.warnings),
         cuts => cuts,
-        sources => sources,
+        sources => sources_of(&findings.data.sources),
         form => findings.data.form.as_str(),
         run_again => findings.run_again.clone(),
-        fingerprint => fingerprint(findings),
+        fingerprint => fingerprint_of(findings),
         version => adit_version,
         script => Value::from_safe_string(SCRIPT.to_string()),
         script_hash => base64(&Sha256::digest(SCRIPT.as_bytes())),

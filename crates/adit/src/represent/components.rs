@@ -1,10 +1,15 @@
 //! Principal components: the few directions in which vectors differ most.
 
 use nalgebra::{DMatrix, SymmetricEigen};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use super::points::Points;
 
 /// Vectors that components are fitted on, at most; more are taken at even distances.
 const MOST_VECTORS: usize = 20_000;
+/// Points that one thread projects at once.
+const CHUNK_ROWS: usize = 1_024;
 /// Directions with less than this share of the first one's variance are rounding.
 const LEAST_VARIANCE: f64 = 1e-9;
 
@@ -15,6 +20,12 @@ pub struct Components {
     mean: Vec<f32>,
     /// Each divided by the standard deviation along it, so that what leaves has deviation 1. `[n_components][width]`
     axes: Vec<Vec<f32>>,
+    /// Standard deviation along each.
+    #[serde(default)]
+    deviations: Vec<f32>,
+    /// Share of the variance that they have together.
+    #[serde(default)]
+    kept: f64,
 }
 
 impl Components {
@@ -49,15 +60,25 @@ impl Components {
         let most = order
             .first()
             .map_or(0.0, |&at| variance(at).max(LEAST_VARIANCE * square));
-        let axes = order
+        let all: f64 = order.iter().map(|&at| variance(at)).sum();
+        let places: Vec<usize> = order
             .into_iter()
             .take(n_components)
             .filter(|&at| variance(at) > LEAST_VARIANCE * most)
-            .map(|at| axis(found.eigenvectors.column(at).iter(), variance(at).sqrt()))
             .collect();
+        let axes = places
+            .iter()
+            .map(|&at| axis(found.eigenvectors.column(at).iter(), variance(at).sqrt()))
+            .collect();
+        let own: f64 = places.iter().map(|&at| variance(at)).sum();
         Components {
             mean: mean.into_iter().map(|m| m as f32).collect(),
             axes,
+            deviations: places
+                .iter()
+                .map(|&at| variance(at).sqrt() as f32)
+                .collect(),
+            kept: if all > 0.0 { own / all } else { 1.0 },
         }
     }
 
@@ -74,6 +95,25 @@ impl Components {
     /// Length of a vector.
     pub fn width(&self) -> usize {
         self.mean.len()
+    }
+
+    /// Share of the variance that the components have together, 0 to 1.
+    pub fn kept(&self) -> f64 {
+        self.kept
+    }
+
+    /// Where points lie along the components, in the points' own unit. `[n_points, len]`
+    pub fn projected(&self, points: Points) -> Vec<f32> {
+        let place = |row: usize| {
+            let of = move |at: usize| self.place(points.row(row), at) * self.deviations[at];
+            (0..self.len()).map(of)
+        };
+        let rows: Vec<usize> = (0..points.len()).collect();
+        let chunks = rows.par_chunks(CHUNK_ROWS);
+        let found: Vec<Vec<f32>> = chunks
+            .map(|rows| rows.iter().flat_map(|&row| place(row)).collect())
+            .collect();
+        found.concat()
     }
 
     /// Where a vector lies along a component, in standard deviations of the training rows.
@@ -138,6 +178,26 @@ mod tests {
                 mean.abs() < 1e-4 && (square - 1.0).abs() < 1e-3,
                 "{mean} {square}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_projected_keeps_distances_where_all_components_are_kept() {
+        let vectors = drawn(50);
+        let rows: Vec<usize> = (0..50).collect();
+        let components = Components::fit(&vectors, 5, &rows, 5);
+        let places = components.projected(Points::new(&vectors, 5));
+        let width = components.len();
+        assert!((components.kept() - 1.0).abs() < 1e-6);
+        let apart = |values: &[f32], width: usize, a: usize, b: usize| -> f32 {
+            let pair = values[a * width..][..width]
+                .iter()
+                .zip(&values[b * width..][..width]);
+            pair.map(|(x, y)| (x - y) * (x - y)).sum()
+        };
+        for (a, b) in [(0, 1), (3, 40), (7, 8)] {
+            let (before, after) = (apart(&vectors, 5, a, b), apart(&places, width, a, b));
+            assert!((before - after).abs() < 1e-3 * before, "{before} {after}");
         }
     }
 

@@ -59,6 +59,9 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
         if super::pattern_marks::is_pattern_run(&job.run) {
             return super::pattern_marks::mark(job, context);
         }
+        if super::cluster_apply::is_cluster_run(&job.run) {
+            return super::cluster_apply::assign(job, context);
+        }
         if EventEncoderFolder::is_one(&job.run) {
             if job.reasons || job.member.is_some() || !job.events.is_empty() {
                 return Err(RunError::JobFile {

@@ -37,6 +37,12 @@ pub enum RunError {
         "the member that predicts does not read events one by one, so it cannot say which moved a score"
     )]
     NoReasons,
+    #[error("there is no row in the data")]
+    NoRows,
+    #[error("no column of the table can be read as numbers, categories or texts; there are {}", columns.join(", "))]
+    NoPoints { columns: Vec<String> },
+    #[error("the text encoder `{name}` is not the one that the run was made with")]
+    OtherEncoder { name: String },
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -93,6 +99,14 @@ impl RunError {
             RunError::NoEvents { .. } => Some("name their file with `--events FILE`".into()),
             RunError::NoReasons => {
                 Some("ask the one that does: `--member \"event transformer\"`".into())
+            }
+            RunError::NoRows => Some("give a file with rows below its header".into()),
+            RunError::NoPoints { .. } => Some(
+                "name columns with `--column COL`, or texts with `--text COL` and their encoder with `--encoder NAME`"
+                    .into(),
+            ),
+            RunError::OtherEncoder { .. } => {
+                Some("`adit model add` it again from where it was, or run the search again".into())
             }
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
             RunError::NoSequences => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use adit_nn::Products;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -299,26 +300,36 @@ fn one() -> u64 {
     1
 }
 
+/// Reads a job of any kind; `origin` names it in errors.
+pub(super) fn read_toml<T: DeserializeOwned>(text: &str, origin: &Path) -> Result<T, RunError> {
+    toml::from_str(text).map_err(|e| RunError::JobFile {
+        path: origin.to_path_buf(),
+        reason: e.to_string().trim_end().to_string(),
+    })
+}
+
+/// A job of any kind as TOML text.
+pub(super) fn write_toml<T: Serialize>(job: &T) -> Result<String, RunError> {
+    toml::to_string_pretty(job).map_err(|e| RunError::JobFile {
+        path: PathBuf::from("job.toml"),
+        reason: e.to_string(),
+    })
+}
+
 impl Job {
     /// Reads a job from TOML text.
     ///
     /// # Errors
     /// Names `origin`, the line and the key that does not fit.
     pub fn from_toml(text: &str, origin: &Path) -> Result<Job, RunError> {
-        let job: Job = toml::from_str(text).map_err(|e| RunError::JobFile {
-            path: origin.to_path_buf(),
-            reason: e.to_string().trim_end().to_string(),
-        })?;
+        let job: Job = read_toml(text, origin)?;
         job.check_at(origin)?;
         Ok(job)
     }
 
     /// The job as TOML text.
     pub fn to_toml(&self) -> Result<String, RunError> {
-        toml::to_string_pretty(self).map_err(|e| RunError::JobFile {
-            path: PathBuf::from("job.toml"),
-            reason: e.to_string(),
-        })
+        write_toml(self)
     }
 
     /// Makes relative paths absolute against `base`, so that the job runs from anywhere.

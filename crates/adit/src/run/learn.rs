@@ -414,13 +414,6 @@ fn write_report(
         report::model_card(findings, version).as_bytes(),
     )?;
     folder.write("job.toml", job.to_toml()?.as_bytes())?;
-    if !loaded.bad_rows.is_empty() {
-        let mut lines = String::new();
-        for row in &loaded.bad_rows {
-            lines.push_str(&serde_json::to_string(row).unwrap_or_default());
-            lines.push('\n');
-        }
-        folder.write("bad_rows.jsonl", lines.as_bytes())?;
-    }
+    super::saved::write_bad_rows(folder, &loaded.bad_rows)?;
     Ok(result_json)
 }

@@ -9,6 +9,12 @@ mod basket_parts;
 mod basket_patterns;
 mod bench;
 mod blend;
+mod cluster_apply;
+mod cluster_cards;
+mod cluster_job;
+mod cluster_map;
+mod cluster_names;
+mod clusters;
 mod data;
 mod decision;
 mod demo;
@@ -38,6 +44,8 @@ mod pattern_job;
 mod pattern_marks;
 mod patterns;
 mod plan;
+mod point_section;
+mod points;
 mod pretrain;
 mod rates;
 mod row_curve;
@@ -55,11 +63,14 @@ pub use crate::mine::pretraining::HeldOut;
 pub use crate::represent::from_scratch::NewEncoder;
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
-    BenchModel, DrawnModel, EmbedBench, EmbedSpeed, EventBench, EventSpeed, Form, Growth,
-    ItemsetBench, ItemsetSpeed, KernelBench, KernelSpeed, KernelSpeeds, PeakSpeed, Rate, Scaling,
-    ScalingBench, StepSpeed, TrainBench, TrainSpeeds, TreeSpeed, bench_embed, bench_events,
-    bench_itemsets, bench_kernels, bench_peer, bench_scaling, bench_train, bench_trees,
+    BenchModel, ClusterBench, ClusterSpeed, ClusterWork, DrawnModel, EmbedBench, EmbedSpeed,
+    EventBench, EventSpeed, Form, Growth, ItemsetBench, ItemsetSpeed, KernelBench, KernelSpeed,
+    KernelSpeeds, PeakSpeed, Rate, Scaling, ScalingBench, StepSpeed, TrainBench, TrainSpeeds,
+    TreeSpeed, bench_clusters, bench_embed, bench_events, bench_itemsets, bench_kernels,
+    bench_peer, bench_scaling, bench_train, bench_trees,
 };
+pub use cluster_job::{ClusterJob, ClusterMethod, ClusterSection, ClusterTask};
+pub use clusters::{ClusterOutcome, mine_clusters};
 pub use decision::{Costs, DecisionSection};
 pub use demo::demo_events;
 pub use embed::{EmbedJob, EmbedOutcome, embed};
@@ -81,6 +92,7 @@ pub use pattern_job::{
     CutBy, PatternForm, PatternJob, PatternKind, PatternSection, PatternTask, SearchSection,
 };
 pub use patterns::{PatternOutcome, mine_patterns};
+pub use point_section::PointSection;
 pub use pretrain::{PretrainJob, PretrainOutcome, PretrainStart, pretrain};
 
 use std::path::PathBuf;

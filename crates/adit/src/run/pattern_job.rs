@@ -245,10 +245,7 @@ impl PatternJob {
     /// # Errors
     /// The line that is no job, or a value that cannot be.
     pub fn from_toml(text: &str, origin: &Path) -> Result<PatternJob, RunError> {
-        let job: PatternJob = toml::from_str(text).map_err(|e| RunError::JobFile {
-            path: origin.to_path_buf(),
-            reason: e.to_string().trim_end().to_string(),
-        })?;
+        let job: PatternJob = super::job::read_toml(text, origin)?;
         job.check_at(origin)?;
         Ok(job)
     }
@@ -258,10 +255,7 @@ impl PatternJob {
     /// # Errors
     /// A value that TOML cannot hold.
     pub fn to_toml(&self) -> Result<String, RunError> {
-        toml::to_string_pretty(self).map_err(|e| RunError::JobFile {
-            path: PathBuf::from("job.toml"),
-            reason: e.to_string(),
-        })
+        super::job::write_toml(self)
     }
 
     /// Makes relative paths absolute against `base`.

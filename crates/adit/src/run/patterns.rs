@@ -80,13 +80,7 @@ pub fn mine_patterns(
         folder.write("job.toml", job.to_toml()?.as_bytes())?;
         let saved = SavedPatterns::of(&findings, searched.reading);
         folder.write(SAVED, &super::saved::to_json(SAVED, &saved)?)?;
-        if !searched.bad_rows.is_empty() {
-            let lines = searched.bad_rows.iter().map(|row| {
-                let line = serde_json::to_string(row).unwrap_or_default();
-                format!("{line}\n")
-            });
-            folder.write("bad_rows.jsonl", lines.collect::<String>().as_bytes())?;
-        }
+        super::saved::write_bad_rows(&folder, &searched.bad_rows)?;
         Ok((findings, cost, result_json))
     })?;
     if context.watch.cancelled() {

@@ -32,6 +32,7 @@ use crate::represent::encoder::EncoderDirectory;
 use crate::represent::event_vectors;
 use crate::represent::text_numbers::TextNumbers;
 use crate::represent::tree_columns::TreeFeatures;
+use crate::source::BadRow;
 use crate::store::RunFolder;
 
 /// Format of the folder; raised when an old one can no longer be read.
@@ -564,6 +565,16 @@ pub(super) fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, Ru
         path: PathBuf::from(name),
         reason: e.to_string(),
     })
+}
+
+/// Writes the rows that could not be read beside what was made of the others; nothing where there are none.
+pub(super) fn write_bad_rows(folder: &RunFolder, bad_rows: &[BadRow]) -> Result<(), RunError> {
+    if bad_rows.is_empty() {
+        return Ok(());
+    }
+    let line = |row: &BadRow| serde_json::to_string(row).unwrap_or_default() + "\n";
+    let lines: String = bad_rows.iter().map(line).collect();
+    Ok(folder.write("bad_rows.jsonl", lines.as_bytes())?)
 }
 
 pub(super) fn from_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {

@@ -25,7 +25,7 @@ pub use error::StoreError;
 pub use models::{
     AddOptions, ModelDir, ModelFile, ModelManifest, ModelSource, ModelStore, StoredModel,
 };
-pub use npy::npy_bytes;
+pub use npy::{npy_bytes, npy_values};
 pub use peak_memory::forget_peak_memory;
 pub use run_folder::{RunFile, RunFolder};
 pub use tables::{

@@ -1,5 +1,6 @@
 //! `adit bench`: measures this machine.
 
+mod clusters;
 mod embed;
 mod events;
 mod itemsets;
@@ -22,6 +23,7 @@ pub fn bench(verb: BenchVerb, session: &Session) -> Result<ExitCode, CliError> {
         BenchVerb::Train(args) => train::train(&args, session)?,
         BenchVerb::Events(args) => events::events(&args, session)?,
         BenchVerb::Trees(args) => trees::trees(args, session)?,
+        BenchVerb::Clusters(args) => clusters::clusters(&args, session)?,
         BenchVerb::Itemsets(args) => itemsets::itemsets(&args, session)?,
         BenchVerb::Kernels(args) => kernels::kernels(&args, session)?,
         BenchVerb::Scaling(args) => scaling::scaling(&args, session)?,

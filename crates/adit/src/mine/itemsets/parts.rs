@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn parts_find_what_the_whole_finds() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for round in 0..300 {
+        for round in 0..2_000 {
             let n_items = rng.random_range(1..9u32);
             let n = rng.random_range(1..60);
             let baskets: Vec<Vec<u32>> = (0..n)

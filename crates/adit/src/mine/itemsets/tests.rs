@@ -85,7 +85,7 @@ fn mine(settings: &ItemsetSettings, transactions: &Transactions) -> Itemsets {
 #[test]
 fn exactly_the_sets_that_counting_finds() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
-    for _ in 0..700 {
+    for _ in 0..2_000 {
         let transactions = drawn(&mut rng);
         let all = all_sets(&transactions);
         for kind in [Kind::Frequent, Kind::Closed, Kind::Maximal] {
@@ -104,7 +104,7 @@ fn exactly_the_sets_that_counting_finds() {
 #[test]
 fn the_most_frequent_are_the_most_frequent() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    for _ in 0..300 {
+    for _ in 0..2_000 {
         let transactions = drawn(&mut rng);
         let mut all: Vec<(Vec<u32>, u32)> = all_sets(&transactions).into_iter().collect();
         all.retain(|(_, count)| *count > 0);

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn every_outcome_is_counted() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for _ in 0..300 {
+        for _ in 0..2_000 {
             let n = rng.random_range(1..11usize);
             let chances: Vec<f64> = (0..n)
                 .map(|_| {

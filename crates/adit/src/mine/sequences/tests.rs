@@ -122,7 +122,7 @@ fn ways(
 #[test]
 fn exactly_the_patterns_that_counting_finds() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    for round in 0..1200 {
+    for round in 0..2_000 {
         let sequences = drawn(&mut rng, round % 3 == 0);
         let limited = round % 4 != 0;
         let settings = SequenceSettings {
@@ -153,7 +153,7 @@ fn exactly_the_patterns_that_counting_finds() {
 #[test]
 fn the_most_frequent_are_those_that_a_full_search_has_first() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    for round in 0..200 {
+    for round in 0..2_000 {
         let sequences = drawn(&mut rng, round % 2 == 0);
         let settings = SequenceSettings {
             max_items: 4,

@@ -11,10 +11,12 @@ pub(super) mod flow;
 pub(super) mod heat;
 pub(super) mod interval;
 pub(super) mod learning;
+pub(super) mod map;
 pub(super) mod network;
 pub(super) mod scale;
 pub(super) mod scatter;
 pub(super) mod timeline;
+pub(super) mod tree;
 
 use std::fmt::Write as _;
 

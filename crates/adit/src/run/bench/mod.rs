@@ -1,5 +1,6 @@
 //! Measures this machine: texts to vectors, training steps, kernels, and how time grows.
 
+mod clusters;
 mod embed;
 mod events;
 mod itemsets;
@@ -10,6 +11,7 @@ mod timing;
 mod train;
 mod trees;
 
+pub use clusters::{ClusterBench, ClusterSpeed, ClusterWork, bench_clusters};
 pub use embed::{EmbedBench, EmbedSpeed, bench_embed, bench_peer};
 pub use events::{EventBench, EventSpeed, bench_events};
 pub use itemsets::{ItemsetBench, ItemsetSpeed, bench_itemsets};

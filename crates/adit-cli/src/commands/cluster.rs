@@ -1,0 +1,147 @@
+//! `adit cluster`, and job files of clusters.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use adit::explain::{Cluster, Holds};
+use adit::run::{
+    self, ClusterJob, ClusterMethod, ClusterOutcome, ClusterSection, ClusterTask, PointSection,
+};
+use comfy_table::{CellAlignment, Table};
+
+use super::learn::{absolute, unused};
+use super::{CliError, Session, bad_row_limit, format_of, role_map, ruled_table, shortened};
+use crate::args::{ClusterArgs, FolderArgs, MethodArg, PointArgs, SourceArgs};
+use crate::progress::duration;
+
+/// Clusters in the terminal, at most.
+const SHOWN: usize = 25;
+
+pub fn cluster(args: ClusterArgs, session: &Session) -> Result<ExitCode, CliError> {
+    let name = format!("{}-clusters", super::learn::stem(&args.points.inputs));
+    let (seed, title, components) = (
+        args.points.seed,
+        args.points.title.clone(),
+        args.points.components,
+    );
+    let job = ClusterJob {
+        task: ClusterTask::Cluster,
+        title,
+        seed,
+        out: None,
+        data: section(args.points, args.source)?,
+        cluster: ClusterSection {
+            method: match args.method {
+                MethodArg::Kmeans => ClusterMethod::Kmeans,
+                MethodArg::Mixture => ClusterMethod::Mixture,
+                MethodArg::Hdbscan => ClusterMethod::Hdbscan,
+            },
+            k: args.k,
+            max_k: args.max_k,
+            min_cluster_size: args.min_cluster_size,
+            components,
+            resamples: args.resamples,
+            chance: !args.no_chance,
+            min_people: args.min_people,
+        },
+    };
+    job.check()?;
+    let job = job.anchored(&absolute(Path::new("."))?);
+    execute(&job, &name, &args.folder, session)
+}
+
+/// What is said of the data.
+pub fn section(points: PointArgs, source: SourceArgs) -> Result<PointSection, CliError> {
+    Ok(PointSection {
+        inputs: points.inputs,
+        columns: points.columns,
+        texts: points.texts,
+        hold_out: points.hold_out,
+        roles: role_map(&points.roles)?,
+        encoder: points.encoder,
+        text_share: points.text_share,
+        entity: points.entity,
+        time: points.time,
+        format: source.format.map(format_of),
+        delimiter: source.delimiter,
+        quote: source.quote,
+        header: source.header,
+        encoding: source.encoding,
+        max_bad_rows: Some(bad_row_limit(&source.max_bad_rows)?),
+    })
+}
+
+/// Runs a job of clusters.
+pub fn execute(
+    job: &ClusterJob,
+    name: &str,
+    folder: &FolderArgs,
+    session: &Session,
+) -> Result<ExitCode, CliError> {
+    let out = match folder.out.as_ref().or(job.out.as_ref()) {
+        Some(out) => out.clone(),
+        None => unused(Path::new("runs"), name),
+    };
+    let outcome = run::mine_clusters(job, &out, folder.force, &session.context())?;
+    session.progress.finish();
+    if folder.json {
+        println!("{}", outcome.result_json);
+    } else {
+        show(&outcome);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(outcome: &ClusterOutcome) {
+    let findings = &outcome.findings;
+    println!("{}", findings.verdict);
+    println!();
+    if !findings.clusters.is_empty() {
+        println!("{}", table(&findings.clusters, &findings.data.of));
+        let more = findings.clusters.len().saturating_sub(SHOWN);
+        if more > 0 {
+            println!("{more} more in the report");
+        }
+        println!();
+    }
+    for warning in &findings.warnings {
+        println!("warning: {} ({})", warning.message, warning.action);
+    }
+    if !findings.warnings.is_empty() {
+        println!();
+    }
+    let folder = &outcome.folder;
+    println!("report    {}", folder.join("report.html").display());
+    println!("job       {}", folder.join("job.toml").display());
+    println!("clusters  {}", folder.join("clusters.parquet").display());
+    println!("took      {}", duration(outcome.cost.seconds));
+}
+
+fn table(clusters: &[Cluster], of: &str) -> Table {
+    let mut table = ruled_table();
+    table.set_header(["", "cluster", of, "share", "stability", ""]);
+    for cluster in clusters.iter().take(SHOWN) {
+        let holds = match cluster.holds {
+            Holds::Holds => "holds",
+            Holds::Doubtful => "doubtful",
+            Holds::DoesNotHold => "does not hold",
+            Holds::NotTold => "",
+        };
+        table.add_row([
+            cluster.number.to_string(),
+            shortened(&cluster.name),
+            cluster.size.to_string(),
+            format!("{:.1}%", 100.0 * cluster.share.value),
+            cluster
+                .stability
+                .map_or(String::new(), |s| format!("{s:.2}")),
+            holds.to_string(),
+        ]);
+    }
+    for at in [0, 2, 3, 4] {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

@@ -1,0 +1,349 @@
+//! `adit cluster` from data to report, and new rows put into its clusters.
+
+mod tool;
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use tool::Bench;
+
+/// Numbers from 0 to 1 that look drawn.
+fn drawn(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+fn gaussian(next: &mut impl FnMut() -> f64) -> f64 {
+    let (a, b) = (next().max(1e-12), next());
+    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+}
+
+/// Three groups of shoppers; `churn` is more frequent in the second, `noise` says nothing.
+fn shoppers(n: usize, seed: u64) -> String {
+    let mut next = drawn(seed);
+    let mut text = String::from("id,age,income,visits,colour,churn,noise\n");
+    for row in 0..n {
+        let group = row % 3;
+        let (age, income, visits) =
+            [(25.0, 30.0, 20.0), (45.0, 80.0, 3.0), (70.0, 40.0, 10.0)][group];
+        let colour = if next() < 0.95 {
+            ["red", "green", "blue"][group]
+        } else {
+            "grey"
+        };
+        let churn = next() < [0.1, 0.7, 0.1][group];
+        let _ = writeln!(
+            text,
+            "c{row},{:.1},{:.1},{:.1},{colour},{},{:.3}",
+            age + 3.0 * gaussian(&mut next),
+            income + 5.0 * gaussian(&mut next),
+            visits + 1.0 * gaussian(&mut next),
+            if churn { "yes" } else { "no" },
+            next()
+        );
+    }
+    text
+}
+
+fn result(bench: &Bench, run: &str) -> Value {
+    let text = std::fs::read_to_string(bench.path(run).join("result.json")).expect("a result");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn planted_groups_are_found_named_and_hold() {
+    let bench = Bench::new();
+    bench.write("shoppers.csv", shoppers(600, 3));
+    let args = [
+        "cluster",
+        "shoppers.csv",
+        "--column",
+        "age",
+        "--column",
+        "income",
+        "--column",
+        "visits",
+        "--column",
+        "colour",
+        "--hold-out",
+        "churn",
+        "--hold-out",
+        "noise",
+        "--out",
+        "run",
+    ];
+    let shown = bench.adit(&args).ok().stdout;
+    assert!(
+        shown.starts_with("3 clusters of 600 rows; all are found again"),
+        "{shown}"
+    );
+    let found = result(&bench, "run");
+    assert_eq!(found["task"], "cluster");
+    assert_eq!(found["chance"]["is_there"], true);
+    let clusters = found["clusters"].as_array().expect("clusters");
+    for cluster in clusters {
+        assert_eq!(cluster["size"], 200, "{cluster}");
+        assert_eq!(cluster["holds"], "holds");
+        let told = &cluster["told_by"];
+        assert!(told["precision"]["value"].as_f64() > Some(0.9), "{told}");
+        assert!(told["recall"]["value"].as_f64() > Some(0.7), "{told}");
+        assert_eq!(cluster["typical"].as_array().map(Vec::len), Some(4));
+    }
+    // What was held out and differs is told; what does not is not.
+    let held = found["held_out"].as_array().expect("held out");
+    let p = |name: &str| {
+        let column = held
+            .iter()
+            .find(|c| c["column"] == name)
+            .expect("the column");
+        column["p_adjusted"].as_f64().expect("a number")
+    };
+    assert!(p("churn") < 1e-6, "{}", p("churn"));
+    assert!(p("noise") > 0.01, "{}", p("noise"));
+    let page = std::fs::read_to_string(bench.path("run/report.html")).expect("a report");
+    for section in [
+        "id=\"map\"",
+        "id=\"clusters\"",
+        "id=\"held-out\"",
+        "id=\"chance\"",
+        "id=\"number\"",
+    ] {
+        assert!(page.contains(section), "{section}");
+    }
+    assert!(!page.contains("<script"));
+}
+
+#[test]
+fn new_rows_go_where_equal_ones_went() {
+    let bench = Bench::new();
+    let text = shoppers(300, 5);
+    bench.write("shoppers.csv", &text);
+    for method in ["kmeans", "mixture", "hdbscan"] {
+        let args = [
+            "cluster",
+            "shoppers.csv",
+            "--column",
+            "age",
+            "--column",
+            "income",
+            "--method",
+            method,
+            "--out",
+            "run",
+            "--force",
+            "--resamples",
+            "2",
+            "--no-chance",
+        ];
+        bench.adit(&args).ok();
+        let found = result(&bench, "run");
+        assert_eq!(
+            found["clusters"].as_array().map(Vec::len),
+            Some(3),
+            "{method}: {}",
+            found["verdict"]
+        );
+        bench
+            .adit(&[
+                "predict",
+                "run",
+                "shoppers.csv",
+                "-o",
+                "again.csv",
+                "--force",
+            ])
+            .ok();
+        let again = std::fs::read_to_string(bench.path("again.csv")).expect("predictions");
+        let mut lines = again.lines();
+        assert_eq!(lines.next(), Some("row,cluster,name,margin"));
+        let labels: Vec<&str> = lines
+            .map(|line| line.split(',').nth(1).expect("a cluster"))
+            .collect();
+        assert_eq!(labels.len(), 300);
+        // Groups lie one after another in the file.
+        let same = |a: usize, b: usize| !labels[a].is_empty() && labels[a] == labels[b];
+        let together = (0..297).filter(|row| same(*row, row + 3)).count();
+        assert!(together > 250, "{method}: {together}");
+        assert!(
+            (0..299).filter(|row| same(*row, row + 1)).count() < 15,
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn one_cloud_has_no_clusters() {
+    let bench = Bench::new();
+    let mut next = drawn(11);
+    let mut text = String::from("a,b,c\n");
+    for _ in 0..300 {
+        let shared = gaussian(&mut next);
+        let _ = writeln!(
+            text,
+            "{:.4},{:.4},{:.4}",
+            shared + gaussian(&mut next),
+            shared,
+            gaussian(&mut next)
+        );
+    }
+    bench.write("cloud.csv", text);
+    let shown = bench
+        .adit(&["cluster", "cloud.csv", "--out", "run"])
+        .ok()
+        .stdout;
+    assert!(
+        shown.starts_with("No clusters here: 300 rows lie as one cloud"),
+        "{shown}"
+    );
+    let found = result(&bench, "run");
+    assert_eq!(found["clusters"].as_array().map(Vec::len), Some(0));
+    // Asked for all the same, they are made, and the verdict says what they are.
+    let shown = bench
+        .adit(&["cluster", "cloud.csv", "-k", "3", "--out", "three"])
+        .ok()
+        .stdout;
+    assert!(shown.contains("they are no types"), "{shown}");
+    // New rows are put nowhere.
+    bench
+        .adit(&["predict", "run", "cloud.csv", "-o", "none.csv"])
+        .ok();
+    let none = std::fs::read_to_string(bench.path("none.csv")).expect("predictions");
+    assert!(
+        none.lines().nth(1).expect("a row").ends_with(",,,"),
+        "{none}"
+    );
+}
+
+#[test]
+fn the_same_bytes_for_any_number_of_threads_and_from_the_job_file() {
+    let bench = Bench::new();
+    bench.write("shoppers.csv", shoppers(300, 7));
+    let run = |out: &str, threads: &str| {
+        bench
+            .adit(&[
+                "cluster",
+                "shoppers.csv",
+                "--hold-out",
+                "churn",
+                "--out",
+                out,
+                "--threads",
+                threads,
+            ])
+            .ok();
+        let mut found = result(&bench, out);
+        found.as_object_mut().expect("an object").remove("cost");
+        found["run_again"] = Value::Null;
+        let table = std::fs::read(bench.path(out).join("clusters.parquet")).expect("a table");
+        let model = std::fs::read(bench.path(out).join("model/clusters.json")).expect("a model");
+        (found, table, model)
+    };
+    let first = run("one", "1");
+    assert!(first == run("three", "3"));
+    bench.adit(&["run", "one/job.toml", "--out", "again"]).ok();
+    let again = std::fs::read(bench.path("again/clusters.parquet")).expect("a table");
+    assert!(first.1 == again);
+}
+
+#[test]
+fn profiles_of_events_describe_no_person() {
+    let bench = Bench::new();
+    let mut next = drawn(13);
+    let mut text = String::from("customer,paid_at,amount,shop\n");
+    for customer in 0..120 {
+        let is_frequent = customer % 3 == 0;
+        for visit in 0..if is_frequent { 30 } else { 3 } {
+            let day = 1 + (visit * 7 + customer) % 28;
+            let amount = if is_frequent { 5.0 } else { 200.0 } * (0.8 + 0.4 * next());
+            let shop = if is_frequent { "corner" } else { "furniture" };
+            let _ = writeln!(
+                text,
+                "p{customer},2026-{:02}-{day:02},{amount:.2},{shop}",
+                1 + visit % 12
+            );
+        }
+    }
+    bench.write("payments.csv", text);
+    let args = [
+        "cluster",
+        "payments.csv",
+        "--entity",
+        "customer",
+        "--time",
+        "paid_at",
+        "-k",
+        "2",
+        "--out",
+        "run",
+    ];
+    let shown = bench.adit(&args).ok().stdout;
+    assert!(shown.starts_with("2 clusters of 120 entities"), "{shown}");
+    let page = std::fs::read_to_string(bench.path("run/report.html")).expect("a report");
+    assert!(!page.contains("p17") && !page.contains("Typical members"));
+    let found = result(&bench, "run");
+    assert_eq!(found["clusters"][0]["size"], 80);
+    assert!(
+        found["clusters"]
+            .as_array()
+            .expect("clusters")
+            .iter()
+            .all(|c| c.get("typical").is_none())
+    );
+    // A group below the floor is told by its size only.
+    let args = [
+        "cluster",
+        "payments.csv",
+        "--entity",
+        "customer",
+        "--time",
+        "paid_at",
+        "-k",
+        "2",
+        "--min-people",
+        "50",
+        "--out",
+        "floor",
+    ];
+    bench.adit(&args).ok();
+    let found = result(&bench, "floor");
+    assert_eq!(found["clusters"][1]["name"], "a small group");
+    assert!(found["clusters"][1].get("differences").is_none());
+    bench
+        .adit(&["predict", "run", "payments.csv", "-o", "who.csv"])
+        .ok();
+    let who = std::fs::read_to_string(bench.path("who.csv")).expect("predictions");
+    assert!(
+        who.starts_with("row,customer,cluster,name,margin\n0,p0,"),
+        "{}",
+        &who[..80]
+    );
+}
+
+#[test]
+fn what_cannot_be_is_told() {
+    let bench = Bench::new();
+    bench.write(
+        "t.csv",
+        "a,b,t\n1,2,one text of words\n2,3,another text of words\n3,4,a third text of words\n",
+    );
+    let error = |args: &[&str]| {
+        let mut all = vec!["cluster", "t.csv"];
+        all.extend(args);
+        bench.adit(&all).error()
+    };
+    let told = [
+        error(&["--text", "t"]),
+        error(&["--column", "c"]),
+        error(&["-k", "1"]),
+        error(&["-k", "3", "--method", "hdbscan"]),
+        error(&["--entity", "a", "--time", "c"]),
+        error(&["--column", "a", "--hold-out", "a"]),
+    ];
+    insta::assert_snapshot!(told.join("\n\n"));
+    assert_eq!(bench.entries(), ["t.csv"]);
+}
