@@ -1,9 +1,8 @@
-"""Records what scikit-learn finds by k-means and by mixtures of normal distributions in generated points.
+"""Records what scikit-learn finds by k-means in generated points.
 
     python tests/reference/clusters_sklearn.py
 
-Writes kmeans.json and mixture.json into crates/adit/tests/golden/clusters. Points are f32 values written as f64;
-scikit-learn computes with them in f64.
+Writes kmeans.json into crates/adit/tests/golden/clusters. Points are f32 values; scikit-learn computes with them in f64.
 """
 
 import json
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from sklearn.cluster import KMeans
-from sklearn.mixture import GaussianMixture
 
 OUT = Path(__file__).resolve().parents[2] / "crates/adit/tests/golden/clusters"
 rng = np.random.default_rng(11)
@@ -64,57 +62,5 @@ kmeans = {
     ],
 }
 
-
-class FromLabels(GaussianMixture):
-    """Starts from given clusters instead of those of k-means."""
-
-    labels = None
-
-    def _initialize_parameters(self, X, random_state, xp=None):
-        self._initialize(X, np.eye(self.n_components)[self.labels])
-
-
-def mixture_case(points, labels, covariance):
-    points = points.astype(np.float64)
-    model = FromLabels(n_components=int(labels.max()) + 1, covariance_type=covariance)
-    model.labels = labels
-    model.fit(points)
-    return {
-        "covariance": {"diag": "diagonal"}.get(covariance, covariance),
-        "weights": model.weights_.tolist(),
-        "means": model.means_.ravel().tolist(),
-        "precisions": model.precisions_cholesky_.ravel().tolist(),
-        "log_likelihood": float(model.score(points)),
-        "n_iterations": int(model.n_iter_),
-        "converged": bool(model.converged_),
-        "bic": float(model.bic(points)),
-        "n_parameters": int(model._n_parameters()),
-        "labels": model.predict(points).tolist(),
-        "log_density": model.score_samples(points[:10]).tolist(),
-        "responsibilities": model.predict_proba(points[:10]).ravel().tolist(),
-    }
-
-
-shapes = rng.normal(size=(3, 3, 3)) * np.array([1.2, 0.6, 0.3])
-clouds = np.concatenate(
-    [
-        rng.normal(size=(count, 3)) @ shape + center
-        for count, shape, center in zip([120, 80, 50], shapes, 2.5 * rng.normal(size=(3, 3)))
-    ]
-)
-clouds = f32(clouds[rng.permutation(len(clouds))])
-first = KMeans(n_clusters=3, n_init=1, random_state=1).fit(clouds.astype(np.float64)).labels_
-mixture = {
-    "scikit_learn": sklearn.__version__,
-    "width": 3,
-    "points": written(clouds),
-    "first": first.tolist(),
-    "cases": [
-        mixture_case(clouds, first, covariance)
-        for covariance in ("full", "tied", "diag", "spherical")
-    ],
-}
-
 OUT.mkdir(parents=True, exist_ok=True)
-for name, record in (("kmeans", kmeans), ("mixture", mixture)):
-    (OUT / f"{name}.json").write_text(json.dumps(record) + "\n")
+(OUT / "kmeans.json").write_text(json.dumps(kmeans) + "\n")

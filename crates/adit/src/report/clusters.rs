@@ -284,7 +284,7 @@ fn cells(by_cluster: &[Option<Difference>], shown: usize) -> Vec<Value> {
                 let level = (9.0 * d.effect.value.abs()).round().clamp(0.0, 9.0) as u64;
                 let value = match &d.value {
                     Some(value) => format!(
-                        "{} {}",
+                        "{}: {}",
                         super::escape::shorten(value, 18),
                         numbers::share(d.inside, 1.0)
                     ),

@@ -306,12 +306,16 @@ fn of_category(
                 };
                 (a.value, b.value, effect)
             };
-            let best = (0..values.len().min(COMPARED))
-                .map(|value| (value, of(value)))
-                .max_by(|x, y| {
-                    let by_size = x.1.2.value.abs().total_cmp(&y.1.2.value.abs());
-                    by_size.then(y.0.cmp(&x.0))
-                });
+            // Of two values the rarer one is told: yes, not no.
+            let told = if values.len() == 2 {
+                1..2
+            } else {
+                0..values.len().min(COMPARED)
+            };
+            let best = told.map(|value| (value, of(value))).max_by(|x, y| {
+                let by_size = x.1.2.value.abs().total_cmp(&y.1.2.value.abs());
+                by_size.then(y.0.cmp(&x.0))
+            });
             best.map(|(value, (inside, outside, effect))| Difference {
                 column: name.into(),
                 value: Some(values[value].clone()),

@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn the_weight_is_that_of_the_formula() {
-        let texts = vec!["aa bb"; 10]
+        let texts = vec!["aa bb"; 12]
             .into_iter()
-            .chain(vec!["cc dd"; 10])
+            .chain(vec!["cc dd"; 12])
             .collect::<Vec<_>>();
         let labels: Vec<Option<u32>> = (0..24).map(|k| Some(u32::from(k >= 12))).collect();
         let found = terms(&texts, &labels, 2, 1);

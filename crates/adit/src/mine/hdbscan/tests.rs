@@ -168,6 +168,23 @@ fn the_longest_edge_on_the_way_lies_between_the_leaves() {
     }
 }
 
+#[test]
+fn the_way_between_blocks_has_its_longest_edge() {
+    let values = grouped(6000, 2, false, 3);
+    let points = Points::new(&values, 2);
+    let found = spanning::minimum(points, 3, Stage::whole(ON)).unwrap();
+    let rows: Vec<u32> = (0..6000).collect();
+    let verification = verify::Verification::new(points, &rows, &found.cores, &found.edges);
+    let (_, distances) = Dendrogram::new(6000, &found.edges).leaves();
+    let mut several = 0;
+    for (ends, between) in verification.ways() {
+        let truth = distances[ends.clone()].iter().copied().fold(0.0, f64::max);
+        assert_eq!(between, truth, "{ends:?}");
+        several += 1;
+    }
+    assert!(several > 100);
+}
+
 #[derive(Deserialize)]
 struct Golden {
     sets: Vec<Set>,
@@ -262,13 +279,13 @@ fn clusters_are_those_of_scikit_learn() {
 
 #[test]
 fn the_order_of_the_rows_changes_no_cluster() {
-    let (n, width) = (900, 4);
+    let (n, width) = (1500, 2);
     let values = grouped(n, width, false, 12);
     let points = Points::new(&values, width);
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for selection in [Selection::ExcessOfMass, Selection::Leaf] {
         let settings = Hdbscan {
-            min_cluster_size: 8,
+            min_cluster_size: 5,
             min_samples: 12,
             selection,
             ..Hdbscan::default()

@@ -85,16 +85,7 @@ impl<'a> Verification<'a> {
         let bunches = self.blocks.bunches();
         for (at, left) in bunches.iter().enumerate() {
             stage.tell(at, bunches.len())?;
-            let mut between = 0.0f64;
-            let mut tasks = Vec::new();
-            for (other, right) in bunches.iter().enumerate().skip(at) {
-                tasks.push((right, between));
-                if other > at {
-                    between = between.max(self.longest(right));
-                }
-            }
-            let edges: Vec<Vec<Edge>> = tasks
-                .par_iter()
+            let edges: Vec<Vec<Edge>> = (self.onward_from(at).par_iter())
                 .map_init(Tile::default, |tile, (right, between)| {
                     self.of_bunches(tile, left, right, *between)
                 })
@@ -102,6 +93,37 @@ impl<'a> Verification<'a> {
             edges.into_iter().flatten().for_each(&mut *found);
         }
         Ok(())
+    }
+
+    /// A bunch and those after it, and the longest edge on the way from the end of the first to the start of each.
+    fn onward_from(&self, first: usize) -> Vec<(&Range<usize>, f64)> {
+        let mut between = 0.0f64;
+        let mut all = Vec::new();
+        for (at, bunch) in self.blocks.bunches().iter().enumerate().skip(first) {
+            all.push((bunch, between));
+            if at > first {
+                between = between.max(self.longest(bunch));
+            }
+        }
+        all
+    }
+
+    /// Of all pairs of blocks that are near enough, the places between them and the longest edge there.
+    #[cfg(test)]
+    pub(super) fn ways(&self) -> Vec<(Range<usize>, f64)> {
+        let mut ways = Vec::new();
+        for (at, left) in self.blocks.bunches().iter().enumerate() {
+            for (right, between) in self.onward_from(at) {
+                for meeting in self.meetings(left, right, between) {
+                    if meeting.left < meeting.right {
+                        let from = self.blocks.places(meeting.left).end;
+                        let to = self.blocks.places(meeting.right).start;
+                        ways.push((from..to, meeting.between));
+                    }
+                }
+            }
+        }
+        ways
     }
 
     /// The longest edge on the way through some blocks and on to the next.

@@ -83,6 +83,12 @@ impl Changes {
     }
 }
 
+/// Into how many pieces `n` rows are cut, each of which sums its rows by centre: few enough for all of these sums to
+/// be small beside the rows.
+pub fn n_pieces(n: usize, k: usize) -> usize {
+    (n / (16 * k)).clamp(1, PIECES)
+}
+
 impl Bounds {
     /// Nothing known of `n` rows and `k` centres.
     pub fn new(n: usize, k: usize) -> Bounds {
@@ -91,8 +97,6 @@ impl Bounds {
             .step_by(group)
             .map(|from| from..k.min(from + group))
             .collect();
-        // Each piece sums its rows by centre; all of these sums together are small beside the rows.
-        let n_pieces = (n / (16 * k)).clamp(1, PIECES);
         Bounds {
             labels: vec![0; n],
             upper: vec![f32::INFINITY; n],
@@ -100,7 +104,7 @@ impl Bounds {
             path: vec![0.0; k],
             group_path: vec![0.0; groups.len()],
             groups,
-            size: n.div_ceil(n_pieces),
+            size: n.div_ceil(n_pieces(n, k)),
             fresh: true,
         }
     }
@@ -221,7 +225,8 @@ impl Round<'_> {
         }
         for (at, other) in (from..to).zip(others) {
             let own = piece.upper[at] + self.path_up[piece.labels[at] as usize];
-            if !(own * UP < other) {
+            let holds = own * UP < other;
+            if !holds {
                 waiting.push(at);
             }
         }

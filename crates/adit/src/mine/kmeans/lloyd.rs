@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bounds::{Bounds, Step};
+use super::bounds::{Bounds, Step, n_pieces};
 use super::nearest::{BLOCK, Centers, Frame, squared};
 use crate::represent::points::Points;
 
@@ -106,14 +106,37 @@ impl<'a> Course<'a> {
                 return None;
             }
             let step = self.assign();
-            if !self.refill() && step.changed == 0 {
-                return Some(iteration);
-            }
-            if self.update() <= tolerance {
+            let settled = !self.refill() && step.changed == 0;
+            if (self.update() <= tolerance || settled) && self.renew() <= tolerance {
                 return Some(iteration);
             }
         }
         Some(max_iterations)
+    }
+
+    /// Sums all rows anew and moves the centres by what that changes, as [`Course::update`] does.
+    ///
+    /// A row that came and left again can have cost the sum the digits of all the others, if it is as large as that.
+    fn renew(&mut self) -> f64 {
+        let (n, k, width) = (self.points.len(), self.centers.len(), self.points.width());
+        let size = n.div_ceil(n_pieces(n, k));
+        let rows = self.points.values().par_chunks(size * width);
+        let parts: Vec<Vec<f64>> = (rows.zip(self.bounds.labels.par_chunks(size)))
+            .map(|(rows, labels)| {
+                let mut sums = vec![0.0; k * width];
+                for (row, &label) in rows.chunks_exact(width).zip(labels) {
+                    let sums = sums[label as usize * width..][..width].iter_mut();
+                    sums.zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+                }
+                sums
+            })
+            .collect();
+        self.sums.fill(0.0);
+        for part in parts {
+            let sums = self.sums.iter_mut().zip(&part);
+            sums.for_each(|(sum, part)| *sum += part);
+        }
+        self.update()
     }
 
     /// Gives every centre without rows the row that lies farthest from its own; true where there was one.
@@ -180,6 +203,7 @@ impl<'a> Course<'a> {
                 break;
             }
         }
+        self.rank = self.ranks();
         let k = self.counts.iter().filter(|count| **count > 0).count();
         let width = self.points.width();
         let mut centers = vec![0.0; k * width];

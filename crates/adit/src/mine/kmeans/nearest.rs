@@ -145,7 +145,8 @@ impl Centers {
     pub fn nearest(&self, row: &[f32], square: f32, partial: &[f32], rank: &[u32]) -> usize {
         // Where products have left the range of f32, nothing is above the limit.
         let limit = least(partial) + 2.0 * self.margin(square);
-        let near = || (0..partial.len()).filter(|&at| !(partial[at] > limit));
+        let above = |at: usize| partial[at] > limit;
+        let near = || (0..partial.len()).filter(|&at| !above(at));
         let mut first_two = near();
         if let (Some(only), None) = (first_two.next(), first_two.next()) {
             return only;

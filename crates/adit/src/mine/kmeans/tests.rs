@@ -281,6 +281,21 @@ fn empty_clusters_are_refilled_by_the_farthest_points() {
 }
 
 #[test]
+fn a_huge_row_that_leaves_takes_no_digits_along() {
+    let mut values: Vec<f32> = (0..40).map(|at| 3.0 + (at % 4) as f32 / 8.0).collect();
+    values[9] = 1e17;
+    let points = Points::new(&values, 1);
+    let frame = frame_of(points);
+    // The huge row begins with the others, and then refills the third centre.
+    let mut course = Course::new(points, &frame, vec![3.0, 3.3, 9e17]);
+    course.run(100, 0.0, &|_| true).unwrap();
+    let (centers, labels) = course.finish();
+    let exact: Vec<f64> = centers.iter().map(|&c| f64::from(c)).collect();
+    assert_eq!(means(points, &labels, &exact), exact);
+    assert_eq!(labels, by_force(points, &exact).0);
+}
+
+#[test]
 fn first_centres_reach_small_far_clusters_among_many_rows() {
     // So many rows that a sample is judged; four rows lie apart from the others, which make 12 clouds.
     let n = 30_000;

@@ -108,7 +108,12 @@ fn one_component_has_the_mean_and_the_covariance() {
     let points = Points::new(&values, 3);
     let n = points.len() as f64;
     let mean: Vec<f64> = (0..3)
-        .map(|at| (0..points.len()).map(|row| f64::from(points.row(row)[at])).sum::<f64>() / n)
+        .map(|at| {
+            (0..points.len())
+                .map(|row| f64::from(points.row(row)[at]))
+                .sum::<f64>()
+                / n
+        })
         .collect();
     let value = |i: usize, j: usize| {
         let rows = (0..points.len()).map(|row| points.row(row));
@@ -143,7 +148,10 @@ fn threads_and_seeds() {
             };
             pool.build().unwrap().install(|| {
                 let model = settings.fit(points, ON).unwrap();
-                (serde_json::to_string(&model).unwrap(), model.log_density(points).unwrap())
+                (
+                    serde_json::to_string(&model).unwrap(),
+                    model.log_density(points).unwrap(),
+                )
             })
         };
         let one = run(1, 7);
@@ -199,7 +207,9 @@ fn small_and_odd_tables() {
             }
         }
         let same = vec![0.3f32; 300];
-        let model = settings(3, covariance).fit(Points::new(&same, 3), ON).unwrap();
+        let model = settings(3, covariance)
+            .fit(Points::new(&same, 3), ON)
+            .unwrap();
         assert_eq!(model.n_components(), 1);
         assert!((model.means[0] - f64::from(0.3f32)).abs() < 1e-12);
         // One column is constant, one is another's double, and values go up to 1e18.
@@ -228,18 +238,48 @@ fn what_is_wrong_is_said() {
     let points = Points::new(&values, 3);
     let good = settings(2, Covariance::Full);
     for (setting, wrong) in [
-        ("n_components", GaussianMixture { n_components: 0, ..good }),
+        (
+            "n_components",
+            GaussianMixture {
+                n_components: 0,
+                ..good
+            },
+        ),
         ("n_init", GaussianMixture { n_init: 0, ..good }),
-        ("max_iterations", GaussianMixture { max_iterations: 0, ..good }),
-        ("tolerance", GaussianMixture { tolerance: f64::NAN, ..good }),
-        ("regularisation", GaussianMixture { regularisation: 0.0, ..good }),
+        (
+            "max_iterations",
+            GaussianMixture {
+                max_iterations: 0,
+                ..good
+            },
+        ),
+        (
+            "tolerance",
+            GaussianMixture {
+                tolerance: f64::NAN,
+                ..good
+            },
+        ),
+        (
+            "regularisation",
+            GaussianMixture {
+                regularisation: 0.0,
+                ..good
+            },
+        ),
     ] {
         let error = wrong.fit(points, ON).unwrap_err();
         assert!(matches!(error, MineError::Setting { setting: s, .. } if s == setting));
     }
     let labels: Vec<u32> = (0..100).map(|row| row % 3).collect();
     let error = good.fit_from(points, &labels, ON).unwrap_err();
-    assert!(matches!(error, MineError::Setting { setting: "n_components", .. }));
+    assert!(matches!(
+        error,
+        MineError::Setting {
+            setting: "n_components",
+            ..
+        }
+    ));
     let none = good.fit(Points::new(&[], 3), ON);
     assert!(matches!(none, Err(MineError::NoTrainingRows)));
     let stopped = good.fit(points, &|done, _| done < 2);
@@ -254,18 +294,45 @@ fn what_is_wrong_is_said() {
         good.fit_from(bad, &zeros, ON).unwrap_err(),
         model.labels(bad).unwrap_err(),
     ] {
-        assert!(matches!(error, MineError::FeatureNotFinite { row: 20, column: 1 }));
+        assert!(matches!(
+            error,
+            MineError::FeatureNotFinite { row: 20, column: 1 }
+        ));
     }
     let wide = model.labels(Points::new(&values, 4)).unwrap_err();
-    assert!(matches!(wide, MineError::FeaturesDiffer { expected: 3, found: 4 }));
+    assert!(matches!(
+        wide,
+        MineError::FeaturesDiffer {
+            expected: 3,
+            found: 4
+        }
+    ));
     for damage in [
-        MixtureModel { weights: vec![1.0], ..model.clone() },
-        MixtureModel { weights: vec![1.0, 0.0], ..model.clone() },
-        MixtureModel { means: vec![f64::NAN; 6], ..model.clone() },
-        MixtureModel { precisions: Vec::new(), ..model.clone() },
-        MixtureModel { covariance: Covariance::Diagonal, ..model.clone() },
+        MixtureModel {
+            weights: vec![1.0],
+            ..model.clone()
+        },
+        MixtureModel {
+            weights: vec![1.0, 0.0],
+            ..model.clone()
+        },
+        MixtureModel {
+            means: vec![f64::NAN; 6],
+            ..model.clone()
+        },
+        MixtureModel {
+            precisions: Vec::new(),
+            ..model.clone()
+        },
+        MixtureModel {
+            covariance: Covariance::Diagonal,
+            ..model.clone()
+        },
     ] {
-        assert!(matches!(damage.log_density(points), Err(MineError::DamagedModel { .. })));
+        assert!(matches!(
+            damage.log_density(points),
+            Err(MineError::DamagedModel { .. })
+        ));
     }
 }
 
@@ -314,13 +381,21 @@ fn mixtures_are_those_of_scikit_learn() {
         near("weights", &model.weights, &case.weights);
         near("means", &model.means, &case.means);
         near("precisions", &model.precisions, &case.precisions);
-        near("likelihood", &[model.log_likelihood], &[case.log_likelihood]);
+        near(
+            "likelihood",
+            &[model.log_likelihood],
+            &[case.log_likelihood],
+        );
         near("bic", &[model.bic(n)], &[case.bic]);
         assert_eq!(model.n_iterations, case.n_iterations);
         assert_eq!(model.converged, case.converged);
         assert_eq!(model.n_parameters(), case.n_parameters);
         assert_eq!(model.labels(points).unwrap(), case.labels);
-        near("density", &model.log_density(points).unwrap()[..10], &case.log_density);
+        near(
+            "density",
+            &model.log_density(points).unwrap()[..10],
+            &case.log_density,
+        );
         let shares = model.responsibilities(points).unwrap();
         near("shares", &shares[..30], &case.responsibilities);
     }
