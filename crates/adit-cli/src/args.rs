@@ -1,5 +1,6 @@
 //! The command line, one struct a verb.
 
+mod anomalies;
 mod bench;
 mod cluster;
 mod pretrain;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use anomalies::*;
 pub use bench::*;
 pub use cluster::*;
 pub use pretrain::*;
@@ -61,6 +63,9 @@ pub enum Verb {
     /// Find groups that hold, with names: of rows, of texts, or of entities by their events
     #[command(after_help = CLUSTER_EXAMPLE)]
     Cluster(ClusterArgs),
+    /// Find what is strange, and why: rows, texts, entities by their events, readings of series
+    #[command(after_help = ANOMALIES_EXAMPLE)]
+    Anomalies(AnomaliesArgs),
     /// Find what goes together more often than chance has it
     #[command(after_help = RULES_EXAMPLE)]
     Rules(RulesArgs),

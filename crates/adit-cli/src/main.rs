@@ -58,6 +58,7 @@ fn run(verb: Verb, session: &Session) -> Result<ExitCode, CliError> {
         Verb::Profile(args) => commands::profile::profile(&args, session),
         Verb::Pretrain(args) => commands::pretrain::pretrain(args, session),
         Verb::Cluster(args) => commands::cluster::cluster(args, session),
+        Verb::Anomalies(args) => commands::anomalies::anomalies(args, session),
         Verb::Rules(args) => commands::rules::rules(args, session),
         Verb::Sequences(args) => commands::rules::sequences(args, session),
         Verb::Predict(args) => commands::predict::predict(args, session),

@@ -75,7 +75,7 @@ pub struct PointArgs {
     #[arg(long, value_name = "COL", requires = "time")]
     pub entity: Option<String>,
     /// Rows are events: column that tells when
-    #[arg(long, value_name = "COL", requires = "entity")]
+    #[arg(long, value_name = "COL")]
     pub time: Option<String>,
     /// Principal components that points are reduced to first [default: none]
     #[arg(long, value_name = "N")]

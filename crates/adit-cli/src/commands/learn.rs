@@ -7,7 +7,7 @@ use adit::Products;
 use adit::explain::{Estimate, Findings, Member};
 use adit::prepare::Task;
 use adit::run::{
-    self, ClassWeights, ClusterJob, Costs, DataSection, DecisionSection, EventOutcome,
+    self, AnomalyJob, ClassWeights, ClusterJob, Costs, DataSection, DecisionSection, EventOutcome,
     EventsSection, Job, Outcome, PatternJob, SplitSection, TransformerSection,
 };
 use comfy_table::{CellAlignment, Table};
@@ -35,6 +35,13 @@ pub fn run_job(args: &RunArgs, session: &Session) -> Result<ExitCode, CliError> 
         let base = args.job.parent().unwrap_or(Path::new("."));
         let job = job.anchored(&absolute(base)?);
         return super::cluster::execute(&job, &name_of(&args.job), &args.output.folder, session);
+    }
+    if AnomalyJob::is_one(&text) {
+        let mut job = AnomalyJob::from_toml(&text, &args.job)?;
+        job.seed = args.seed.unwrap_or(job.seed);
+        let base = args.job.parent().unwrap_or(Path::new("."));
+        let job = job.anchored(&absolute(base)?);
+        return super::anomalies::execute(&job, &name_of(&args.job), &args.output.folder, session);
     }
     let mut job = Job::from_toml(&text, &args.job)?;
     if let Some(seed) = args.seed {

@@ -1,5 +1,6 @@
 //! One module a verb, and what they share.
 
+pub mod anomalies;
 pub mod bench;
 pub mod cluster;
 pub mod demo;

@@ -4,6 +4,7 @@
 //! here fits or tunes anything, and nothing here sees a training row. The recommended member is chosen by its
 //! validation score before a test row is looked at.
 
+mod anomalies;
 mod calibration;
 mod clusters;
 mod confusion;
@@ -23,6 +24,7 @@ mod selection;
 mod verdict;
 mod wording;
 
+pub use anomalies::*;
 pub use clusters::*;
 pub use decisions::*;
 pub use error::ExplainError;

@@ -4,6 +4,7 @@
 //! `MODEL_CARD.md`. Not here: computing a metric, choosing a member, writing a file, and any
 //! script: the page is HTML, CSS and SVG, and its content security policy forbids the rest.
 
+mod anomalies;
 mod card;
 mod clusters;
 mod error;
@@ -21,6 +22,7 @@ mod simulated;
 #[cfg(test)]
 mod tests;
 
+pub use anomalies::{anomaly_html, anomaly_json};
 pub use card::model_card;
 pub use clusters::{cluster_html, cluster_json};
 pub use error::ReportError;

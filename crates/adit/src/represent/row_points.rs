@@ -1,7 +1,9 @@
 //! Rows of numbers, times and categories as points whose distances mean something.
 //!
-//! Enters: raw rows. Leaves: coordinates. Every number has a variance of 1, whatever its unit, and every category one half
-//! in all, however many values it has, because few values make tight groups by themselves (Huang 1998 weighs them so); skewed numbers are told on a logarithmic scale first. Not here: texts.
+//! Enters: raw rows. Leaves: coordinates. For groups, every number has a variance of 1, whatever its unit, and every
+//! category one half in all, however many values it has, because few values make tight groups by themselves (Huang 1998
+//! weighs them so); skewed numbers are told on a logarithmic scale first. For outliers, numbers have a variance of 1 and
+//! stay as far out as they are, and a category is 1 at one coordinate. Not here: texts.
 
 use std::collections::BTreeMap;
 
@@ -22,12 +24,24 @@ const LEAST_SHARE: f64 = 0.01;
 const MOST_CATEGORIES: usize = 40;
 /// What lies further out, in deviations, is put there: one cell makes no cluster.
 const FAR: f32 = 6.0;
+/// The same of outliers: only so that distances stay numbers.
+const VERY_FAR: f32 = 1e6;
 const MISSING: &str = "missing";
+
+/// What is looked for in points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointUse {
+    Groups,
+    Outliers,
+}
 
 /// How rows become points, fitted on rows and saved with what was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowPoints {
     columns: Vec<PointColumn>,
+    /// What lies further out is put there.
+    #[serde(default = "far")]
+    far: f32,
     /// Columns that hold one value only.
     pub constant: Vec<String>,
 }
@@ -53,18 +67,22 @@ enum PointScale {
     },
 }
 
+fn far() -> f32 {
+    FAR
+}
+
 impl RowPoints {
     /// Looks at the feature columns of all rows.
-    pub fn fit(rows: &Rows) -> RowPoints {
+    pub fn fit(rows: &Rows, of_use: PointUse) -> RowPoints {
         let mut columns = Vec::new();
         let mut constant = Vec::new();
         for column in &rows.columns {
             let scale = match column.role {
                 Role::Number | Role::Time => {
                     let values = (0..rows.n_rows()).filter_map(|row| number(&column.values, row));
-                    number_scale(&values.collect::<Vec<f64>>())
+                    number_scale(&values.collect::<Vec<f64>>(), of_use)
                 }
-                Role::Category => category_scale(&column.values, rows.n_rows()),
+                Role::Category => category_scale(&column.values, rows.n_rows(), of_use),
                 _ => continue,
             };
             match scale {
@@ -75,7 +93,15 @@ impl RowPoints {
                 None => constant.push(column.name.clone()),
             }
         }
-        RowPoints { columns, constant }
+        let far = match of_use {
+            PointUse::Groups => FAR,
+            PointUse::Outliers => VERY_FAR,
+        };
+        RowPoints {
+            columns,
+            far,
+            constant,
+        }
     }
 
     /// Values a point.
@@ -125,8 +151,8 @@ impl RowPoints {
                     column: own.name.clone(),
                 })?;
             for row in 0..n {
-                own.scale
-                    .place(&column.values, row, &mut points[row * width + first..]);
+                let to = &mut points[row * width + first..];
+                own.scale.place(&column.values, row, self.far, to);
             }
             first += own.scale.width();
         }
@@ -142,15 +168,15 @@ impl PointScale {
         }
     }
 
-    fn place(&self, values: &Values, row: usize, to: &mut [f32]) {
+    fn place(&self, values: &Values, row: usize, far: f32, to: &mut [f32]) {
         match self {
             PointScale::Linear { mean, deviation } => {
                 let place = number(values, row).map_or(0.0, |x| ((x - mean) / deviation) as f32);
-                to[0] = place.clamp(-FAR, FAR);
+                to[0] = place.clamp(-far, far);
             }
             PointScale::Logarithmic { scale } => {
                 let place = number(values, row).map_or(0.0, |x| scale.place(x));
-                to[0] = place.clamp(-FAR, FAR);
+                to[0] = place.clamp(-far, far);
             }
             PointScale::Category {
                 names,
@@ -172,10 +198,10 @@ impl PointScale {
 }
 
 /// `None` where all values are the same.
-fn number_scale(values: &[f64]) -> Option<PointScale> {
+fn number_scale(values: &[f64], of_use: PointUse) -> Option<PointScale> {
     let (mean, deviation, skewness) = moments(values.iter().copied())?;
     let linear = PointScale::Linear { mean, deviation };
-    if skewness.abs() <= SKEWED {
+    if skewness.abs() <= SKEWED || of_use == PointUse::Outliers {
         return Some(linear);
     }
     let scale = LogScale::fit(values.iter().copied());
@@ -205,7 +231,7 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64, f64)>
 }
 
 /// `None` where all cells are the same.
-fn category_scale(values: &Values, n_rows: usize) -> Option<PointScale> {
+fn category_scale(values: &Values, n_rows: usize, of_use: PointUse) -> Option<PointScale> {
     let mut count_of: BTreeMap<String, usize> = BTreeMap::new();
     for row in 0..n_rows {
         let name = cell(values, row).unwrap_or_else(|| MISSING.to_string());
@@ -231,7 +257,10 @@ fn category_scale(values: &Values, n_rows: usize) -> Option<PointScale> {
     (variance > 1e-6).then(|| PointScale::Category {
         names: kept.into_iter().map(|(name, _)| name).collect(),
         shares,
-        unit: (CATEGORY / variance).sqrt(),
+        unit: match of_use {
+            PointUse::Groups => (CATEGORY / variance).sqrt(),
+            PointUse::Outliers => 1.0,
+        },
     })
 }
 
@@ -279,7 +308,7 @@ mod tests {
     #[test]
     fn every_number_has_a_variance_of_one_and_every_category_of_a_half() {
         let rows = rows();
-        let fitted = RowPoints::fit(&rows);
+        let fitted = RowPoints::fit(&rows, PointUse::Groups);
         assert_eq!(fitted.constant, ["constant"]);
         assert_eq!(fitted.bent(), ["skewed"]);
         assert_eq!(fitted.width(), 3 + 4);
@@ -312,7 +341,7 @@ mod tests {
     #[test]
     fn a_new_row_has_the_place_of_an_equal_one_and_an_unknown_category_is_another() {
         let all = rows();
-        let fitted = RowPoints::fit(&all);
+        let fitted = RowPoints::fit(&all, PointUse::Groups);
         let points = fitted.points(&all).expect("points");
         let some = crate::prepare::subset(&all, &[7, 5]);
         let again = fitted.points(&some).expect("points");
@@ -335,7 +364,37 @@ mod tests {
         if let Values::Numbers(values) = &mut all.columns[0].values {
             values[0] = 1e300;
         }
-        let points = RowPoints::fit(&all).points(&all).expect("points");
+        let points = RowPoints::fit(&all, PointUse::Groups)
+            .points(&all)
+            .expect("points");
         assert!(points.iter().all(|x| x.is_finite() && x.abs() <= FAR));
+    }
+
+    #[test]
+    fn for_outliers_wild_cells_stay_where_they_are() {
+        let mut all = rows();
+        if let Values::Numbers(values) = &mut all.columns[0].values {
+            values.iter_mut().for_each(|x| *x %= 7.0);
+            values[3] = 1e9;
+        }
+        let fitted = RowPoints::fit(&all, PointUse::Outliers);
+        assert!(fitted.bent().is_empty());
+        let points = fitted.points(&all).expect("points");
+        let width = fitted.width();
+        assert!(points[3 * width] > 14.0, "{}", points[3 * width]);
+        // Another category is at a distance of the root of 2.
+        let colours = |row: usize| &points[row * width + width - 4..(row + 1) * width];
+        let apart: f32 = colours(0)
+            .iter()
+            .zip(colours(1))
+            .map(|(a, b)| (a - b) * (a - b))
+            .sum();
+        assert!((apart - 2.0).abs() < 1e-5, "{apart}");
+        // A new row may be farther out than any f32.
+        let mut strange = crate::prepare::subset(&all, &[0]);
+        if let Values::Numbers(values) = &mut strange.columns[0].values {
+            values[0] = 1e300;
+        }
+        assert_eq!(fitted.points(&strange).expect("points")[0], VERY_FAR);
     }
 }

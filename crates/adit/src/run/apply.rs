@@ -62,6 +62,9 @@ pub fn predict(job: &PredictJob, context: &Context) -> Result<PredictOutcome, Ru
         if super::cluster_apply::is_cluster_run(&job.run) {
             return super::cluster_apply::assign(job, context);
         }
+        if super::anomaly_apply::is_anomaly_run(&job.run) {
+            return super::anomaly_apply::score(job, context);
+        }
         if EventEncoderFolder::is_one(&job.run) {
             if job.reasons || job.member.is_some() || !job.events.is_empty() {
                 return Err(RunError::JobFile {

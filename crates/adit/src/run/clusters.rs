@@ -14,7 +14,7 @@ use super::cluster_names::conditions;
 use super::pattern_data::warning;
 use super::patterns::sources;
 use super::points::{self, FittedPoints, LoadedPoints};
-use super::{Context, RunError, cluster_cards, limits};
+use super::{Context, PointSection, RunError, cluster_cards, limits};
 use crate::explain::{
     AgainstChance, Agreement, ClusterData, ClusterFindings, ClusterSearch, Compared, Cost, Merge,
     Tried, cluster_verdict, held_out,
@@ -28,6 +28,7 @@ use crate::mine::clusters::{
 use crate::prepare::Values;
 use crate::report;
 use crate::represent::points::Points;
+use crate::represent::row_points::PointUse;
 use crate::store::{RunFolder, npy_bytes};
 
 /// Where a search keeps its clusters.
@@ -87,7 +88,12 @@ pub fn mine_clusters(
     let folder = RunFolder::create(out, overwrite)?;
     let (findings, cost, result_json) = context.limits.apply(|| {
         let spool = super::spool()?;
-        let loaded = points::load(&job.data, job.cluster.components, spool.path(), context)?;
+        let loaded = points::load(
+            &job.data,
+            (job.cluster.components, PointUse::Groups),
+            spool.path(),
+            context,
+        )?;
         let (findings, found) = search(job, &loaded, out, context)?;
         let cost = Cost {
             seconds: started.elapsed().as_secs_f64(),
@@ -348,8 +354,6 @@ fn begun(
     chance: Option<AgainstChance>,
     tried: Vec<Tried>,
 ) -> ClusterFindings {
-    let texts = loaded.fitted.texts.as_ref();
-    let is_mixed = texts.is_some() && loaded.fitted.cells.width() > 0;
     let c = &job.cluster;
     let size = match method_of(job, loaded.rows.n_rows()).shape {
         Shape::Dense { min_cluster_size } => Some(min_cluster_size as u64),
@@ -363,19 +367,7 @@ fn begun(
             _ => "Groups of rows".into(),
         }),
         verdict: String::new(),
-        data: ClusterData {
-            sources: sources(&loaded.origins),
-            of: loaded.of.into(),
-            n: loaded.rows.n_rows() as u64,
-            columns: loaded.fitted.cells.names().map(String::from).collect(),
-            logarithmic: loaded.fitted.cells.bent(),
-            constant: loaded.fitted.cells.constant.clone(),
-            texts: texts.map(|t| t.columns.clone()).unwrap_or_default(),
-            encoder: texts.map(|t| super::summary::file_name(Path::new(&t.encoder))),
-            text_share: is_mixed.then(|| job.data.text_share.unwrap_or(points::TEXT_SHARE)),
-            held_out: loaded.held_out.clone(),
-            width: loaded.fitted.width as u64,
-        },
+        data: data_of(&job.data, loaded),
         search: ClusterSearch {
             method: c.method.name().into(),
             k_given: c.k.is_some(),
@@ -398,6 +390,25 @@ fn begun(
         map: None,
         warnings: loaded.warnings.clone(),
         run_again: vec![format!("adit run {}/job.toml", out.display())],
+    }
+}
+
+/// What was read, and what points were made of.
+pub(super) fn data_of(section: &PointSection, loaded: &LoadedPoints) -> ClusterData {
+    let texts = loaded.fitted.texts.as_ref();
+    let is_mixed = texts.is_some() && loaded.fitted.cells.width() > 0;
+    ClusterData {
+        sources: sources(&loaded.origins),
+        of: loaded.of.into(),
+        n: loaded.rows.n_rows() as u64,
+        columns: loaded.fitted.cells.names().map(String::from).collect(),
+        logarithmic: loaded.fitted.cells.bent(),
+        constant: loaded.fitted.cells.constant.clone(),
+        texts: texts.map(|t| t.columns.clone()).unwrap_or_default(),
+        encoder: texts.map(|t| super::summary::file_name(Path::new(&t.encoder))),
+        text_share: is_mixed.then(|| section.text_share.unwrap_or(points::TEXT_SHARE)),
+        held_out: loaded.held_out.clone(),
+        width: loaded.fitted.width as u64,
     }
 }
 

@@ -54,6 +54,12 @@ pub enum RunError {
         column: String,
         columns: Vec<String>,
     },
+    #[error("no row has `{value}` in the column `{column}`; there are {}", values.join(", "))]
+    NoSuchLabel {
+        column: String,
+        value: String,
+        values: Vec<String>,
+    },
     #[error("the item `{item}` is nowhere in the data")]
     NoSuchItem { item: String, items: Vec<String> },
     #[error("cannot start {threads} threads: {reason}")]
@@ -117,6 +123,9 @@ impl RunError {
                     .into(),
             ),
             RunError::NoSuchColumn { .. } => Some("name one of these columns".into()),
+            RunError::NoSuchLabel { .. } => {
+                Some("name the value that stands for an anomaly with `--positive VALUE`".into())
+            }
             RunError::NoSuchItem { item, items } => Some(match near(item, items) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("items are written as in {}", sample(items)),

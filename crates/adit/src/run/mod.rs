@@ -3,6 +3,17 @@
 //! Enters: a [`Job`]. Leaves: a finished run folder. Not here: how anything is read, learned,
 //! judged or drawn.
 
+mod anomalies;
+mod anomaly_apply;
+mod anomaly_cards;
+mod anomaly_detectors;
+mod anomaly_groups;
+mod anomaly_job;
+mod anomaly_known_rows;
+mod anomaly_labels;
+mod anomaly_reasons;
+mod anomaly_series;
+mod anomaly_series_data;
 mod apply;
 mod arena;
 mod basket_parts;
@@ -61,6 +72,8 @@ mod tree_member;
 pub use crate::mine::event_transformer::EventShape;
 pub use crate::mine::pretraining::HeldOut;
 pub use crate::represent::from_scratch::NewEncoder;
+pub use anomalies::{AnomalyOutcome, mine_anomalies};
+pub use anomaly_job::{AnomalyJob, AnomalySection, AnomalyTask};
 pub use apply::{PredictJob, PredictOutcome, predict};
 pub use bench::{
     BenchModel, ClusterBench, ClusterSpeed, ClusterWork, DrawnModel, EmbedBench, EmbedSpeed,

@@ -15,7 +15,7 @@ use crate::prepare::{self, ColumnRole, Profiles, Role, RoleSettings, RowColumn, 
 use crate::represent::components::Components;
 use crate::represent::encoder::EncoderDirectory;
 use crate::represent::points::Points;
-use crate::represent::row_points::RowPoints;
+use crate::represent::row_points::{PointUse, RowPoints};
 use crate::source::{BadRow, Origin, SourceError, SourceSettings, Table};
 use crate::store::ModelStore;
 
@@ -112,7 +112,7 @@ pub(super) struct FittedTexts {
 /// Whatever is wrong with the files, columns that are not there, nothing that points could be made of.
 pub(super) fn load(
     section: &PointSection,
-    components: Option<usize>,
+    (components, of_use): (Option<usize>, PointUse),
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedPoints, RunError> {
@@ -144,7 +144,7 @@ pub(super) fn load(
         row_ids: rows.row_ids.clone(),
         columns: (rows.columns.iter().filter(|c| !is_held(&c.name)).cloned()).collect(),
     };
-    let cells = RowPoints::fit(&own);
+    let cells = RowPoints::fit(&own, of_use);
     let texts: Vec<String> = (own.columns.iter().filter(|c| c.role == Role::Text))
         .map(|c| c.name.clone())
         .collect();

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 pub(crate) use classes::ScoredClasses;
 pub(crate) use metric::{Metric, N_METRICS};
 pub(crate) use numbers::ScoredNumbers;
+pub(crate) use ranking::Ranking;
 
 use crate::mine::Predictions;
 use crate::prepare::Target;

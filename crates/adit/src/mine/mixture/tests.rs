@@ -1,6 +1,8 @@
-use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use adit_nn::random::normal_at;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
 use super::*;
 
@@ -12,391 +14,504 @@ const ALL: [Covariance; 4] = [
     Covariance::Spherical,
 ];
 
+#[derive(Deserialize)]
+struct Golden {
+    sets: Vec<Set>,
+}
+
+#[derive(Deserialize)]
+struct Set {
+    width: usize,
+    points: Vec<f32>,
+    start: Vec<u32>,
+    runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Run {
+    covariance: String,
+    tolerance: f64,
+    n_iterations: usize,
+    weights: Vec<f64>,
+    means: Vec<f64>,
+    covariances: Vec<f64>,
+    lower_bound: f64,
+    labels: Vec<u32>,
+    bic: f64,
+    log_density: Vec<f64>,
+}
+
+/// A value of about the standard normal distribution.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+}
+
+/// Points of `k` components of different shares and spreads, and the component of each.
+fn planted(n: usize, width: usize, k: usize, apart: f64, seed: u64) -> (Vec<f32>, Vec<u32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let means: Vec<f64> = (0..k * width).map(|_| apart * normal(&mut rng)).collect();
+    let mut values = Vec::new();
+    let mut which = Vec::new();
+    for _ in 0..n {
+        let at = rng.random_range(0..k).min(rng.random_range(0..k));
+        let shared = normal(&mut rng);
+        for mean in &means[at * width..][..width] {
+            let x = mean + (0.4 + 0.3 * at as f64) * (normal(&mut rng) + shared);
+            values.push(x as f32);
+        }
+        which.push(at as u32);
+    }
+    (values, which)
+}
+
 fn settings(n_components: usize, covariance: Covariance) -> GaussianMixture {
     GaussianMixture {
-        n_components,
         covariance,
-        ..GaussianMixture::default()
+        ..GaussianMixture::new(n_components)
     }
 }
 
-/// Correlated clouds in turn. `[n, width]`
-fn clouds(n: usize, width: usize, k: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(n * width);
-    for row in 0..n {
-        let mut before = 0.0;
-        for column in 0..width {
-            let center = 4.0 * normal_at(1, (row % k * width + column) as u64, 1.0);
-            let noise = normal_at(2, (row * width + column) as u64, 1.0);
-            before = 0.6 * before + noise * (1.0 + (row % k) as f32 / 2.0);
-            values.push(center + before);
+#[track_caller]
+fn assert_near(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let apart = (found - expected).abs();
+        assert!(
+            apart <= tolerance * expected.abs().max(0.01),
+            "{at}: {found} is not {expected}"
+        );
+    }
+}
+
+/// Covariances in the shape of scikit-learn, from the factors.
+fn covariances(model: &MixtureModel) -> Vec<f64> {
+    let width = model.width;
+    if matches!(
+        model.covariance,
+        Covariance::Diagonal | Covariance::Spherical
+    ) {
+        return model.factors.iter().map(|s| s * s).collect();
+    }
+    let mut out = Vec::new();
+    for factor in model.factors.chunks(triangle::len(width)) {
+        for i in 0..width {
+            for j in 0..width {
+                let (a, b) = (triangle::row(factor, i), triangle::row(factor, j));
+                out.push(a.iter().zip(b).map(|(a, b)| a * b).sum());
+            }
         }
     }
-    values
-}
-
-/// The density by its definition, with the covariance that the precisions stand for.
-fn log_density(model: &MixtureModel, row: &[f32]) -> f64 {
-    use nalgebra::{DMatrix, DVector};
-    let width = model.width;
-    let parts = (0..model.n_components()).map(|component| {
-        let own = |size: usize| &model.precisions[component * size..][..size];
-        let root = match model.covariance {
-            Covariance::Full => DMatrix::from_row_slice(width, width, own(width * width)),
-            Covariance::Tied => DMatrix::from_row_slice(width, width, &model.precisions),
-            Covariance::Diagonal => DMatrix::from_diagonal(&DVector::from_row_slice(own(width))),
-            Covariance::Spherical => DMatrix::identity(width, width) * own(1)[0],
-        };
-        let covariance = (&root * root.transpose()).try_inverse().unwrap();
-        let values = row.iter().zip(model.mean(component));
-        let apart = DVector::from_iterator(width, values.map(|(&x, m)| f64::from(x) - m));
-        let square = apart.dot(&covariance.clone().lu().solve(&apart).unwrap());
-        let norm = (covariance.determinant() * std::f64::consts::TAU.powi(width as i32)).sqrt();
-        model.weights[component] * (-0.5 * square).exp() / norm
-    });
-    parts.sum::<f64>().ln()
+    out
 }
 
 #[test]
-fn densities_are_those_of_the_definition() {
-    let values = clouds(900, 3, 3);
+fn agrees_with_scikit_learn() {
+    let golden: Golden =
+        serde_json::from_str(include_str!("../../../tests/golden/clusters/mixture.json")).unwrap();
+    let mut n_runs = 0;
+    for set in &golden.sets {
+        let points = Points::new(&set.points, set.width);
+        for run in &set.runs {
+            let names = ["full", "tied", "diag", "spherical"];
+            let at = names.iter().position(|name| *name == run.covariance);
+            let settings = GaussianMixture {
+                tolerance: run.tolerance,
+                max_iterations: 500,
+                ..settings(3, ALL[at.unwrap()])
+            };
+            let model = settings.fit_from(points, &set.start, ON).unwrap();
+            assert!(model.converged());
+            assert_eq!(model.n_iterations(), run.n_iterations);
+            assert_near(model.weights(), &run.weights, 1e-8);
+            assert_near(&model.means, &run.means, 1e-8);
+            assert_near(&covariances(&model), &run.covariances, 1e-8);
+            assert_near(&[model.lower_bound()], &[run.lower_bound], 1e-10);
+            assert_near(&[model.bic(points)], &[run.bic], 1e-10);
+            let density = model.log_density(points);
+            assert_near(&density[..run.log_density.len()], &run.log_density, 1e-8);
+            assert_eq!(model.labels(points).unwrap(), run.labels);
+            n_runs += 1;
+        }
+    }
+    assert_eq!(n_runs, 16);
+}
+
+#[test]
+fn densities_are_those_of_the_formula() {
+    let (values, which) = planted(300, 3, 2, 1.0, 4);
     let points = Points::new(&values, 3);
     for covariance in ALL {
-        let model = settings(3, covariance).fit(points, ON).unwrap();
-        let found = model.log_density(points).unwrap();
-        let shares = model.responsibilities(points).unwrap();
+        let model = settings(2, covariance);
+        let model = model.fit_from(points, &which, ON).unwrap();
+        let found = covariances(&model);
+        let full = |at: usize| match covariance {
+            Covariance::Full => nalgebra::Matrix3::from_row_slice(&found[at * 9..][..9]),
+            Covariance::Tied => nalgebra::Matrix3::from_row_slice(&found),
+            Covariance::Diagonal => {
+                let diagonal = nalgebra::Vector3::from_column_slice(&found[at * 3..][..3]);
+                nalgebra::Matrix3::from_diagonal(&diagonal)
+            }
+            Covariance::Spherical => nalgebra::Matrix3::from_diagonal_element(found[at]),
+        };
+        let responsibilities = model.responsibilities(points);
+        let densities = model.log_density(points);
         let labels = model.labels(points).unwrap();
         for row in 0..points.len() {
-            let wanted = log_density(&model, points.row(row));
-            assert!((found[row] - wanted).abs() < 1e-9, "{covariance:?}");
-            let shares = &shares[row * 3..][..3];
-            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-            let label = labels[row] as usize;
-            assert!(shares.iter().all(|share| *share <= shares[label]));
+            let joint = [0, 1].map(|at| {
+                let apart = points.row(row).iter().zip(model.center(at));
+                let apart: Vec<f64> = apart.map(|(&x, m)| f64::from(x) - m).collect();
+                let apart = nalgebra::Vector3::from_column_slice(&apart);
+                let square = (apart.transpose() * full(at).try_inverse().unwrap() * apart)[0];
+                let scale = (2.0 * std::f64::consts::PI).powi(3) * full(at).determinant();
+                model.weights()[at] * (-0.5 * square).exp() / scale.sqrt()
+            });
+            let sum = joint[0] + joint[1];
+            let shares = joint.map(|one| one / sum);
+            assert_near(&[densities[row]], &[sum.ln()], 1e-9);
+            assert_near(&responsibilities[row * 2..][..2], &shares, 1e-9);
+            assert_eq!(labels[row], u32::from(joint[1] > joint[0]));
         }
-        let mean = found.iter().sum::<f64>() / 900.0;
-        assert!((mean - model.log_likelihood).abs() < 1e-12);
-        assert!((model.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }
 
 #[test]
 fn the_likelihood_never_falls() {
-    let values = clouds(700, 4, 5);
-    let points = Points::new(&values, 4);
-    for covariance in ALL {
-        let mut before = f64::NEG_INFINITY;
-        for max_iterations in 1..12 {
-            let settings = GaussianMixture {
-                max_iterations,
-                tolerance: 0.0,
-                ..settings(3, covariance)
-            };
-            let model = settings.fit(points, ON).unwrap();
-            assert!(model.log_likelihood >= before - 1e-9, "{covariance:?}");
-            assert!(model.n_iterations == max_iterations || model.converged);
-            before = model.log_likelihood;
+    for (seed, covariance) in (0..).zip([ALL, ALL].concat()) {
+        let (values, _) = planted(1500, 4, 4, 1.0, seed);
+        let points = Points::new(&values, 4);
+        let settings = GaussianMixture {
+            regularisation: 0.0,
+            ..settings(4, covariance)
+        };
+        let start: Vec<u32> = (0..1500).map(|row| row % 4).collect();
+        let mut course = Course::new(&settings, points, &start, 4).unwrap();
+        let mut bounds = Vec::new();
+        for _ in 0..60 {
+            course.step().unwrap();
+            bounds.push(course.model.lower_bound);
         }
+        let rises = bounds.windows(2).all(|two| two[1] >= two[0] - 1e-10);
+        assert!(rises, "{covariance:?}: {bounds:?}");
+        assert!(bounds[59] > bounds[0] + 0.01, "{covariance:?}: {bounds:?}");
     }
 }
 
 #[test]
-fn one_component_has_the_mean_and_the_covariance() {
-    let values = clouds(5000, 3, 1);
-    // Far from 0, where sums of squares would say little.
-    let values: Vec<f32> = values.iter().map(|x| x + 1e4).collect();
+fn threads_change_no_byte() {
+    // More than one piece, and a last one that is not whole.
+    let (values, _) = planted(5003, 3, 4, 2.0, 1);
     let points = Points::new(&values, 3);
-    let n = points.len() as f64;
-    let mean: Vec<f64> = (0..3)
-        .map(|at| {
-            (0..points.len())
-                .map(|row| f64::from(points.row(row)[at]))
-                .sum::<f64>()
-                / n
-        })
-        .collect();
-    let value = |i: usize, j: usize| {
-        let rows = (0..points.len()).map(|row| points.row(row));
-        let parts = rows.map(|row| (f64::from(row[i]) - mean[i]) * (f64::from(row[j]) - mean[j]));
-        parts.sum::<f64>() / n + if i == j { 1e-6 } else { 0.0 }
-    };
-    let covariance = nalgebra::DMatrix::from_fn(3, 3, value);
-    for kind in [Covariance::Full, Covariance::Tied] {
-        let model = settings(1, kind).fit(points, ON).unwrap();
-        for (found, wanted) in model.means.iter().zip(&mean) {
-            assert!((found - wanted).abs() < 1e-8);
-        }
-        let root = nalgebra::DMatrix::from_row_slice(3, 3, &model.precisions);
-        let one = &root * root.transpose() * &covariance;
-        let off = one - nalgebra::DMatrix::identity(3, 3);
-        assert!(off.amax() < 1e-8, "{kind:?}: {off}");
-    }
-}
-
-#[test]
-fn threads_and_seeds() {
-    let values = clouds(9000, 5, 6);
-    let points = Points::new(&values, 5);
     for covariance in ALL {
-        let run = |threads: usize, seed: u64| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let settings = GaussianMixture {
-                n_init: 2,
-                seed,
-                max_iterations: 6,
-                ..settings(6, covariance)
-            };
+        let fitted = |n_threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
             pool.build().unwrap().install(|| {
+                let settings = GaussianMixture {
+                    n_init: 2,
+                    max_iterations: 15,
+                    ..settings(4, covariance)
+                };
                 let model = settings.fit(points, ON).unwrap();
-                (
-                    serde_json::to_string(&model).unwrap(),
-                    model.log_density(points).unwrap(),
-                )
+                let bytes = serde_json::to_vec(&model).unwrap();
+                let density = model.log_density(points);
+                (bytes, model.responsibilities(points), density)
             })
         };
-        let one = run(1, 7);
-        assert_eq!(run(2, 7), one);
-        assert_eq!(run(5, 7), one);
-        let read: MixtureModel = serde_json::from_str(&one.0).unwrap();
-        assert_eq!(read.log_density(points).unwrap(), one.1);
+        let one = fitted(1);
+        assert!(one == fitted(2) && one == fitted(5), "{covariance:?}");
     }
+}
+
+#[test]
+fn a_point_alone_is_told_the_same_as_among_others() {
+    let (values, _) = planted(700, 6, 3, 2.0, 2);
+    let points = Points::new(&values, 6);
+    for covariance in ALL {
+        let model = settings(3, covariance).fit(points, ON).unwrap();
+        let together = model.log_density(points);
+        for row in [0, 5, 127, 128, 699] {
+            let alone = model.log_density(Points::new(points.row(row), 6));
+            assert_eq!(alone, [together[row]]);
+        }
+    }
+}
+
+#[test]
+fn planted_components_are_found() {
+    let (values, which) = planted(4000, 5, 3, 6.0, 9);
+    let points = Points::new(&values, 5);
+    for covariance in ALL {
+        let model = settings(3, covariance).fit(points, ON).unwrap();
+        let labels = model.labels(points).unwrap();
+        for component in 0..3u32 {
+            let members = (0..4000).filter(|&row| which[row] == component);
+            let members: Vec<usize> = members.collect();
+            let label = labels[members[0]];
+            let same = members.iter().filter(|&&row| labels[row] == label).count() as f64;
+            let n_members = members.len() as f64;
+            assert!(same > 0.995 * n_members);
+            assert!((model.weights()[label as usize] - n_members / 4000.0).abs() < 0.005);
+            for (column, found) in model.mean(label as usize).into_iter().enumerate() {
+                let values = members.iter().map(|&row| points.row(row)[column]);
+                let mean = values.map(f64::from).sum::<f64>() / n_members;
+                assert!((f64::from(found) - mean).abs() < 0.02);
+            }
+        }
+        assert!((model.weights().iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn the_criterion_names_the_planted_number() {
+    let (values, _) = planted(2000, 3, 3, 6.0, 3);
+    let points = Points::new(&values, 3);
+    let bic = |k: usize| {
+        let settings = GaussianMixture {
+            n_init: 3,
+            ..GaussianMixture::new(k)
+        };
+        settings.fit(points, ON).unwrap().bic(points)
+    };
+    let all: Vec<f64> = (1..6).map(bic).collect();
+    let least = (0..5).min_by(|&a, &b| all[a].total_cmp(&all[b])).unwrap();
+    assert_eq!(least + 1, 3, "{all:?}");
 }
 
 #[test]
 fn more_runs_are_never_worse() {
-    let values = clouds(600, 2, 9);
+    let (values, _) = planted(600, 2, 6, 1.5, 12);
     let points = Points::new(&values, 2);
-    let run = |n_init: usize| {
+    let bounds = [1, 2, 4, 8].map(|n_init| {
         let settings = GaussianMixture {
             n_init,
-            tolerance: 1e-9,
-            ..settings(7, Covariance::Full)
+            ..GaussianMixture::new(6)
         };
-        settings.fit(points, ON).unwrap().log_likelihood
-    };
-    assert!(run(6) > run(1) - 1e-6);
+        settings.fit(points, ON).unwrap().lower_bound()
+    });
+    assert!(bounds.is_sorted() && bounds[3] > bounds[0], "{bounds:?}");
 }
 
 #[test]
-fn the_criterion_finds_how_many_components_there_are() {
-    let values = clouds(900, 2, 3);
-    let points = Points::new(&values, 2);
-    let bic = |k: usize| {
-        let model = settings(k, Covariance::Full).fit(points, ON).unwrap();
-        assert_eq!(model.n_components(), k);
-        model.bic(900)
-    };
-    let bics: Vec<f64> = (1..=5).map(bic).collect();
-    let best = (0..5).min_by(|&a, &b| bics[a].total_cmp(&bics[b]));
-    assert_eq!(best, Some(2), "{bics:?}");
-}
-
-#[test]
-fn small_and_odd_tables() {
-    for covariance in ALL {
-        for n in 1..=3 {
-            for width in [1, 2, 60] {
-                for k in [1, 2, 5] {
-                    let values = clouds(n, width, 3);
-                    let points = Points::new(&values, width);
-                    let model = settings(k, covariance).fit(points, ON).unwrap();
-                    assert_eq!(model.n_components(), k.min(n));
-                    let found = model.log_density(points).unwrap();
-                    assert!(found.iter().all(|density| density.is_finite()));
-                }
-            }
-        }
-        let same = vec![0.3f32; 300];
-        let model = settings(3, covariance)
-            .fit(Points::new(&same, 3), ON)
-            .unwrap();
-        assert_eq!(model.n_components(), 1);
-        assert!((model.means[0] - f64::from(0.3f32)).abs() < 1e-12);
-        // One column is constant, one is another's double, and values go up to 1e18.
-        let values: Vec<f32> = (0..200)
-            .flat_map(|row| {
-                let x = normal_at(5, row, 1e18);
-                [7.0, x, 2.0 * x, normal_at(6, row, 1.0)]
-            })
-            .collect();
+fn counts_parameters() {
+    let (values, which) = planted(200, 4, 3, 2.0, 1);
+    let counts = ALL.map(|covariance| {
         let points = Points::new(&values, 4);
-        let model = settings(2, covariance).fit(points, ON).unwrap();
-        let shares = model.responsibilities(points).unwrap();
-        assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
-    }
-    for covariance in [Covariance::Diagonal, Covariance::Spherical] {
-        let values = clouds(40, 2000, 2);
-        let points = Points::new(&values, 2000);
-        let model = settings(2, covariance).fit(points, ON).unwrap();
-        assert_eq!(model.labels(points).unwrap()[..4], [0, 1, 0, 1]);
+        let model = settings(3, covariance).fit_from(points, &which, ON);
+        model.unwrap().n_parameters()
+    });
+    assert_eq!(counts, [44, 24, 26, 17]);
+}
+
+/// Everything that a model tells is a finite number, and its labels are those of its responsibilities.
+#[track_caller]
+fn assert_sound(model: &MixtureModel, points: Points) {
+    let k = model.n_components();
+    model.check().unwrap();
+    assert!(model.lower_bound().is_finite() && model.bic(points).is_finite());
+    assert!(model.log_density(points).iter().all(|x| x.is_finite()));
+    assert!((0..k).all(|at| model.mean(at).iter().all(|x| x.is_finite())));
+    let labels = model.labels(points).unwrap();
+    for (shares, label) in model.responsibilities(points).chunks(k).zip(labels) {
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        let most = shares.iter().copied().fold(0.0, f64::max);
+        assert!(shares[label as usize] >= most - 1e-12);
     }
 }
 
 #[test]
-fn what_is_wrong_is_said() {
-    let values = clouds(100, 3, 2);
-    let points = Points::new(&values, 3);
-    let good = settings(2, Covariance::Full);
-    for (setting, wrong) in [
-        (
-            "n_components",
-            GaussianMixture {
-                n_components: 0,
-                ..good
-            },
-        ),
-        ("n_init", GaussianMixture { n_init: 0, ..good }),
-        (
-            "max_iterations",
-            GaussianMixture {
-                max_iterations: 0,
-                ..good
-            },
-        ),
-        (
-            "tolerance",
-            GaussianMixture {
-                tolerance: f64::NAN,
-                ..good
-            },
-        ),
-        (
-            "regularisation",
-            GaussianMixture {
-                regularisation: 0.0,
-                ..good
-            },
-        ),
-    ] {
-        let error = wrong.fit(points, ON).unwrap_err();
-        assert!(matches!(error, MineError::Setting { setting: s, .. } if s == setting));
-    }
-    let labels: Vec<u32> = (0..100).map(|row| row % 3).collect();
-    let error = good.fit_from(points, &labels, ON).unwrap_err();
-    assert!(matches!(
-        error,
-        MineError::Setting {
-            setting: "n_components",
-            ..
-        }
-    ));
-    let none = good.fit(Points::new(&[], 3), ON);
-    assert!(matches!(none, Err(MineError::NoTrainingRows)));
-    let stopped = good.fit(points, &|done, _| done < 2);
-    assert!(matches!(stopped, Err(MineError::Cancelled)));
-    let model = good.fit(points, ON).unwrap();
-    let mut bad = values.clone();
-    bad[3 * 20 + 1] = f32::NAN;
-    let bad = Points::new(&bad, 3);
-    let zeros = vec![0; 100];
-    for error in [
-        good.fit(bad, ON).unwrap_err(),
-        good.fit_from(bad, &zeros, ON).unwrap_err(),
-        model.labels(bad).unwrap_err(),
-    ] {
-        assert!(matches!(
-            error,
-            MineError::FeatureNotFinite { row: 20, column: 1 }
-        ));
-    }
-    let wide = model.labels(Points::new(&values, 4)).unwrap_err();
-    assert!(matches!(
-        wide,
-        MineError::FeaturesDiffer {
-            expected: 3,
-            found: 4
-        }
-    ));
-    for damage in [
-        MixtureModel {
-            weights: vec![1.0],
-            ..model.clone()
-        },
-        MixtureModel {
-            weights: vec![1.0, 0.0],
-            ..model.clone()
-        },
-        MixtureModel {
-            means: vec![f64::NAN; 6],
-            ..model.clone()
-        },
-        MixtureModel {
-            precisions: Vec::new(),
-            ..model.clone()
-        },
-        MixtureModel {
-            covariance: Covariance::Diagonal,
-            ..model.clone()
-        },
-    ] {
-        assert!(matches!(
-            damage.log_density(points),
-            Err(MineError::DamagedModel { .. })
-        ));
-    }
-}
-
-#[derive(Deserialize)]
-struct Golden {
-    width: usize,
-    points: Vec<f32>,
-    first: Vec<u32>,
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    covariance: Covariance,
-    weights: Vec<f64>,
-    means: Vec<f64>,
-    precisions: Vec<f64>,
-    log_likelihood: f64,
-    n_iterations: usize,
-    converged: bool,
-    bic: f64,
-    n_parameters: usize,
-    labels: Vec<u32>,
-    log_density: Vec<f64>,
-    responsibilities: Vec<f64>,
-}
-
-#[test]
-fn mixtures_are_those_of_scikit_learn() {
-    let crate_folder = std::env::var("CARGO_MANIFEST_DIR");
-    let crate_folder = crate_folder.unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let path = Path::new(&crate_folder).join("tests/golden/clusters/mixture.json");
-    let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let points = Points::new(&golden.points, golden.width);
-    let n = points.len();
-    for case in golden.cases {
-        let settings = settings(3, case.covariance);
-        let model = settings.fit_from(points, &golden.first, ON).unwrap();
-        let near = |what: &str, found: &[f64], wanted: &[f64]| {
-            assert_eq!(found.len(), wanted.len(), "{what}");
-            for (found, wanted) in found.iter().zip(wanted) {
-                let off = (found - wanted).abs() / wanted.abs().max(1.0);
-                assert!(off < 1e-8, "{:?} {what}: {found} {wanted}", case.covariance);
+fn odd_points_leave_a_sound_model() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let mut drawn = |n: usize, scale: f32, offset: f32| -> Vec<f32> {
+        let values = (0..n).map(|_| offset + scale * rng.random_range(-1.0..1.0f32));
+        values.collect()
+    };
+    let mut outlier = drawn(120, 1.0, 0.0);
+    outlier[7] = 1e18;
+    let constant = drawn(60, 1.0, 0.0).into_iter();
+    let constant: Vec<f32> = constant.flat_map(|x| [x, 1e18, 3.0]).collect();
+    let copies = drawn(60, 1e18, 0.0).into_iter();
+    let copies: Vec<f32> = copies.flat_map(|x| [x, x, -2.0 * x]).collect();
+    let few: Vec<f32> = (0..90).map(|row| (row / 3 % 2) as f32).collect();
+    let sets = [
+        (drawn(3, 1.0, 0.0), 3),
+        (drawn(6, 1.0, 0.0), 3),
+        (drawn(9, 1e18, 0.0), 3),
+        (drawn(3, 1.0, 0.0), 1),
+        (vec![4.5; 60], 3),
+        (vec![-1e18; 60], 2),
+        (vec![f32::MAX, f32::MIN, 0.0, f32::MAX, 1.0, f32::MIN], 1),
+        (few, 3),
+        (constant, 3),
+        (copies, 3),
+        (drawn(120, 1e18, 0.0), 3),
+        (drawn(120, 3e38, 0.0), 2),
+        (drawn(120, 1e-30, 0.0), 2),
+        (drawn(120, 1.0, 1e6), 1),
+        (outlier, 2),
+        (drawn(200, 1.0, 0.0), 40),
+    ];
+    for (values, width) in &sets {
+        let points = Points::new(values, *width);
+        for covariance in ALL {
+            for k in [1, 2, 3, 5].into_iter().filter(|&k| k <= points.len()) {
+                let model = settings(k, covariance).fit(points, ON).unwrap();
+                assert!((1..=k).contains(&model.n_components()));
+                assert_sound(&model, points);
+                let start: Vec<u32> = (0..points.len()).map(|row| (row % k) as u32).collect();
+                let model = settings(k, covariance).fit_from(points, &start, ON);
+                assert_sound(&model.unwrap(), points);
             }
+        }
+    }
+}
+
+#[test]
+fn as_many_components_as_points_differ() {
+    let values: Vec<f32> = (0..90).map(|row| (row % 3) as f32 * 4.0).collect();
+    let points = Points::new(&values, 1);
+    let model = GaussianMixture::new(8).fit(points, ON).unwrap();
+    assert_eq!(model.n_components(), 3);
+    let mut means: Vec<f32> = (0..3).flat_map(|at| model.mean(at)).collect();
+    means.sort_by(f32::total_cmp);
+    assert_eq!(means, [0.0, 4.0, 8.0]);
+}
+
+#[test]
+fn many_columns() {
+    let (values, _) = planted(40, 2000, 2, 1.0, 3);
+    for n in [1, 3, 40] {
+        let points = Points::new(&values[..n * 2000], 2000);
+        for covariance in [Covariance::Diagonal, Covariance::Spherical] {
+            let model = settings(n.min(2), covariance).fit(points, ON).unwrap();
+            assert_sound(&model, points);
+        }
+    }
+    let points = Points::new(&values[..60 * 300], 300);
+    let settings = GaussianMixture {
+        max_iterations: 2,
+        ..settings(2, Covariance::Full)
+    };
+    assert_sound(&settings.fit(points, ON).unwrap(), points);
+}
+
+#[test]
+fn huge_units_change_nothing_but_the_units() {
+    let (values, which) = planted(500, 3, 3, 3.0, 6);
+    let scale = 2f32.powi(60);
+    let scaled: Vec<f32> = values.iter().map(|x| x * scale).collect();
+    for covariance in ALL {
+        let plain = settings(3, covariance).fit_from(Points::new(&values, 3), &which, ON);
+        let huge = settings(3, covariance).fit_from(Points::new(&scaled, 3), &which, ON);
+        let (plain, huge) = (plain.unwrap(), huge.unwrap());
+        assert_eq!(plain.n_iterations(), huge.n_iterations());
+        assert_near(huge.weights(), plain.weights(), 1e-4);
+        let means: Vec<f64> = huge.means.iter().map(|x| x / f64::from(scale)).collect();
+        assert_near(&means, &plain.means, 1e-4);
+    }
+}
+
+/// True for an error about this setting.
+fn about(error: &MineError, name: &str) -> bool {
+    matches!(error, MineError::Setting { setting, .. } if *setting == name)
+}
+
+#[test]
+fn without_regularisation_a_flat_covariance_is_an_error() {
+    let values: Vec<f32> = (0..40).flat_map(|row| [row as f32, 7.0]).collect();
+    let points = Points::new(&values, 2);
+    for covariance in [Covariance::Full, Covariance::Tied, Covariance::Diagonal] {
+        let settings = GaussianMixture {
+            regularisation: 0.0,
+            ..settings(2, covariance)
         };
-        near("weights", &model.weights, &case.weights);
-        near("means", &model.means, &case.means);
-        near("precisions", &model.precisions, &case.precisions);
-        near(
-            "likelihood",
-            &[model.log_likelihood],
-            &[case.log_likelihood],
-        );
-        near("bic", &[model.bic(n)], &[case.bic]);
-        assert_eq!(model.n_iterations, case.n_iterations);
-        assert_eq!(model.converged, case.converged);
-        assert_eq!(model.n_parameters(), case.n_parameters);
-        assert_eq!(model.labels(points).unwrap(), case.labels);
-        near(
-            "density",
-            &model.log_density(points).unwrap()[..10],
-            &case.log_density,
-        );
-        let shares = model.responsibilities(points).unwrap();
-        near("shares", &shares[..30], &case.responsibilities);
+        let error = settings.fit(points, ON).unwrap_err();
+        assert!(about(&error, "regularisation"), "{error}");
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused() {
+    let points = Points::new(&[0.0, 1.0, 2.0, 5.0], 1);
+    let good = GaussianMixture::new(2);
+    type Spoil = fn(&mut GaussianMixture);
+    let wrong: [(&str, Spoil); 6] = [
+        ("n_components", |settings| settings.n_components = 0),
+        ("n_components", |settings| settings.n_components = 5),
+        ("n_init", |settings| settings.n_init = 0),
+        ("max_iterations", |settings| settings.max_iterations = 0),
+        ("tolerance", |settings| settings.tolerance = f64::NAN),
+        ("regularisation", |settings| settings.regularisation = -1.0),
+    ];
+    for (name, spoil) in wrong {
+        let mut settings = good.clone();
+        spoil(&mut settings);
+        let error = settings.fit(points, ON).unwrap_err();
+        assert!(about(&error, name), "{name}: {error}");
+    }
+    for labels in [&[0u32, 1, 0][..], &[0, 1, 2, 0], &[0, 0, 0, 0]] {
+        let error = good.fit_from(points, labels, ON).unwrap_err();
+        assert!(about(&error, "labels"), "{error}");
+    }
+}
+
+#[test]
+fn points_that_do_not_fit_are_refused() {
+    let good = GaussianMixture::new(1);
+    let none = good.fit(Points::new(&[], 2), ON);
+    assert!(matches!(none, Err(MineError::NoTrainingRows)));
+    let odd = [0.0, 1.0, 2.0, f32::NAN, 4.0, 5.0];
+    let odd = Points::new(&odd, 2);
+    let error = MineError::FeatureNotFinite { row: 1, column: 1 }.to_string();
+    assert_eq!(good.fit(odd, ON).unwrap_err().to_string(), error);
+    let model = good.fit(Points::new(&[0.0, 1.0, 2.0, 4.0], 2), ON).unwrap();
+    assert_eq!(model.labels(odd).unwrap_err().to_string(), error);
+    let wide = model.labels(Points::new(&[0.0; 3], 3)).unwrap_err();
+    let (expected, found) = (2, 3);
+    let error = MineError::FeaturesDiffer { expected, found };
+    assert_eq!(wide.to_string(), error.to_string());
+    assert!(model.labels(Points::new(&[], 2)).unwrap().is_empty());
+}
+
+#[test]
+fn damaged_models_are_refused() {
+    let (values, which) = planted(50, 2, 2, 2.0, 1);
+    let points = Points::new(&values, 2);
+    for covariance in ALL {
+        let good = settings(2, covariance).fit_from(points, &which, ON);
+        let good = good.unwrap();
+        let saved = serde_json::to_string(&good).unwrap();
+        assert_eq!(serde_json::from_str::<MixtureModel>(&saved).unwrap(), good);
+        let damages: [fn(&mut MixtureModel); 6] = [
+            |model| model.width = 3,
+            |model| model.weights[0] = 0.0,
+            |model| model.means[1] = f64::NAN,
+            |model| model.factors[0] = -1.0,
+            |model| model.factors.push(1.0),
+            |model| model.weights.clear(),
+        ];
+        for (at, damage) in damages.iter().enumerate() {
+            let mut model = good.clone();
+            damage(&mut model);
+            let refused = matches!(model.labels(points), Err(MineError::DamagedModel { .. }));
+            assert!(refused, "{covariance:?} {at}");
+        }
+    }
+}
+
+#[test]
+fn stops_when_told() {
+    let (values, _) = planted(300, 2, 3, 1.0, 1);
+    let points = Points::new(&values, 2);
+    let asked = AtomicUsize::new(0);
+    let count = |done: usize, of: usize| {
+        assert!(done < of);
+        asked.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    GaussianMixture::new(3).fit(points, &count).unwrap();
+    for stop in 0..asked.into_inner() {
+        let asked = AtomicUsize::new(0);
+        let until = |_: usize, _: usize| asked.fetch_add(1, Ordering::Relaxed) < stop;
+        let found = GaussianMixture::new(3).fit(points, &until);
+        assert!(matches!(found, Err(MineError::Cancelled)), "{stop}");
     }
 }

@@ -3,6 +3,7 @@
 use super::axes::{self, Axis};
 use super::scale;
 use super::{Canvas, Rect};
+use crate::explain::ScoreHistogram;
 use crate::report::numbers;
 
 /// Bars without axes for a table cell.
@@ -29,6 +30,64 @@ pub(in crate::report) fn sparkline(counts: &[u64], message: &str) -> String {
         canvas.rect("bar", rect, None);
     }
     canvas.inline("spark", message)
+}
+
+/// How often each size of a score occurs, in two parts: what is flagged stands in another colour on the rest. Counts are
+/// drawn by their logarithm, so that single rows are seen beside thousands.
+pub(in crate::report) fn scores(histogram: &ScoreHistogram, message: &str) -> Option<String> {
+    let n = histogram.counts.len();
+    let width = (histogram.to - histogram.from) / n.max(1) as f64;
+    let most = histogram
+        .counts
+        .iter()
+        .copied()
+        .max()
+        .filter(|most| *most > 0)?;
+    if !(width.is_finite() && width > 0.0) {
+        return None;
+    }
+    let (wide, tall) = (760.0, 220.0);
+    let mut canvas = Canvas::new(wide, tall);
+    let plot = axes::draw(
+        &mut canvas,
+        &Axis {
+            label: &histogram.label,
+            domain: (histogram.from, histogram.to),
+            ticks: 7,
+        },
+        &Axis {
+            label: "Rows, by their logarithm",
+            domain: (0.0, 1.0),
+            ticks: 0,
+        },
+    );
+    let height = |count: u64| (1.0 + count as f64).ln() / (1.0 + most as f64).ln();
+    for (i, (&count, &flagged)) in histogram.counts.iter().zip(&histogram.flagged).enumerate() {
+        let from = histogram.from + i as f64 * width;
+        let (left, right) = (plot.x.at(from), plot.x.at(from + width));
+        let title = format!(
+            "{} to {}: {}, {} of them flagged",
+            numbers::plain(from),
+            numbers::plain(from + width),
+            numbers::counted(count, "row", "rows"),
+            numbers::count(flagged)
+        );
+        // The part of the flagged is as large as their share of the bar.
+        let top = height(count);
+        let cut = top * (1.0 - flagged as f64 / count.max(1) as f64);
+        for (class, low, high) in [("bar", 0.0, cut), ("arrow s1", cut, top)] {
+            if high > low {
+                let rect = Rect {
+                    x: left + 0.75,
+                    y: plot.y.at(high),
+                    width: (right - left - 1.5).max(0.8),
+                    height: plot.y.at(low) - plot.y.at(high),
+                };
+                canvas.rect(class, rect, Some(&title));
+            }
+        }
+    }
+    Some(super::map::wide(canvas, message))
 }
 
 /// How often each size of a signed error occurs, zero marked.

@@ -15,6 +15,7 @@ pub(super) mod map;
 pub(super) mod network;
 pub(super) mod scale;
 pub(super) mod scatter;
+pub(super) mod series;
 pub(super) mod timeline;
 pub(super) mod tree;
 

@@ -1,0 +1,165 @@
+//! `adit anomalies`, and job files of anomalies.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use adit::explain::AnomalyFindings;
+use adit::run::{self, AnomalyJob, AnomalyOutcome, AnomalySection, AnomalyTask};
+use comfy_table::{CellAlignment, Table};
+
+use super::cluster::section;
+use super::learn::{absolute, unused};
+use super::{CliError, Session, ruled_table, shortened, usage};
+use crate::args::{AnomaliesArgs, FolderArgs};
+use crate::progress::duration;
+
+/// Findings in the terminal, at most.
+const SHOWN: usize = 25;
+
+pub fn anomalies(args: AnomaliesArgs, session: &Session) -> Result<ExitCode, CliError> {
+    if args.points.components.is_some() {
+        return Err(usage(
+            "`--components` is not for anomalies: reasons are told by column",
+            "leave it out, or name the columns that matter with `--column COL`",
+        ));
+    }
+    let name = format!("{}-anomalies", super::learn::stem(&args.points.inputs));
+    let job = AnomalyJob {
+        task: AnomalyTask::Anomalies,
+        title: args.points.title.clone(),
+        seed: args.points.seed,
+        out: None,
+        data: section(args.points, args.source)?,
+        anomalies: AnomalySection {
+            share: args.share.as_deref().map(share).transpose()?,
+            alerts: args.alerts,
+            clean: args.clean,
+            label: args.label,
+            positive: args.positive,
+            series: args.series,
+            season: args.season,
+            min_people: args.min_people,
+        },
+    };
+    job.check()?;
+    let job = job.anchored(&absolute(Path::new("."))?);
+    execute(&job, &name, &args.folder, session)
+}
+
+/// `1%` or `0.01`.
+fn share(text: &str) -> Result<f64, CliError> {
+    let wrong = || {
+        usage(
+            format!("`--share {text}` is no share"),
+            "give one such as `1%` or `0.01`",
+        )
+    };
+    match text.strip_suffix('%') {
+        Some(percent) => Ok(percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0),
+        None => text.trim().parse().map_err(|_| wrong()),
+    }
+}
+
+/// Runs a job of anomalies.
+pub fn execute(
+    job: &AnomalyJob,
+    name: &str,
+    folder: &FolderArgs,
+    session: &Session,
+) -> Result<ExitCode, CliError> {
+    let out = match folder.out.as_ref().or(job.out.as_ref()) {
+        Some(out) => out.clone(),
+        None => unused(Path::new("runs"), name),
+    };
+    let outcome = run::mine_anomalies(job, &out, folder.force, &session.context())?;
+    session.progress.finish();
+    if folder.json {
+        println!("{}", outcome.result_json);
+    } else {
+        show(&outcome);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(outcome: &AnomalyOutcome) {
+    let findings = &outcome.findings;
+    println!("{}", findings.verdict);
+    println!();
+    if findings.n_findings > 0 {
+        println!(
+            "{}",
+            if findings.events.is_empty() {
+                table(findings)
+            } else {
+                events(findings)
+            }
+        );
+        let shown = SHOWN.min(findings.findings.len() + findings.events.len());
+        let more = findings.n_findings.saturating_sub(shown as u64);
+        if more > 0 {
+            println!("{more} more in the report and the table");
+        }
+        println!();
+    }
+    for warning in &findings.warnings {
+        println!("warning: {} ({})", warning.message, warning.action);
+    }
+    if !findings.warnings.is_empty() {
+        println!();
+    }
+    let folder = &outcome.folder;
+    println!("report     {}", folder.join("report.html").display());
+    println!("job        {}", folder.join("job.toml").display());
+    println!("anomalies  {}", folder.join("anomalies.parquet").display());
+    println!("took       {}", duration(outcome.cost.seconds));
+}
+
+fn table(findings: &AnomalyFindings) -> Table {
+    let mut table = ruled_table();
+    table.set_header(["", "row", "score", "why", ""]);
+    for finding in findings.findings.iter().take(SHOWN) {
+        let who = match (finding.entities.first(), finding.n_rows) {
+            (Some(entity), 1) => shortened(entity),
+            (_, 1) => finding.first_row.to_string(),
+            (_, n) => format!("{n} of {}–{}", finding.first_row, finding.last_row),
+        };
+        let why: Vec<&str> = finding
+            .reasons
+            .iter()
+            .map(|reason| reason.words.as_str())
+            .collect();
+        table.add_row([
+            finding.number.to_string(),
+            who,
+            format!("{:.4}", finding.score),
+            why.join("; "),
+            if finding.stands_out { "stands out" } else { "" }.to_string(),
+        ]);
+    }
+    right(&mut table, &[0, 2]);
+    table
+}
+
+fn events(findings: &AnomalyFindings) -> Table {
+    let mut table = ruled_table();
+    table.set_header(["", "series", "score", "what", ""]);
+    for event in findings.events.iter().take(SHOWN) {
+        table.add_row([
+            event.number.to_string(),
+            event.entity.as_deref().map(shortened).unwrap_or_default(),
+            format!("{:.1}", event.score),
+            event.words.clone(),
+            if event.stands_out { "stands out" } else { "" }.to_string(),
+        ]);
+    }
+    right(&mut table, &[0, 2]);
+    table
+}
+
+fn right(table: &mut Table, columns: &[usize]) {
+    for at in columns {
+        if let Some(column) = table.column_mut(*at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! What rows are judged by: an isolation forest, the tails of the columns, the distance to the nearest rows.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, RunError};
+use crate::mine::MineError;
+use crate::mine::neighbours::{Neighbours, nearest};
+use crate::mine::outliers::nearest::Distance;
+use crate::mine::outliers::{
+    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Ranks, Rows, ranks,
+};
+use crate::represent::components::Components;
+use crate::represent::points::Points;
+
+/// Detectors that are asked.
+pub(super) const N_DETECTORS: usize = 3;
+/// Their places.
+pub(super) const FOREST: usize = 0;
+pub(super) const TAILS: usize = 1;
+pub(super) const NEAREST: usize = 2;
+/// How much each counts among rows that may hold anomalies…
+const AMONG_ALL: [f64; N_DETECTORS] = [1.0, 1.0, 2.0];
+/// … and beside rows that hold none, where what is far from all of them is strange.
+const BESIDE_CLEAN: [f64; N_DETECTORS] = [0.0, 1.0, 3.0];
+/// Among rows that may hold anomalies, some of these may be alike: only a far neighbour is a usual row.
+const NEIGHBOURS_AMONG_ALL: usize = 30;
+const NEIGHBOURS_BESIDE_CLEAN: usize = 5;
+/// … but no farther than this share of all rows.
+const MOST_NEIGHBOURS: f64 = 0.05;
+/// Principal components of the vectors of texts that trees and tails look at.
+const COMPONENTS: usize = 32;
+/// Rows whose cells are looked up at once.
+const CHUNK_ROWS: usize = 4_096;
+
+/// What was learned of rows, saved with a run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FittedDetectors {
+    view: View,
+    /// What belongs together among the coordinates that tails are asked of: the categories of one column.
+    tail_columns: Vec<usize>,
+    detectors: Vec<DetectorModel>,
+    pub ranks: Ranks,
+    /// Joined scores above it are flagged.
+    pub threshold: f64,
+}
+
+/// The coordinates that each detector looks at.
+#[derive(Debug, Serialize, Deserialize)]
+struct View {
+    /// Coordinates of cells; those of texts follow.
+    n_cells: usize,
+    /// Absent where there are no texts.
+    texts: Option<Components>,
+}
+
+/// What detectors see of some rows.
+pub(super) struct Seen<'a> {
+    pub forest: (Cow<'a, [f32]>, usize),
+    pub tails: (Cow<'a, [f32]>, usize),
+}
+
+impl View {
+    fn fit(points: Points, n_cells: usize) -> View {
+        let width = points.width() - n_cells;
+        let texts = (width > 0).then(|| {
+            let all: Vec<usize> = (0..points.len()).collect();
+            Components::fit(
+                &part(points, n_cells..points.width()),
+                width,
+                &all,
+                COMPONENTS,
+            )
+        });
+        View { n_cells, texts }
+    }
+
+    fn of<'a>(&self, points: Points<'a>) -> Seen<'a> {
+        let whole = (Cow::Borrowed(points.values()), points.width());
+        // Texts that are all the same leave no component: vectors are as good as any other constant then.
+        let Some(texts) = self.texts.as_ref().filter(|texts| !texts.is_empty()) else {
+            return Seen {
+                forest: whole.clone(),
+                tails: whole,
+            };
+        };
+        let vectors = part(points, self.n_cells..points.width());
+        let places = texts.projected(Points::new(&vectors, texts.width()));
+        if self.n_cells == 0 {
+            let places = (Cow::Owned(places), texts.len());
+            return Seen {
+                forest: places.clone(),
+                tails: places,
+            };
+        }
+        let width = self.n_cells + texts.len();
+        let mut both = Vec::with_capacity(points.len() * width);
+        for (row, place) in places.chunks(texts.len()).enumerate() {
+            both.extend_from_slice(&points.row(row)[..self.n_cells]);
+            both.extend_from_slice(place);
+        }
+        Seen {
+            forest: (Cow::Owned(both), width),
+            tails: (Cow::Owned(part(points, 0..self.n_cells)), self.n_cells),
+        }
+    }
+
+    /// The columns that the coordinates of trees and of tails belong to; texts are the one after those of cells.
+    fn columns(&self, cells: &[usize], text_column: usize) -> (Vec<usize>, Vec<usize>) {
+        let Some(texts) = self.texts.as_ref().filter(|texts| !texts.is_empty()) else {
+            let width = self.texts.as_ref().map_or(0, Components::width);
+            let all: Vec<usize> = (cells.iter().copied())
+                .chain(std::iter::repeat_n(text_column, width))
+                .collect();
+            return (all.clone(), all);
+        };
+        let of_texts = std::iter::repeat_n(text_column, texts.len());
+        let forest: Vec<usize> = cells.iter().copied().chain(of_texts).collect();
+        let tails = if self.n_cells == 0 {
+            forest.clone()
+        } else {
+            cells.to_vec()
+        };
+        (forest, tails)
+    }
+}
+
+impl Seen<'_> {
+    fn points(&self, detector: usize) -> Points<'_> {
+        let (values, width) = if detector == FOREST {
+            &self.forest
+        } else {
+            &self.tails
+        };
+        Points::new(values, *width)
+    }
+}
+
+/// Some coordinates of all points.
+fn part(points: Points, columns: std::ops::Range<usize>) -> Vec<f32> {
+    let rows = (0..points.len()).flat_map(|row| &points.row(row)[columns.clone()]);
+    rows.copied().collect()
+}
+
+/// What was learned, and what it says of the rows that it was learned from.
+pub(super) struct JudgedRows {
+    pub fitted: FittedDetectors,
+    /// `[n_detectors][n_rows]`
+    pub scores: Vec<Vec<f64>>,
+    /// Joined, between 0 and 1. `[n_rows]`
+    pub joined: Vec<f64>,
+}
+
+/// The detectors by their places, for `n` rows.
+fn detectors(clean: bool, n: usize, seed: u64) -> [Detector; N_DETECTORS] {
+    let forest = IsolationForest {
+        seed,
+        ..IsolationForest::default()
+    };
+    let nearest = if clean {
+        Nearest {
+            k: NEIGHBOURS_BESIDE_CLEAN,
+            distance: Distance::Mean,
+        }
+    } else {
+        let most = (n as f64 * MOST_NEIGHBOURS) as usize;
+        Nearest {
+            k: most.clamp(NEIGHBOURS_BESIDE_CLEAN, NEIGHBOURS_AMONG_ALL),
+            distance: Distance::Largest,
+        }
+    };
+    [
+        Detector::IsolationForest(forest),
+        Detector::Ecod(Ecod {}),
+        Detector::Nearest(nearest),
+    ]
+}
+
+/// Learns from rows and judges them; `cells` is the column of each coordinate of cells, which those of texts follow.
+///
+/// # Errors
+/// `Interrupted`.
+pub(super) fn judge(
+    points: Points,
+    cells: &[usize],
+    (clean, n_alerts, seed): (bool, usize, u64),
+    context: &Context,
+) -> Result<JudgedRows, RunError> {
+    let watch = context.watch;
+    let view = View::fit(points, cells.len());
+    let seen = view.of(points);
+    let tail_columns = match cells {
+        // Components of texts stand each for itself.
+        [] => (0..seen.tails.1).collect(),
+        cells => cells.to_vec(),
+    };
+    let neighbours = |asked: Points, rows: Rows, k: usize| -> Result<Vec<f32>, MineError> {
+        let goes_on = |at: usize, of: usize| {
+            watch.progress("compare with the nearest rows", at as u64, of as u64, "");
+            !watch.cancelled()
+        };
+        Ok(match rows {
+            Rows::Training => nearest(asked, k, seed, &goes_on)?.neighbours.distances,
+            Rows::New => {
+                Neighbours { k }
+                    .exact(points, Some(asked), &goes_on)?
+                    .distances
+            }
+        })
+    };
+    let goes_on = |at: usize, of: usize| {
+        watch.progress("learn what is usual", at as u64, of as u64, "");
+        !watch.cancelled()
+    };
+    let (mut models, mut scores) = (Vec::new(), Vec::new());
+    for (at, detector) in detectors(clean, points.len(), seed).into_iter().enumerate() {
+        let own = if at == NEAREST {
+            points
+        } else {
+            seen.points(at)
+        };
+        let model = detector.fit(own, &goes_on)?;
+        scores.push(match &model {
+            DetectorModel::Ecod(tails) => tail_scores(tails, own, Rows::Training, &tail_columns)?,
+            model => model.scores(own, Rows::Training, &neighbours)?,
+        });
+        models.push(model);
+    }
+    let weights = if clean { BESIDE_CLEAN } else { AMONG_ALL };
+    let (ranks, joined) = Ranks::weighted(&scores, &weights)?;
+    Ok(JudgedRows {
+        fitted: FittedDetectors {
+            view,
+            tail_columns,
+            detectors: models,
+            threshold: threshold(&joined, n_alerts),
+            ranks,
+        },
+        scores,
+        joined,
+    })
+}
+
+/// Above it lie so many of the scores; where rows that tie at the top are more, all of these.
+fn threshold(joined: &[f64], n_alerts: usize) -> f64 {
+    let threshold = ranks::threshold_of_alerts(joined, n_alerts);
+    let top = joined.iter().copied().fold(0.0, f64::max);
+    if threshold < top {
+        return threshold;
+    }
+    let below = joined.iter().copied().filter(|score| *score < top);
+    // Where all tie, none is strange.
+    below.reduce(f64::max).unwrap_or(top)
+}
+
+impl JudgedRows {
+    /// Weighs the detectors anew.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn weigh(&mut self, weights: &[f64], n_alerts: usize) -> Result<(), RunError> {
+        let (ranks, joined) = Ranks::weighted(&self.scores, weights)?;
+        self.fitted.threshold = threshold(&joined, n_alerts);
+        (self.fitted.ranks, self.joined) = (ranks, joined);
+        Ok(())
+    }
+
+    /// Which rows are flagged. `[n_rows]`
+    pub fn flagged(&self) -> Vec<bool> {
+        self.joined
+            .iter()
+            .map(|score| *score > self.fitted.threshold)
+            .collect()
+    }
+}
+
+impl FittedDetectors {
+    /// What the detectors are called.
+    pub fn names() -> [&'static str; N_DETECTORS] {
+        detectors(false, 0, 0).map(|detector| detector.name())
+    }
+
+    /// Joined scores of new rows beside the `known` ones, between 0 and 1.
+    ///
+    /// # Errors
+    /// A damaged run; `Interrupted`.
+    pub fn new_scores(
+        &self,
+        known: Points,
+        points: Points,
+        context: &Context,
+    ) -> Result<Vec<f64>, RunError> {
+        if self.detectors.len() != N_DETECTORS
+            || self.view.n_cells > points.width()
+            || points.width() != known.width()
+        {
+            return Err(damaged().into());
+        }
+        let watch = context.watch;
+        let neighbours = |asked: Points, _: Rows, k: usize| -> Result<Vec<f32>, MineError> {
+            let goes_on = |at: usize, of: usize| {
+                watch.progress("compare with the nearest rows", at as u64, of as u64, "");
+                !watch.cancelled()
+            };
+            Ok(Neighbours { k }
+                .exact(known, Some(asked), &goes_on)?
+                .distances)
+        };
+        let seen = self.view.of(points);
+        let mut scores = Vec::new();
+        for (at, model) in self.detectors.iter().enumerate() {
+            let own = if at == NEAREST {
+                points
+            } else {
+                seen.points(at)
+            };
+            scores.push(match model {
+                DetectorModel::Ecod(tails) => {
+                    tail_scores(tails, own, Rows::New, &self.tail_columns)?
+                }
+                model => model.scores(own, Rows::New, &neighbours)?,
+            });
+        }
+        Ok(self.ranks.joined(&scores)?)
+    }
+
+    /// What trees and tails say of each coordinate of some rows, summed by column. `[2][n_rows * n_columns]`
+    ///
+    /// # Errors
+    /// A damaged run.
+    pub fn by_column(
+        &self,
+        points: Points,
+        rows: Rows,
+        of: &Columns,
+    ) -> Result<[Vec<f64>; 2], RunError> {
+        let seen = self.view.of(points);
+        let (forest_columns, tail_columns) = self.view.columns(&of.cells, of.n - 1);
+        let (forest, tails) = match &self.detectors[..] {
+            [
+                DetectorModel::IsolationForest(forest),
+                DetectorModel::Ecod(tails),
+                _,
+            ] => (forest, tails),
+            _ => return Err(damaged().into()),
+        };
+        let parts = forest.contributions(seen.points(FOREST))?;
+        let cells = tails.cell_scores(seen.points(TAILS), rows)?;
+        let tails = largest(&cells, &tail_columns, of.n);
+        Ok([summed(&parts, &forest_columns, of.n), tails])
+    }
+}
+
+/// The columns of points: those of cells, and one more for all texts.
+pub(super) struct Columns {
+    /// The column of each coordinate of cells.
+    pub cells: Vec<usize>,
+    /// All of them; the last one is that of the texts, where there are such.
+    pub n: usize,
+}
+
+impl Columns {
+    /// The column of each of `width` coordinates.
+    pub fn of_points(&self, width: usize) -> Vec<usize> {
+        let texts = width.saturating_sub(self.cells.len());
+        let of_texts = std::iter::repeat_n(self.n - 1, texts);
+        self.cells.iter().copied().chain(of_texts).collect()
+    }
+}
+
+/// How far out the cells of each row lie, summed over the columns. Of the coordinates of a column only the farthest
+/// counts: a rare category is rare once, however many others there are.
+fn tail_scores(
+    model: &EcodModel,
+    points: Points,
+    rows: Rows,
+    column_of: &[usize],
+) -> Result<Vec<f64>, MineError> {
+    if column_of.len() != points.width() {
+        return Err(damaged());
+    }
+    let n_columns = column_of.iter().max().map_or(0, |most| most + 1);
+    let chunks: Vec<&[f32]> = points
+        .values()
+        .chunks(CHUNK_ROWS * points.width())
+        .collect();
+    let scores = chunks
+        .into_par_iter()
+        .map(|chunk| -> Result<Vec<f64>, MineError> {
+            let cells = model.cell_scores(Points::new(chunk, points.width()), rows)?;
+            let by_column = largest(&cells, column_of, n_columns);
+            Ok(by_column
+                .chunks(n_columns)
+                .map(|row| row.iter().sum())
+                .collect())
+        });
+    Ok(scores.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The largest value of each column's coordinates, at least 0. `[n_rows, width]` to `[n_rows, n]`
+fn largest(values: &[f64], column_of: &[usize], n: usize) -> Vec<f64> {
+    let mut most = vec![0.0; values.len() / column_of.len().max(1) * n];
+    let rows = values
+        .chunks(column_of.len().max(1))
+        .zip(most.chunks_mut(n.max(1)));
+    for (values, most) in rows {
+        values
+            .iter()
+            .zip(column_of)
+            .for_each(|(value, column)| most[*column] = value.max(most[*column]));
+    }
+    most
+}
+
+/// Values of coordinates summed by column. `[n_rows, width]` to `[n_rows, n]`
+pub(super) fn summed(values: &[f64], column_of: &[usize], n: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; values.len() / column_of.len().max(1) * n];
+    let rows = values
+        .chunks(column_of.len().max(1))
+        .zip(sums.chunks_mut(n.max(1)));
+    for (values, sums) in rows {
+        values
+            .iter()
+            .zip(column_of)
+            .for_each(|(value, column)| sums[*column] += value);
+    }
+    sums
+}
+
+fn damaged() -> MineError {
+    MineError::DamagedModel {
+        reason: "its detectors do not fit together".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_leaves_as_many_as_asked_or_all_that_tie_at_the_top() {
+        let above = |scores: &[f64], n| {
+            let threshold = threshold(scores, n);
+            scores.iter().filter(|score| **score > threshold).count()
+        };
+        assert_eq!(above(&[0.1, 0.2, 0.3, 0.4], 2), 2);
+        assert_eq!(above(&[0.1, 0.2, 0.9, 0.9, 0.9], 2), 3);
+        assert_eq!(above(&[0.5; 4], 1), 0);
+        assert_eq!(above(&[0.2, 0.3], 5), 2);
+    }
+
+    #[test]
+    fn coordinates_are_summed_by_column() {
+        let values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+        assert_eq!(summed(&values, &[0, 0, 1], 2), [3.0, 4.0, 24.0, 32.0]);
+        let columns = Columns {
+            cells: vec![0, 1, 1],
+            n: 3,
+        };
+        assert_eq!(largest(&values, &[0, 0, 1], 2), [2.0, 4.0, 16.0, 32.0]);
+        assert_eq!(columns.of_points(5), [0, 1, 1, 2, 2]);
+    }
+}
