@@ -77,7 +77,8 @@ def speed(a, method, sizes):
     dense = method == "hdbscan"
     # Trees of either kind, and all distances: the fastest counts.
     peers = ["kd_tree", "brute"] if dense else ["kmeans"]
-    print(f"{'HDBSCAN' if dense else 'k-means'}, {a.threads} threads, {a.rounds} rounds; ratios of memory{'' if dense else ' and inertia'} are ours by scikit-learn's\n")
+    name, of = ("HDBSCAN", "memory") if dense else ("k-means", "memory and inertia")
+    print(f"{name}, {a.threads} threads, {a.rounds} rounds; ratios of {of} are ours by scikit-learn's\n")
     print("| rows | scikit-learn s | ours s | times as fast | scikit-learn MiB | ours MiB | memory, ratio | clusters |"
           + ("" if dense else " inertia a row | ratio |") + "\n" + "|---" * (8 if dense else 10) + "|", flush=True)
     for n in sizes:

@@ -1,23 +1,24 @@
-"""Topics of newsgroup posts beside BERTopic, on the same vectors: how well the terms of a topic go together, and whether a topic is found again.
+"""Topics of newsgroup posts beside BERTopic, on the same vectors: whether the terms of a topic go together, and whether it is found again.
 
 usage: topics.py DATA_FOLDER [--adit BIN] [--encoder NAME] [--rows N] [--threads N] [--keep DIR]
 
 BERTopic has its defaults (UMAP to five values, HDBSCAN) and what `adit embed` made of the texts; a second line has a seed for UMAP.
-Ours is `adit cluster` with its defaults: the number of clusters chosen, compared with chance, stability, map and report; a second
-line has `-k` as many as BERTopic found in the first round. Three rounds, all in turn, with the seeds 1, 2 and 1, so that there are two runs
+Ours is `adit cluster` with its defaults: the number of clusters chosen, compared with chance, stability, map and report; a second line
+has `-k` as many as BERTopic found in the first round. Three rounds, all in turn, with the seeds 1, 2 and 1, so that there are two runs
 with other seeds and two with the same; BERTopic without a seed has three runs of one kind.
 
-NPMI is gensim's (windows of ten words, over the texts of the run; the words of CountVectorizer, as BERTopic takes them), the mean
-over the pairs of a topic's first ten words and over topics, then over the first two rounds. A term of two words of ours counts as both its words, until there are ten. Such words are
-neighbours by making, so the pair that they are is left out; the column beside has it in. Topics with fewer words have those; with fewer
-than two they are left out, and how many they are is told. Words as common as "the" have an NPMI near 0 with all others, above that of many rare words, so the
-share of stop words (scikit-learn's list) among the words is told too. "stop words left out": the same topics of BERTopic with terms by its documented
-CountVectorizer(stop_words="english"). V-measure is by the newsgroup that was held out; texts of no topic are a group of their own there, and in the
-adjusted Rand index of two runs.
+NPMI is gensim's, in windows of ten words over the texts of the run, split as BERTopic's CountVectorizer does: the mean over the pairs
+of a topic's first ten words, over topics, and over the first two rounds. A term of two words of ours counts as both, until there are
+ten words; they are neighbours by making, so the pair that they are is left out, and the column beside has it in. Topics with fewer
+words have those; with fewer than two they are left out, and how many they are is told. Words as common as "the" have an NPMI near 0
+with all others, above that of many rare words, so the share of stop words (scikit-learn's list) among the words is told too. "stop
+words left out": BERTopic's same topics with terms by CountVectorizer(stop_words="english"), as its documentation advises. V-measure
+is by the newsgroup, which was held out; texts of no topic are a group of their own there, and in the adjusted Rand index of two runs.
 
 Seconds are medians. BERTopic's are of `fit_transform` in a process of its own, without the imports; ours are those of the whole command
-less those of `adit embed` in the same round, which reads the same file and makes the same vectors. Those of all cores together say more where the
-machine is not free. Memory is that of a process: of ours the encoder is in it. --rows looks at a sample; --keep leaves what was found in a folder.
+less those of `adit embed` in the same round, which reads the same file and makes the same vectors. Those of all cores together say
+more where the machine is not free. Memory is that of a process: of ours the encoder is in it. --rows looks at a sample; --keep leaves
+what was found in a folder.
 """
 import argparse, csv, gzip, json, os, pathlib, random, re, statistics, subprocess, sys, tempfile, time
 
@@ -190,8 +191,8 @@ def main():
     plan = [(BERTOPIC, "theirs", paths[BERTOPIC]), (PLAIN, "plain", paths[BERTOPIC]), (SEEDED, "theirs", paths[SEEDED]),
             (OURS, "ours", paths[OURS]), (GIVEN, "ours", paths[GIVEN])]
     found = json.loads(part("judge", table, json.dumps(plan))[0])
-    print(f"{n:,} posts, {a.threads} threads\n\n| | topics of two runs | NPMI | with the two words of a term | stop words | outliers | V-measure | agreement, other seeds | same seed "
-          "| seconds | of all cores together | MiB |\n" + "|---" * 12 + "|")
+    print(f"{n:,} posts, {a.threads} threads\n\n| | topics of two runs | NPMI | with the two words of a term | stop words | outliers | V-measure "
+          "| agreement, other seeds | same seed | seconds | of all cores together | MiB |\n" + "|---" * 12 + "|")
     mean = lambda values, shown: "–" if None in values else format(statistics.mean(values), shown)
     for name, line in found.items():
         cells = [name, ", ".join(map(str, line["topics"])), mean(line["npmi"], ".3f"), mean(line["npmi_all"], ".3f"), mean(line["stop_words"], ".0%")]
