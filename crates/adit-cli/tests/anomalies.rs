@@ -35,7 +35,7 @@ fn parts(n: usize, seed: u64, strange: &[usize]) -> String {
         let colour = if next() < 0.7 { "red" } else { "blue" };
         let is_strange = strange.contains(&row);
         if is_strange {
-            weight += 400.0 + 30.0 * next();
+            weight += 2000.0 + 200.0 * next();
         }
         let checked = match (is_strange, row % 3) {
             (true, _) => "bad",
@@ -623,7 +623,7 @@ fn what_cannot_be_is_told() {
     error(&["--time", "when"], "need both");
     error(
         &["--series", "a", "--time", "t"],
-        "holds neither times nor numbers",
+        "column `t` should hold numbers",
     );
     error(&["--series", "t", "--time", "when"], "holds no numbers");
     error(

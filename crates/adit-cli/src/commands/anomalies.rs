@@ -131,7 +131,7 @@ fn table(findings: &AnomalyFindings) -> Table {
         table.add_row([
             finding.number.to_string(),
             who,
-            format!("{:.4}", finding.score),
+            format!("{:.2}", finding.score),
             why.join("; "),
             if finding.stands_out { "stands out" } else { "" }.to_string(),
         ]);

@@ -389,7 +389,7 @@ fn event(e: &SeriesEvent) -> Value {
 fn glossary(findings: &AnomalyFindings) -> Vec<Value> {
     let mut entries: Vec<(&str, String)> = vec![(
         "Stands out",
-        "Farther out than a table without anomalies would have a row in 5 of 100 cases, if its scores fall off as an exponential does: the slope is taken from the strangest tenth, without what is flagged.".into(),
+        "Its score is higher than that of the strangest row of a table without anomalies in 95 of 100 cases, if scores fall off as an exponential does: the slope is that of the strangest fifth, without what is flagged and as much again.".into(),
     )];
     if findings.search.kind == "series" {
         entries.push((
@@ -403,7 +403,7 @@ fn glossary(findings: &AnomalyFindings) -> Vec<Value> {
     } else {
         entries.push((
             "Score",
-            "Each detector ranks the rows; the score is the mean share of rows that are less strange, weighted as the table says.".into(),
+            "How surprising what the detectors say of a row is, weighted as the table says: the logarithm of how seldom as much is said, so that 4.6 is once in a hundred rows; far out it grows with what is said itself.".into(),
         ));
         entries.push((
             "Isolation forest",

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArra
 use serde::{Deserialize, Serialize};
 
 use super::anomaly_cards::Told;
-use super::anomaly_detectors::{FittedDetectors, JudgedRows, N_DETECTORS, NEAREST};
+use super::anomaly_detectors::{FittedDetectors, JudgedRows, NEAREST};
 use super::anomaly_job::{AnomalyJob, SHARE};
 use super::anomaly_series::SavedSeries;
 use super::apply::batch_of;
@@ -252,21 +252,12 @@ pub(super) fn begun(
     }
 }
 
-/// Which flagged rows lie farther out than chance explains, by any detector that counts; `None` where there are too few
-/// rows to tell.
+/// Which flagged rows lie farther out than chance explains; `None` where there are too few rows to tell.
 fn standing_out(judged: &JudgedRows, flagged: &[bool], n_alerts: usize) -> Option<Vec<bool>> {
-    let weights = judged.fitted.ranks.weights();
-    let asked: Vec<usize> = (0..N_DETECTORS).filter(|&at| weights[at] > 0.0).collect();
     let share = n_alerts as f64 / flagged.len().max(1) as f64;
-    let mut standing = vec![false; flagged.len()];
-    for &detector in &asked {
-        let scores = &judged.scores[detector];
-        let bound = farthest_by_chance(scores, share, asked.len())?;
-        for (row, standing) in standing.iter_mut().enumerate() {
-            *standing |= flagged[row] && scores[row] > bound;
-        }
-    }
-    Some(standing)
+    let bound = farthest_by_chance(&judged.joined, share)?;
+    let stands = |(is, score): (&bool, &f64)| *is && *score > bound;
+    Some(flagged.iter().zip(&judged.joined).map(stands).collect())
 }
 
 /// Rows that usual values are not taken of: the flagged ones, and those that nearly are, because strange rows that are
@@ -300,7 +291,7 @@ fn lines(judged: &JudgedRows, flagged: &[bool], known: &[DetectorLine]) -> Vec<D
     };
     let line = |(at, name): (usize, &str)| DetectorLine {
         name: name.into(),
-        weight: judged.fitted.ranks.weights()[at],
+        weight: judged.fitted.surprise.weights()[at],
         correlations: some
             .iter()
             .map(|other| rank_correlation(&some[at], other))
@@ -410,7 +401,7 @@ pub(super) fn table(
     }
     let quantiles: Vec<f64> = joined
         .iter()
-        .map(|score| fitted.ranks.quantile(*score))
+        .map(|score| fitted.surprise.quantile(*score))
         .collect();
     columns.push((
         "score".into(),
@@ -433,5 +424,5 @@ pub(super) fn table(
 
 /// How often a row is met that is as strange as one with this score, itself counted.
 pub(super) fn rarity(fitted: &FittedDetectors, joined: f64) -> Rarity {
-    fitted.ranks.rarity(joined)
+    fitted.surprise.rarity(joined)
 }

@@ -10,7 +10,7 @@ use crate::mine::MineError;
 use crate::mine::neighbours::{Neighbours, nearest};
 use crate::mine::outliers::nearest::Distance;
 use crate::mine::outliers::{
-    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Ranks, Rows, ranks,
+    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Rows, Surprise, ranks,
 };
 use crate::represent::components::Components;
 use crate::represent::points::Points;
@@ -26,7 +26,7 @@ const AMONG_ALL: [f64; N_DETECTORS] = [1.0, 1.0, 2.0];
 /// … and beside rows that hold none, where what is far from all of them is strange.
 const BESIDE_CLEAN: [f64; N_DETECTORS] = [0.0, 1.0, 3.0];
 /// Among rows that may hold anomalies, some of these may be alike: only a far neighbour is a usual row.
-const NEIGHBOURS_AMONG_ALL: usize = 30;
+const NEIGHBOURS_AMONG_ALL: usize = 20;
 const NEIGHBOURS_BESIDE_CLEAN: usize = 5;
 /// … but no farther than this share of all rows.
 const MOST_NEIGHBOURS: f64 = 0.05;
@@ -42,7 +42,7 @@ pub(super) struct FittedDetectors {
     /// What belongs together among the coordinates that tails are asked of: the categories of one column.
     tail_columns: Vec<usize>,
     detectors: Vec<DetectorModel>,
-    pub ranks: Ranks,
+    pub surprise: Surprise,
     /// Joined scores above it are flagged.
     pub threshold: f64,
 }
@@ -149,8 +149,9 @@ pub(super) struct JudgedRows {
     pub fitted: FittedDetectors,
     /// `[n_detectors][n_rows]`
     pub scores: Vec<Vec<f64>>,
-    /// Joined, between 0 and 1. `[n_rows]`
+    /// Joined. `[n_rows]`
     pub joined: Vec<f64>,
+    n_alerts: usize,
 }
 
 /// The detectors by their places, for `n` rows.
@@ -229,18 +230,23 @@ pub(super) fn judge(
         models.push(model);
     }
     let weights = if clean { BESIDE_CLEAN } else { AMONG_ALL };
-    let (ranks, joined) = Ranks::weighted(&scores, &weights)?;
+    let (surprise, joined) = Surprise::fit(&scores, &weights, share(n_alerts, points.len()))?;
     Ok(JudgedRows {
         fitted: FittedDetectors {
             view,
             tail_columns,
             detectors: models,
             threshold: threshold(&joined, n_alerts),
-            ranks,
+            surprise,
         },
         scores,
         joined,
+        n_alerts,
     })
+}
+
+fn share(n_alerts: usize, n: usize) -> f64 {
+    n_alerts as f64 / n.max(1) as f64
 }
 
 /// Above it lie so many of the scores; where rows that tie at the top are more, all of these.
@@ -260,10 +266,11 @@ impl JudgedRows {
     ///
     /// # Errors
     /// None of its own.
-    pub fn weigh(&mut self, weights: &[f64], n_alerts: usize) -> Result<(), RunError> {
-        let (ranks, joined) = Ranks::weighted(&self.scores, weights)?;
-        self.fitted.threshold = threshold(&joined, n_alerts);
-        (self.fitted.ranks, self.joined) = (ranks, joined);
+    pub fn weigh(&mut self, weights: &[f64]) -> Result<(), RunError> {
+        let share = share(self.n_alerts, self.joined.len());
+        let (surprise, joined) = Surprise::fit(&self.scores, weights, share)?;
+        self.fitted.threshold = threshold(&joined, self.n_alerts);
+        (self.fitted.surprise, self.joined) = (surprise, joined);
         Ok(())
     }
 
@@ -282,7 +289,7 @@ impl FittedDetectors {
         detectors(false, 0, 0).map(|detector| detector.name())
     }
 
-    /// Joined scores of new rows beside the `known` ones, between 0 and 1.
+    /// Joined scores of new rows beside the `known` ones.
     ///
     /// # Errors
     /// A damaged run; `Interrupted`.
@@ -323,7 +330,7 @@ impl FittedDetectors {
                 model => model.scores(own, Rows::New, &neighbours)?,
             });
         }
-        Ok(self.ranks.joined(&scores)?)
+        Ok(self.surprise.joined(&scores)?)
     }
 
     /// What trees and tails say of each coordinate of some rows, summed by column. `[2][n_rows * n_columns]`

@@ -56,10 +56,10 @@ pub(super) fn learn(
             "leave `--clean` out, or these rows",
         ));
     }
-    let ranks: Vec<Vec<f64>> = (0..N_DETECTORS)
+    let surprises: Vec<Vec<f64>> = (0..N_DETECTORS)
         .map(|at| {
-            let rank = |&row: &usize| judged.fitted.ranks.rank(at, judged.scores[at][row]);
-            labelled.rows.iter().map(rank).collect()
+            let of = |&row: &usize| judged.fitted.surprise.surprise(at, judged.scores[at][row]);
+            labelled.rows.iter().map(of).collect()
         })
         .collect();
     let joined: Vec<f64> = labelled
@@ -76,27 +76,27 @@ pub(super) fn learn(
         ));
         return Ok(());
     };
-    findings.detectors = (FittedDetectors::names().iter().zip(&ranks))
-        .map(|(name, ranks)| DetectorLine {
+    findings.detectors = (FittedDetectors::names().iter().zip(&surprises))
+        .map(|(name, surprises)| DetectorLine {
             name: (*name).into(),
             weight: 0.0,
             correlations: Vec::new(),
             n_agreed: 0,
-            known: judge(ranks, &labelled.is_anomaly, job.seed),
+            known: judge(surprises, &labelled.is_anomaly, job.seed),
         })
         .collect();
     let weighted = (n_positive >= LEAST && n_negative >= LEAST)
         .then(|| {
             chosen(
-                &ranks,
+                &surprises,
                 &labelled.is_anomaly,
-                judged.fitted.ranks.weights(),
+                judged.fitted.surprise.weights(),
                 job.seed,
             )
         })
         .flatten();
     if let Some(weighted) = weighted.as_ref().filter(|weighted| weighted.used) {
-        judged.weigh(&weighted.weights, job.n_alerts(judged.joined.len()))?;
+        judged.weigh(&weighted.weights)?;
     }
     let flagged = judged.flagged();
     let count = |test: &dyn Fn(bool, bool) -> bool| {
@@ -182,10 +182,10 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Weights that meet the labels best, and how well such weights do on rows that they were not chosen by. `ranks`:
+/// Weights that meet the labels best, and how well such weights do on rows that they were not chosen by. `surprises`:
 /// `[n_detectors][n_labelled]`
 fn chosen(
-    ranks: &[Vec<f64>],
+    surprises: &[Vec<f64>],
     is_anomaly: &[bool],
     usual: &[f64],
     seed: u64,
@@ -193,7 +193,7 @@ fn chosen(
     let candidates = candidates(usual);
     let joined: Vec<Vec<f64>> = candidates
         .iter()
-        .map(|weights| joined(ranks, weights))
+        .map(|weights| joined(surprises, weights))
         .collect();
     let repeats = if is_anomaly.len() > MANY { 1 } else { REPEATS };
     let (mut with, mut without, mut n) = (0.0, 0.0, 0.0);
@@ -239,13 +239,13 @@ fn candidates(usual: &[f64]) -> Vec<Vec<f64>> {
     all
 }
 
-fn joined(ranks: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
-    let n = ranks.first().map_or(0, Vec::len);
+fn joined(surprises: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
+    let n = surprises.first().map_or(0, Vec::len);
     let score = |at: usize| {
-        ranks
+        surprises
             .iter()
             .zip(weights)
-            .map(|(ranks, weight)| weight * ranks[at])
+            .map(|(own, weight)| weight * own[at])
             .sum()
     };
     (0..n).map(score).collect()

@@ -104,7 +104,7 @@ impl Explaining<'_> {
             .detectors
             .by_column(asked.points, asked.kind, &columns)?;
         let usual_tails = self.usual_tails(known, &columns)?;
-        let weights = self.detectors.ranks.weights();
+        let weights = self.detectors.surprise.weights();
         let explained = (0..asked.at.len()).map(|at| {
             let own = at * columns.n..(at + 1) * columns.n;
             let (found, distances) = (&near.0[at * k..][..k], &near.1[at * k..][..k]);
@@ -212,28 +212,50 @@ impl Explaining<'_> {
             .enumerate()
             .filter(is_reason)
             .take(MOST_REASONS);
-        told.map(|(_, at)| {
-            let name = &names[at];
-            let own = asked
-                .rows
-                .column(name)
-                .filter(|_| at < self.fitted.cells.n_columns());
-            let (value, usual) = match (own, known.rows.column(name)) {
-                (Some(own), Some(column)) => (
-                    value_words(&own.values, row),
-                    usual(column, neighbours, (own, row)),
-                ),
-                _ => (None, Usual::NotTold),
-            };
-            Reason {
-                words: reason_words_of(name, value.as_deref(), &usual),
-                column: name.clone(),
-                share: shares[at],
-                value,
-                usual,
-            }
-        })
-        .collect()
+        let mut reasons: Vec<Reason> = told
+            .map(|(_, at)| {
+                let name = &names[at];
+                let own = asked
+                    .rows
+                    .column(name)
+                    .filter(|_| at < self.fitted.cells.n_columns());
+                let (value, usual) = match (own, known.rows.column(name)) {
+                    (Some(own), Some(column)) => (
+                        value_words(&own.values, row),
+                        usual(column, neighbours, (own, row)),
+                    ),
+                    _ => (None, Usual::NotTold),
+                };
+                Reason {
+                    words: reason_words_of(name, value.as_deref(), &usual),
+                    column: name.clone(),
+                    share: shares[at],
+                    value,
+                    usual,
+                }
+            })
+            .collect();
+        // A usual value says something only where no other does.
+        let first = reasons
+            .iter()
+            .position(|reason| !is_usual(reason))
+            .unwrap_or(0);
+        let mut at = 0;
+        reasons.retain(|reason| {
+            at += 1;
+            at == first + 1 || !is_usual(reason)
+        });
+        reasons
+    }
+}
+
+/// Whether the value is one that rows like it have.
+fn is_usual(reason: &Reason) -> bool {
+    match &reason.usual {
+        Usual::Range { is_within, .. } => *is_within,
+        Usual::Value { value, .. } => reason.value.as_ref() == Some(value),
+        Usual::Empty { .. } => reason.value.is_none(),
+        Usual::NotTold => false,
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn search(
     findings.n_flagged = above as u64;
     findings.search.once_in = (above > 0).then(|| scores.len() as f64 / above as f64);
     let share = above as f64 / scores.len().max(1) as f64;
-    let bound = farthest_by_chance(&scores, share, 1);
+    let bound = farthest_by_chance(&scores, share);
     tell(
         &readings,
         &judged,

@@ -84,7 +84,7 @@ pub struct Anomaly {
     /// Names of the entities, where rows are such; in the order of the rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<String>,
-    /// Of the strangest row, between 0 and 1.
+    /// Of the strangest row, from 0 on.
     pub score: f64,
     /// How often a row as strange is met, in words.
     pub rarity: String,

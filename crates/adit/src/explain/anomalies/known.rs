@@ -6,7 +6,7 @@ use crate::explain::{Estimate, estimates};
 use crate::mine::Predictions;
 use crate::prepare::Target;
 
-/// ROC AUC and average precision of scores between 0 and 1, with bootstrap intervals; `None` where the rows are all of one
+/// ROC AUC and average precision of scores from 0 on, with bootstrap intervals; `None` where the rows are all of one
 /// kind.
 pub fn judged(scores: &[f64], is_anomaly: &[bool], seed: u64) -> Option<KnownScore> {
     let truth = Target::Classes {
@@ -14,7 +14,8 @@ pub fn judged(scores: &[f64], is_anomaly: &[bool], seed: u64) -> Option<KnownSco
         names: vec!["usual".into(), "anomaly".into()],
     };
     let pair = |score: &f64| {
-        let score = *score as f32;
+        // Whatever keeps their order.
+        let score = (score / (1.0 + score)) as f32;
         [1.0 - score, score]
     };
     let predictions = Predictions::Probabilities {

@@ -1,30 +1,26 @@
 //! How far out the farthest of many rows lies by chance, and how far two orders agree.
 
+use crate::mine::outliers::surprise::tail_of;
+
 /// Fewest rows whose tail is told.
 pub const LEAST_ROWS: usize = 30;
-/// The tail is not looked at beyond this share of the rows, so that anomalies do not shape it…
-const LEAST_TAIL: f64 = 0.01;
-/// … and begins at so many times as much.
-const TAIL: f64 = 10.0;
 /// Chance that a table without anomalies has a row beyond.
 const CHANCE: f64 = 0.05;
 
 /// The score beyond which a table without anomalies has a row in 5 of 100 cases, if its scores fall off as an
-/// exponential does beyond where `share` of the rows is left out; `None` of fewer than [`LEAST_ROWS`] rows. `n_looks` is
-/// how many such questions are asked together.
-pub fn farthest_by_chance(scores: &[f64], share: f64, n_looks: usize) -> Option<f64> {
+/// exponential does from the strangest fifth on, or from farther in where much is flagged; the flagged `share` and as much
+/// again are left out, so that anomalies do not shape it. `None` of fewer than [`LEAST_ROWS`] rows.
+pub fn farthest_by_chance(scores: &[f64], share: f64) -> Option<f64> {
     let n = scores.len();
     if n < LEAST_ROWS {
         return None;
     }
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    // The slope needs a few rows on either side, and no more than half of all.
-    let out = share.max(LEAST_TAIL).max(3.0 / n as f64).min(0.25);
-    let begin = (TAIL * out).min(0.5);
+    let (begin, out) = tail_of(share, n);
     let at = |share: f64| sorted[(((1.0 - share) * n as f64) as usize).min(n - 1)];
     let slope = (at(out) - at(begin)) / (begin / out).ln();
-    let beyond = (out * n as f64 * n_looks.max(1) as f64 / CHANCE).ln();
+    let beyond = (out * n as f64 / CHANCE).ln();
     Some(at(out) + slope * beyond.max(0.0))
 }
 
@@ -75,7 +71,7 @@ mod tests {
         let beyond = (0..400)
             .filter(|&seed| {
                 let scores: Vec<f64> = drawn(1000, seed).map(|u| -u.ln()).collect();
-                let bound = farthest_by_chance(&scores, 0.01, 1).expect("enough rows");
+                let bound = farthest_by_chance(&scores, 0.01).expect("enough rows");
                 scores.iter().any(|score| *score > bound)
             })
             .count();
@@ -86,13 +82,13 @@ mod tests {
     #[test]
     fn a_far_row_passes_and_shapes_no_bound() {
         let mut scores: Vec<f64> = drawn(1000, 1).collect();
-        let before = farthest_by_chance(&scores, 0.01, 3).expect("enough rows");
+        let before = farthest_by_chance(&scores, 0.01).expect("enough rows");
         assert!(scores.iter().all(|score| *score < before));
         scores[..5].fill(1e9);
-        let after = farthest_by_chance(&scores, 0.01, 3).expect("enough rows");
+        let after = farthest_by_chance(&scores, 0.01).expect("enough rows");
         assert!(after < 2.0, "{after}");
-        assert_eq!(farthest_by_chance(&scores[..29], 0.01, 1), None);
-        assert_eq!(farthest_by_chance(&[7.0; 40], 0.01, 1), Some(7.0));
+        assert_eq!(farthest_by_chance(&scores[..29], 0.01), None);
+        assert_eq!(farthest_by_chance(&[7.0; 40], 0.01), Some(7.0));
     }
 
     #[test]

@@ -134,7 +134,8 @@ mod tests {
                 ..
             }
         ));
-        assert_eq!(told(&[10.0], 3, None), Usual::Empty { share: 2.0 / 3.0 });
+        let is_empty_in_two_thirds = |usual: Usual| matches!(usual, Usual::Empty { share } if (share - 2.0 / 3.0).abs() < 1e-12);
+        assert!(is_empty_in_two_thirds(told(&[10.0], 3, None)));
         assert_eq!(told(&[], 0, None), Usual::NotTold);
         let text = |t: &str| Some(t.to_string());
         let expected = Usual::Value {
@@ -145,10 +146,11 @@ mod tests {
             usual_value(&[text("b"), text("a"), text("b"), None]),
             expected
         );
-        assert_eq!(
-            usual_value(&[None, None, text("a")]),
-            Usual::Empty { share: 2.0 / 3.0 }
-        );
+        assert!(is_empty_in_two_thirds(usual_value(&[
+            None,
+            None,
+            text("a")
+        ])));
         assert_eq!(usual_value(&[]), Usual::NotTold);
     }
 

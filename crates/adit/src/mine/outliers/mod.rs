@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod ranks;
 pub mod season;
 pub mod series;
+pub mod surprise;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use ecod::{Ecod, EcodModel};
 pub use isolation_forest::{IsolationForest, IsolationForestModel};
 pub use nearest::Nearest;
 pub use ranks::{Ranks, Rarity};
+pub use surprise::Surprise;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Joining detectors by ranks, and what is strange enough to tell of.
 //!
 //! Enters: scores of the training rows by several detectors, whose units do not agree. Leaves: [`Ranks`], by which
-//! scores of any rows become one number, the (weighted) mean over the detectors of the share of training rows that are less
+//! scores of any rows become one number, the mean over the detectors of the share of training rows that are less
 //! strange; thresholds for a share of the rows or a number of alerts; and how often rows as strange are met.
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,6 @@ const MOST_SCORES: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranks {
     detectors: Vec<Empirical<f64>>,
-    /// How much each detector counts; together 1. `[n_detectors]`
-    weights: Vec<f64>,
     joined: Empirical<f64>,
 }
 
@@ -41,47 +39,17 @@ impl Ranks {
     /// # Panics
     /// Where the detectors scored different numbers of rows.
     pub fn fit(training: &[Vec<f64>]) -> Result<(Ranks, Vec<f64>), MineError> {
-        Ranks::weighted(training, &vec![1.0; training.len()])
-    }
-
-    /// As [`Ranks::fit`], where some detectors count more than others. `weights`: `[n_detectors]`, in any unit
-    ///
-    /// # Errors
-    /// Those of [`Ranks::fit`]; weights that are negative or all 0.
-    ///
-    /// # Panics
-    /// Where the detectors scored different numbers of rows, or there is not a weight of each.
-    pub fn weighted(
-        training: &[Vec<f64>],
-        weights: &[f64],
-    ) -> Result<(Ranks, Vec<f64>), MineError> {
         if training.first().is_none_or(Vec::is_empty) {
             return Err(MineError::NoTrainingRows);
         }
-        assert_eq!(training.len(), weights.len(), "a weight of each detector");
         check(training)?;
-        let sum = weights.iter().sum::<f64>();
-        if !(sum.is_finite() && sum > 0.0 && weights.iter().all(|w| *w >= 0.0)) {
-            return Err(MineError::Setting {
-                setting: "weights",
-                value: format!("{weights:?}"),
-                reason: "they must be numbers from 0 on, and one of them more",
-            });
-        }
         let detectors: Vec<_> = training.iter().map(|scores| empirical(scores)).collect();
-        let weights: Vec<f64> = weights.iter().map(|w| w / sum).collect();
-        let joined = join(&detectors, &weights, training);
+        let joined = join(&detectors, training);
         let ranks = Ranks {
             detectors,
-            weights,
             joined: empirical(&joined),
         };
         Ok((ranks, joined))
-    }
-
-    /// How much each detector counts; together 1. `[n_detectors]`
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
     }
 
     /// How many detectors are joined.
@@ -103,23 +71,13 @@ impl Ranks {
                 found: scores.len(),
             });
         }
-        if self.weights.len() != self.detectors.len() {
-            return Err(MineError::DamagedModel {
-                reason: "there is not a weight of each detector".to_owned(),
-            });
-        }
         check(scores)?;
-        Ok(join(&self.detectors, &self.weights, scores))
+        Ok(join(&self.detectors, scores))
     }
 
     /// The share of training rows that one detector found less strange than `score`, ties counting half.
     pub fn rank(&self, detector: usize, score: f64) -> f64 {
         self.detectors[detector].mid_rank(score)
-    }
-
-    /// The share of training rows with a lower joined score, ties counting half.
-    pub fn quantile(&self, joined: f64) -> f64 {
-        self.joined.mid_rank(joined)
     }
 
     /// How often rows with this joined score or a higher one are met.
@@ -154,15 +112,16 @@ fn sorted(scores: &[f64]) -> Vec<f64> {
     sorted
 }
 
-fn join(detectors: &[Empirical<f64>], weights: &[f64], scores: &[Vec<f64>]) -> Vec<f64> {
+fn join(detectors: &[Empirical<f64>], scores: &[Vec<f64>]) -> Vec<f64> {
     let mut joined = vec![0.0; scores.first().map_or(0, Vec::len)];
-    for ((detector, scores), weight) in detectors.iter().zip(scores).zip(weights) {
-        if *weight > 0.0 {
-            for (joined, &score) in joined.iter_mut().zip(scores) {
-                *joined += weight * detector.mid_rank(score);
-            }
+    for (detector, scores) in detectors.iter().zip(scores) {
+        for (joined, &score) in joined.iter_mut().zip(scores) {
+            *joined += detector.mid_rank(score);
         }
     }
+    joined
+        .iter_mut()
+        .for_each(|sum| *sum /= detectors.len() as f64);
     joined
 }
 
