@@ -121,7 +121,7 @@ fn table(findings: &AnomalyFindings) -> Table {
         let who = match (finding.entities.first(), finding.n_rows) {
             (Some(entity), 1) => shortened(entity),
             (_, 1) => finding.first_row.to_string(),
-            (_, n) => format!("{n} of {}–{}", finding.first_row, finding.last_row),
+            (_, n) => format!("{n} rows, {}–{}", finding.first_row, finding.last_row),
         };
         let why: Vec<&str> = finding
             .reasons

@@ -18,11 +18,11 @@ pub fn joined(centers: Points, sizes: &[u64]) -> Vec<Joined> {
     let n = centers.len();
     let mut apart = vec![vec![0f64; 2 * n]; 2 * n];
     let mut weight: Vec<f64> = sizes.iter().map(|&size| size as f64).collect();
-    for a in 0..n {
-        for b in 0..n {
+    for (a, line) in apart.iter_mut().enumerate().take(n) {
+        for (b, distance) in line.iter_mut().enumerate().take(n) {
             let pairs = centers.row(a).iter().zip(centers.row(b));
             let square: f64 = pairs.map(|(x, y)| f64::from(x - y).powi(2)).sum();
-            apart[a][b] = square.sqrt();
+            *distance = square.sqrt();
         }
     }
     let mut open: Vec<usize> = (0..n).collect();

@@ -24,6 +24,8 @@ const TEMPLATES: &[(&str, &str)] = &[
 ];
 /// Width and height of the map.
 const MAP_SIZE: (f64, f64) = (960.0, 560.0);
+/// Events that have a dot even where they do not stand out.
+const FIRST_EVENTS: u64 = 5;
 /// Letters of a cell that are shown.
 const LETTERS: usize = 60;
 
@@ -195,7 +197,7 @@ fn finding(f: &Anomaly, of: &str) -> Value {
     };
     let together = f.together.as_deref().map(|why| match why {
         "in a row" => "one after another in time, by the same column",
-        _ => "nearly the same as each other",
+        _ => "nearer to each other than to usual ones",
     });
     let listed: Vec<String> = match f.entities.is_empty() {
         true => f.rows.iter().map(|row| numbers::count(*row)).collect(),
@@ -211,6 +213,7 @@ fn finding(f: &Anomaly, of: &str) -> Value {
         listed => if f.n_rows > 1 { listed } else { Vec::new() },
         more => (more > 0).then(|| numbers::count(more)),
         headline => f.reasons.first().map(|reason| reason.words.as_str()),
+        several => f.reasons.len() > 1,
         reasons => f.reasons.iter().map(reason).collect::<Vec<_>>(),
         row => f.rows.first().map(|row| numbers::count(*row)),
         first_name => f.entities.first(),
@@ -326,7 +329,10 @@ fn series(s: &SeriesFound, findings: &AnomalyFindings) -> Value {
             title,
         })
         .collect();
+    // Dots on all of them would cover the line.
+    let is_dotted = |event: &&SeriesEvent| event.stands_out || event.number <= FIRST_EVENTS;
     let marks: Vec<Mark> = (own.iter().zip(&titles))
+        .filter(|(event, _)| is_dotted(event))
         .map(|(event, title)| Mark {
             time: event.peak_at,
             value: event.value,

@@ -26,10 +26,12 @@ const AMONG_ALL: [f64; N_DETECTORS] = [1.0, 1.0, 2.0];
 /// … and beside rows that hold none, where what is far from all of them is strange.
 const BESIDE_CLEAN: [f64; N_DETECTORS] = [0.0, 1.0, 3.0];
 /// Among rows that may hold anomalies, some of these may be alike: only a far neighbour is a usual row.
-const NEIGHBOURS_AMONG_ALL: usize = 20;
+const NEIGHBOURS_AMONG_ALL: usize = 50;
 const NEIGHBOURS_BESIDE_CLEAN: usize = 5;
 /// … but no farther than this share of all rows.
 const MOST_NEIGHBOURS: f64 = 0.05;
+/// Trees of the forest: twice those of the paper, so that another seed changes less.
+const N_TREES: usize = 200;
 /// Principal components of the vectors of texts that trees and tails look at.
 const COMPONENTS: usize = 32;
 /// Rows whose cells are looked up at once.
@@ -157,6 +159,7 @@ pub(super) struct JudgedRows {
 /// The detectors by their places, for `n` rows.
 fn detectors(clean: bool, n: usize, seed: u64) -> [Detector; N_DETECTORS] {
     let forest = IsolationForest {
+        n_trees: N_TREES,
         seed,
         ..IsolationForest::default()
     };

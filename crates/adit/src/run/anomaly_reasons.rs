@@ -73,6 +73,9 @@ impl Explained {
     }
 }
 
+/// How many each row has, which, and how far they are.
+type Near = (usize, (Vec<u32>, Vec<f32>));
+
 impl Explaining<'_> {
     /// Rows that usual values are taken of.
     pub fn n_neighbours(&self) -> usize {
@@ -159,7 +162,7 @@ impl Explaining<'_> {
         asked: &Asked,
         known: &Known,
         context: &Context,
-    ) -> Result<(usize, (Vec<u32>, Vec<f32>)), RunError> {
+    ) -> Result<Near, RunError> {
         let wanted = self.n_neighbours();
         let too_few = self.fitted.is_of_entities() && known.normal.len() < wanted;
         if known.normal.is_empty() || too_few {

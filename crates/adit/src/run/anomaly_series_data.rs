@@ -234,7 +234,7 @@ impl Readings {
             .find(|(length, _)| seconds >= *length && seconds % length == 0.0);
         let (length, name) = unit.unwrap_or((1.0, "second"));
         match seconds / length {
-            n if n == 1.0 => format!("1 {name}"),
+            1.0 => format!("1 {name}"),
             n => format!("{} {name}s", crate::prepare::number_name(n)),
         }
     }

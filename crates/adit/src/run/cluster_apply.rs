@@ -61,10 +61,10 @@ pub(super) fn assign(job: &PredictJob, context: &Context) -> Result<PredictOutco
         "row".into(),
         Arc::new(UInt64Array::from(rows.row_ids.clone())),
     )];
-    if let (true, Some(first)) = (saved.points.is_of_entities(), rows.columns.first()) {
-        if let (Role::Id, Values::Strings(ids)) = (first.role, &first.values) {
-            columns.push((first.name.clone(), Arc::new(StringArray::from(ids.clone()))));
-        }
+    if let (true, Some(first)) = (saved.points.is_of_entities(), rows.columns.first())
+        && let (Role::Id, Values::Strings(ids)) = (first.role, &first.values)
+    {
+        columns.push((first.name.clone(), Arc::new(StringArray::from(ids.clone()))));
     }
     columns.extend(label_columns(&labels, &margins, &saved.names));
     let mut output = Output::open(&job.output, job.overwrite)?;

@@ -529,13 +529,11 @@ fn table(
         "row".into(),
         Arc::new(UInt64Array::from(loaded.rows.row_ids.clone())),
     )];
-    if loaded.of == "entities" {
-        if let Some(Values::Strings(ids)) = loaded.rows.columns.first().map(|c| &c.values) {
-            columns.push((
-                loaded.rows.columns[0].name.clone(),
-                Arc::new(StringArray::from(ids.clone())),
-            ));
-        }
+    if loaded.of == "entities"
+        && let Some(first) = loaded.rows.columns.first()
+        && let Values::Strings(ids) = &first.values
+    {
+        columns.push((first.name.clone(), Arc::new(StringArray::from(ids.clone()))));
     }
     let margins: Vec<f32> = found.margins.iter().map(|m| m.margin).collect();
     columns.extend(label_columns(&found.found.labels, &margins, names));

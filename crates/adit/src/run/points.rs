@@ -271,7 +271,7 @@ fn roles(
         if (is_named || is_held) && !role.role.is_feature() && !is_given {
             (role.role, role.reason) = (Role::Category, "given".into());
         }
-        let is_left = !section.columns.is_empty() && !is_named || is_only_texts && !is_named;
+        let is_left = !is_named && (!section.columns.is_empty() || is_only_texts);
         let is_id = matches!(role.role, Role::Id | Role::Entity);
         if is_left && !is_held && !is_of_events && !is_id {
             role.role = Role::Ignore;

@@ -91,7 +91,7 @@ pub(crate) fn name_of_differences(differences: &[Difference]) -> String {
 
 fn percent(share: f64) -> String {
     match 100.0 * share {
-        p if p == 0.0 => "0%".into(),
+        0.0 => "0%".into(),
         p if p < 1.0 => format!("{p:.1}%"),
         p => format!("{p:.0}%"),
     }
@@ -123,7 +123,7 @@ fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

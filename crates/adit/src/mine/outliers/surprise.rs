@@ -219,7 +219,8 @@ mod tests {
     #[test]
     fn the_surprise_of_an_exponential_score_is_the_score() {
         let scores = exponential(2000);
-        let (surprise, joined) = Surprise::fit(&[scores.clone()], &[3.0], 0.01).unwrap();
+        let (surprise, joined) =
+            Surprise::fit(std::slice::from_ref(&scores), &[3.0], 0.01).unwrap();
         assert_eq!(surprise.weights(), [1.0]);
         for (score, joined) in scores.iter().zip(&joined) {
             assert!(
