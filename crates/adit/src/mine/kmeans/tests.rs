@@ -334,6 +334,19 @@ fn empty_clusters_are_refilled_by_the_farthest_points() {
 }
 
 #[test]
+fn a_row_amid_two_centres_belongs_to_the_larger_cluster() {
+    let values = [0.0, 0.0, 3.0, 5.0, 5.0, 5.0, 5.0];
+    let points = Points::new(&values, 1);
+    let frame = frame_of(points);
+    let mut course = Course::new(points, &frame, vec![1.0, 5.0]);
+    course.run(100, 0.0, &|_| true).unwrap();
+    assert_eq!(course.counts, [3, 4]);
+    let (centers, labels) = course.finish();
+    assert_eq!(centers, [5.0, 1.0]);
+    assert_eq!(labels, [1, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
 fn a_huge_row_that_leaves_takes_no_digits_along() {
     let mut values: Vec<f32> = (0..40).map(|at| 3.0 + (at % 4) as f32 / 8.0).collect();
     values[9] = 1e17;
