@@ -625,7 +625,10 @@ fn what_cannot_be_is_told() {
         &["--series", "a", "--time", "t"],
         "column `t` should hold numbers",
     );
-    error(&["--series", "t", "--time", "when"], "holds no numbers");
+    error(
+        &["--series", "t", "--time", "when"],
+        "column `t` should hold numbers",
+    );
     error(
         &["--series", "c", "--time", "when"],
         "there is no column `c`",
