@@ -1,7 +1,7 @@
 """Clusters beside scikit-learn: whether they match classes that were held out, and time and memory as rows grow.
 
 usage: clusters.py DATA_FOLDER [--adit BIN] [--encoder NAME] [--seeds N ...] [--rows N] [--only NAME ...]
-       clusters.py [--drawn N ...] [--dense N ...] [--library CMD] [--rounds N] [--threads N]
+       clusters.py [--drawn N ...] [--dense N ...] [--adit BIN] [--peer-most N] [--rounds N] [--threads N]
 
 With DATA_FOLDER: questions of bank customers and newsgroup posts, as vectors of one encoder, in as many clusters as there are
 classes, with k-means of both sides (ten starts, the same seeds). V-measure and adjusted Rand index are scikit-learn's on both sides,
@@ -10,11 +10,10 @@ which is most of the time this takes; --rows looks at a sample.
 
 --drawn and --dense: vectors of 384 numbers, k-means (64 clusters, one start) and HDBSCAN (50 rows a cluster at least, ten that make a
 place dense). Seconds are of the search alone, memory that of a process that draws and searches, medians of rounds in turn.
---library: what runs ours, as `adit bench clusters`; it gets `--n N --width 384 --k 64 --threads N [--method hdbscan]` and prints one
-line of JSON with seconds, inertia, peak_bytes and n_clusters. It draws its own vectors by the recipe of `draw`: other numbers, the
-same law, so inertias of the two sides differ by what chance makes of it. Without --library the peer is measured alone.
+Ours is `adit bench clusters`, which draws its own vectors by the recipe of `draw`: other numbers, the same law, so inertias of the two
+sides differ by what chance makes of it. Above --peer-most rows ours is measured alone.
 """
-import argparse, csv, gzip, json, os, pathlib, random, resource, shlex, statistics, subprocess, sys, tempfile, time
+import argparse, csv, gzip, json, os, pathlib, random, resource, statistics, subprocess, sys, tempfile, time
 
 # Name, files, column of the classes. The README of the first clusters its test rows.
 CASES = [("banking77, test", "text_banking77", ["test.csv"], "category"),
@@ -84,11 +83,16 @@ def speed(a, method, sizes):
     for n in sizes:
         runs = {name: [] for name in [*peers, "ours"]}
         for at in range(a.rounds):
-            for peer in peers:
+            for peer in peers if n <= a.peer_most else []:
                 runs[peer].append(measured(part("search", peer, n, a.threads, at + 1), a.threads))
-            if a.library:
-                line = [*shlex.split(a.library), "--n", str(n), "--width", str(WIDTH), "--k", str(CLUSTERS), "--threads", str(a.threads)]
-                runs["ours"].append(measured(line + (["--method", "hdbscan"] if dense else []), a.threads))
+            line = [a.adit, "bench", "clusters", "--json", "--quiet", "--n", str(n), "--width", str(WIDTH), "--threads", str(a.threads)]
+            k = ["--method", "hdbscan", "--k", "10", "--min-cluster-size", "50"] if dense else ["--k", str(CLUSTERS)]
+            runs["ours"].append(measured(line + k, a.threads))
+        if n > a.peer_most:
+            own = {key: statistics.median(run[key] for run in runs["ours"] if run.get(key)) for key in ("seconds", "peak_bytes", "n_clusters")}
+            print(f"| {n:,} | – | {own['seconds']:.2f} | – | – | {own['peak_bytes'] / 2**20:,.0f} | – | –, {own['n_clusters']:.0f} |"
+                  + ("" if dense else " – | – |"), flush=True)
+            continue
         middle = lambda name, key: statistics.median(run[key] for run in runs[name])
         best = min(peers, key=lambda peer: middle(peer, "seconds"))
 
@@ -183,7 +187,7 @@ def main():
     p.add_argument("--only", nargs="*", choices=[case[0] for case in CASES])
     p.add_argument("--drawn", type=int, nargs="*", default=[])
     p.add_argument("--dense", type=int, nargs="*", default=[])
-    p.add_argument("--library")
+    p.add_argument("--peer-most", type=int, default=10**9)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()

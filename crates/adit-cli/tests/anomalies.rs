@@ -5,27 +5,11 @@ mod tool;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tool::Bench;
-
-/// Numbers from 0 to 1 that look drawn.
-fn drawn(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-fn gaussian(next: &mut impl FnMut() -> f64) -> f64 {
-    let (a, b) = (next().max(1e-12), next());
-    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
-}
+use tool::{Bench, cells, gaussian, result, uniform};
 
 /// Parts of two kinds. `strange` says which rows have a weight that is far off, and whether they are checked.
 fn parts(n: usize, seed: u64, strange: &[usize]) -> String {
-    let mut next = drawn(seed);
+    let mut next = uniform(seed);
     let mut text = String::from("width,weight,speed,colour,checked\n");
     for row in 0..n {
         let is_large = next() < 0.4;
@@ -45,24 +29,6 @@ fn parts(n: usize, seed: u64, strange: &[usize]) -> String {
         let _ = writeln!(text, "{width:.2},{weight:.2},{speed:.2},{colour},{checked}");
     }
     text
-}
-
-fn result(bench: &Bench, run: &str) -> Value {
-    let text = std::fs::read_to_string(bench.path(run).join("result.json")).expect("a result");
-    serde_json::from_str(&text).expect("JSON")
-}
-
-/// Cells of a column of a CSV file.
-fn column(bench: &Bench, file: &str, name: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(bench.path(file)).expect("a table");
-    let mut reader = text.lines();
-    let at = reader
-        .next()
-        .and_then(|head| head.split(',').position(|n| n == name))
-        .expect("the column");
-    reader
-        .map(|line| line.split(',').nth(at).expect("a cell").to_string())
-        .collect()
 }
 
 const MADE_OF: [&str; 8] = [
@@ -128,7 +94,7 @@ fn planted_rows_are_found_with_the_column_that_is_off() {
     bench
         .adit(&["predict", "run", "parts.csv", "-o", "again.csv"])
         .ok();
-    let flagged = column(&bench, "again.csv", "flagged");
+    let flagged = cells(&bench, "again.csv", "flagged");
     assert!(
         planted.iter().all(|&row| flagged[row] == "true"),
         "{flagged:?}"
@@ -138,7 +104,7 @@ fn planted_rows_are_found_with_the_column_that_is_off() {
 #[test]
 fn one_cloud_has_nothing_that_stands_out() {
     let bench = Bench::new();
-    let mut next = drawn(11);
+    let mut next = uniform(11);
     let mut text = String::from("a,b,c\n");
     for _ in 0..500 {
         let _ = writeln!(
@@ -163,7 +129,7 @@ fn one_cloud_has_nothing_that_stands_out() {
 #[test]
 fn a_fault_that_repeats_is_one_finding() {
     let bench = Bench::new();
-    let mut next = drawn(5);
+    let mut next = uniform(5);
     let mut text = String::from("taken_at,pressure,heat\n");
     for row in 0..1000 {
         let is_stuck = (400..408).contains(&row);
@@ -250,7 +216,7 @@ fn new_rows_are_judged_in_the_order_of_the_old_ones() {
         bench
             .adit(&["predict", "run", "parts.csv", "-o", "again.csv", "--force"])
             .ok();
-        let scores: Vec<f64> = column(&bench, "again.csv", "score")
+        let scores: Vec<f64> = cells(&bench, "again.csv", "score")
             .iter()
             .map(|s| s.parse().expect("a score"))
             .collect();
@@ -277,7 +243,7 @@ fn new_rows_are_judged_in_the_order_of_the_old_ones() {
     bench
         .adit(&["predict", "run", "parts.csv", "-o", "new.csv"])
         .ok();
-    let flagged = column(&bench, "new.csv", "flagged");
+    let flagged = cells(&bench, "new.csv", "flagged");
     assert!(
         [3, 77, 140]
             .iter()
@@ -287,13 +253,13 @@ fn new_rows_are_judged_in_the_order_of_the_old_ones() {
         flagged.iter().filter(|is| *is == "true").count() < 25,
         "{flagged:?}"
     );
-    let quantiles = column(&bench, "new.csv", "rank_quantile");
+    let quantiles = cells(&bench, "new.csv", "rank_quantile");
     assert!(
         quantiles[77].parse::<f64>().is_ok_and(|q| q > 0.99),
         "{}",
         quantiles[77]
     );
-    let reasons = column(&bench, "new.csv", "reasons");
+    let reasons = cells(&bench, "new.csv", "reasons");
     assert!(
         reasons[77].trim_matches('"').starts_with("weight ") && reasons[0].is_empty(),
         "{}",
@@ -352,7 +318,7 @@ fn labels_are_met_and_weigh() {
 #[test]
 fn profiles_name_flagged_entities_only() {
     let bench = Bench::new();
-    let mut next = drawn(13);
+    let mut next = uniform(13);
     let mut text = String::from("customer,paid_at,amount,shop\n");
     for customer in 0..150 {
         for visit in 0..6 {
@@ -415,7 +381,7 @@ fn profiles_name_flagged_entities_only() {
 #[test]
 fn events_of_series_are_found() {
     let bench = Bench::new();
-    let mut next = drawn(17);
+    let mut next = uniform(17);
     let mut text = String::from("machine,taken_at,heat\n");
     for machine in ["A", "B"] {
         for hour in 0..1200 {
@@ -486,10 +452,7 @@ fn events_of_series_are_found() {
         "{}",
         &again[..80]
     );
-    assert_eq!(
-        column(&bench, "again.csv", "flagged")[peak as usize],
-        "true"
-    );
+    assert_eq!(cells(&bench, "again.csv", "flagged")[peak as usize], "true");
     // A file of one machine needs no entity.
     let one: String = text
         .lines()
@@ -552,7 +515,7 @@ fn texts_unlike_the_others_are_found() {
     bench
         .adit(&["predict", "run", "texts.csv", "-o", "again.csv"])
         .ok();
-    assert_eq!(column(&bench, "again.csv", "score").len(), 120);
+    assert_eq!(cells(&bench, "again.csv", "score").len(), 120);
 }
 
 #[test]

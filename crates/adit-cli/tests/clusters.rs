@@ -5,27 +5,11 @@ mod tool;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tool::Bench;
-
-/// Numbers from 0 to 1 that look drawn.
-fn drawn(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-fn gaussian(next: &mut impl FnMut() -> f64) -> f64 {
-    let (a, b) = (next().max(1e-12), next());
-    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
-}
+use tool::{Bench, gaussian, result, uniform};
 
 /// Three groups of shoppers; `churn` is more frequent in the second, `noise` says nothing.
 fn shoppers(n: usize, seed: u64) -> String {
-    let mut next = drawn(seed);
+    let mut next = uniform(seed);
     let mut text = String::from("id,age,income,visits,colour,churn,noise\n");
     for row in 0..n {
         let group = row % 3;
@@ -48,11 +32,6 @@ fn shoppers(n: usize, seed: u64) -> String {
         );
     }
     text
-}
-
-fn result(bench: &Bench, run: &str) -> Value {
-    let text = std::fs::read_to_string(bench.path(run).join("result.json")).expect("a result");
-    serde_json::from_str(&text).expect("JSON")
 }
 
 #[test]
@@ -179,7 +158,7 @@ fn new_rows_go_where_equal_ones_went() {
 #[test]
 fn one_cloud_has_no_clusters() {
     let bench = Bench::new();
-    let mut next = drawn(11);
+    let mut next = uniform(11);
     let mut text = String::from("a,b,c\n");
     for _ in 0..300 {
         let shared = gaussian(&mut next);
@@ -253,7 +232,7 @@ fn the_same_bytes_for_any_number_of_threads_and_from_the_job_file() {
 #[test]
 fn profiles_of_events_describe_no_person() {
     let bench = Bench::new();
-    let mut next = drawn(13);
+    let mut next = uniform(13);
     let mut text = String::from("customer,paid_at,amount,shop\n");
     for customer in 0..120 {
         let is_frequent = customer % 3 == 0;

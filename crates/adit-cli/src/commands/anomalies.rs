@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use adit::explain::AnomalyFindings;
-use adit::run::{self, AnomalyJob, AnomalyOutcome, AnomalySection, AnomalyTask};
+use adit::run::{self, AnomalyJob, AnomalySection, AnomalyTask};
 use comfy_table::{CellAlignment, Table};
 
 use super::cluster::section;
-use super::learn::{absolute, unused};
+use super::learn::absolute;
+use super::search::{self, Shown};
 use super::{CliError, Session, ruled_table, shortened, usage};
 use crate::args::{AnomaliesArgs, FolderArgs};
-use crate::progress::duration;
 
 /// Findings in the terminal, at most.
 const SHOWN: usize = 25;
@@ -67,51 +67,27 @@ pub fn execute(
     folder: &FolderArgs,
     session: &Session,
 ) -> Result<ExitCode, CliError> {
-    let out = match folder.out.as_ref().or(job.out.as_ref()) {
-        Some(out) => out.clone(),
-        None => unused(Path::new("runs"), name),
-    };
+    let out = search::out(folder, job.out.as_ref(), name);
     let outcome = run::mine_anomalies(job, &out, folder.force, &session.context())?;
     session.progress.finish();
-    if folder.json {
-        println!("{}", outcome.result_json);
-    } else {
-        show(&outcome);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(outcome: &AnomalyOutcome) {
     let findings = &outcome.findings;
-    println!("{}", findings.verdict);
-    println!();
-    if findings.n_findings > 0 {
-        println!(
-            "{}",
-            if findings.events.is_empty() {
-                table(findings)
-            } else {
-                events(findings)
-            }
-        );
-        let shown = SHOWN.min(findings.findings.len() + findings.events.len());
-        let more = findings.n_findings.saturating_sub(shown as u64);
-        if more > 0 {
-            println!("{more} more in the report and the table");
-        }
-        println!();
-    }
-    for warning in &findings.warnings {
-        println!("warning: {} ({})", warning.message, warning.action);
-    }
-    if !findings.warnings.is_empty() {
-        println!();
-    }
-    let folder = &outcome.folder;
-    println!("report     {}", folder.join("report.html").display());
-    println!("job        {}", folder.join("job.toml").display());
-    println!("anomalies  {}", folder.join("anomalies.parquet").display());
-    println!("took       {}", duration(outcome.cost.seconds));
+    let table = if findings.events.is_empty() {
+        table(findings)
+    } else {
+        events(findings)
+    };
+    let in_table = SHOWN.min(findings.findings.len() + findings.events.len()) as u64;
+    let shown = Shown {
+        verdict: &findings.verdict,
+        table: (findings.n_findings > 0).then_some(table),
+        more: findings.n_findings.saturating_sub(in_table),
+        warnings: &findings.warnings,
+        folder: &outcome.folder,
+        file: "anomalies",
+        cost: &outcome.cost,
+        result_json: &outcome.result_json,
+    };
+    Ok(search::show(&shown, folder))
 }
 
 fn table(findings: &AnomalyFindings) -> Table {

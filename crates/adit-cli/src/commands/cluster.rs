@@ -4,15 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use adit::explain::{Cluster, Holds};
-use adit::run::{
-    self, ClusterJob, ClusterMethod, ClusterOutcome, ClusterSection, ClusterTask, PointSection,
-};
+use adit::run::{self, ClusterJob, ClusterMethod, ClusterSection, ClusterTask, PointSection};
 use comfy_table::{CellAlignment, Table};
 
-use super::learn::{absolute, unused};
+use super::learn::absolute;
+use super::search::{self, Shown};
 use super::{CliError, Session, bad_row_limit, format_of, role_map, ruled_table, shortened};
 use crate::args::{ClusterArgs, FolderArgs, MethodArg, PointArgs, SourceArgs};
-use crate::progress::duration;
 
 /// Clusters in the terminal, at most.
 const SHOWN: usize = 25;
@@ -78,43 +76,21 @@ pub fn execute(
     folder: &FolderArgs,
     session: &Session,
 ) -> Result<ExitCode, CliError> {
-    let out = match folder.out.as_ref().or(job.out.as_ref()) {
-        Some(out) => out.clone(),
-        None => unused(Path::new("runs"), name),
-    };
+    let out = search::out(folder, job.out.as_ref(), name);
     let outcome = run::mine_clusters(job, &out, folder.force, &session.context())?;
     session.progress.finish();
-    if folder.json {
-        println!("{}", outcome.result_json);
-    } else {
-        show(&outcome);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(outcome: &ClusterOutcome) {
-    let findings = &outcome.findings;
-    println!("{}", findings.verdict);
-    println!();
-    if !findings.clusters.is_empty() {
-        println!("{}", table(&findings.clusters, &findings.data.of));
-        let more = findings.clusters.len().saturating_sub(SHOWN);
-        if more > 0 {
-            println!("{more} more in the report");
-        }
-        println!();
-    }
-    for warning in &findings.warnings {
-        println!("warning: {} ({})", warning.message, warning.action);
-    }
-    if !findings.warnings.is_empty() {
-        println!();
-    }
-    let folder = &outcome.folder;
-    println!("report    {}", folder.join("report.html").display());
-    println!("job       {}", folder.join("job.toml").display());
-    println!("clusters  {}", folder.join("clusters.parquet").display());
-    println!("took      {}", duration(outcome.cost.seconds));
+    let (findings, clusters) = (&outcome.findings, &outcome.findings.clusters);
+    let shown = Shown {
+        verdict: &findings.verdict,
+        table: (!clusters.is_empty()).then(|| table(clusters, &findings.data.of)),
+        more: clusters.len().saturating_sub(SHOWN) as u64,
+        warnings: &findings.warnings,
+        folder: &outcome.folder,
+        file: "clusters",
+        cost: &outcome.cost,
+        result_json: &outcome.result_json,
+    };
+    Ok(search::show(&shown, folder))
 }
 
 fn table(clusters: &[Cluster], of: &str) -> Table {

@@ -13,6 +13,7 @@ pub mod predict;
 pub mod pretrain;
 pub mod profile;
 pub mod rules;
+mod search;
 
 use std::collections::BTreeMap;
 use std::fmt;

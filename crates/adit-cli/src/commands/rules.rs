@@ -10,13 +10,13 @@ use adit::run::{
 };
 use comfy_table::{CellAlignment, Table};
 
-use super::learn::{absolute, unused};
+use super::learn::absolute;
+use super::search::{self, Shown};
 use super::{CliError, Session, bad_row_limit, format_of, ruled_table, shortened};
 use crate::args::{
     BasketFormArg, ByArg, CutArg, FolderArgs, GuardArg, KindArg, RulesArgs, SearchArgs,
     SequenceFormArg, SequenceKindArg, SequencesArgs, SourceArgs,
 };
-use crate::progress::duration;
 
 /// Patterns in the terminal, at most.
 const SHOWN: usize = 15;
@@ -153,43 +153,21 @@ pub fn execute(
     folder: &FolderArgs,
     session: &Session,
 ) -> Result<ExitCode, CliError> {
-    let out = match folder.out.as_ref().or(job.out.as_ref()) {
-        Some(out) => out.clone(),
-        None => unused(Path::new("runs"), name),
-    };
+    let out = search::out(folder, job.out.as_ref(), name);
     let outcome = run::mine_patterns(job, &out, folder.force, &session.context())?;
     session.progress.finish();
-    if folder.json {
-        println!("{}", outcome.result_json);
-    } else {
-        show(&outcome);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(outcome: &PatternOutcome) {
     let findings = &outcome.findings;
-    println!("{}", findings.verdict);
-    println!();
-    if !findings.patterns.is_empty() {
-        println!("{}", table(outcome));
-        let more = findings.patterns.len().saturating_sub(SHOWN);
-        if more > 0 {
-            println!("{more} more in the report");
-        }
-        println!();
-    }
-    for warning in &findings.warnings {
-        println!("warning: {} ({})", warning.message, warning.action);
-    }
-    if !findings.warnings.is_empty() {
-        println!();
-    }
-    let folder = &outcome.folder;
-    println!("report    {}", folder.join("report.html").display());
-    println!("job       {}", folder.join("job.toml").display());
-    println!("patterns  {}", folder.join("patterns.parquet").display());
-    println!("took      {}", duration(outcome.cost.seconds));
+    let shown = Shown {
+        verdict: &findings.verdict,
+        table: (!findings.patterns.is_empty()).then(|| table(&outcome)),
+        more: findings.patterns.len().saturating_sub(SHOWN) as u64,
+        warnings: &findings.warnings,
+        folder: &outcome.folder,
+        file: "patterns",
+        cost: &outcome.cost,
+        result_json: &outcome.result_json,
+    };
+    Ok(search::show(&shown, folder))
 }
 
 fn table(outcome: &PatternOutcome) -> Table {

@@ -334,6 +334,23 @@ pub fn drawn() -> impl FnMut(u64) -> u64 {
     }
 }
 
+/// Numbers from 0 to 1, by chance that follows from a seed.
+pub fn uniform(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A normal number of deviation 1.
+pub fn gaussian(next: &mut impl FnMut() -> f64) -> f64 {
+    let (a, b) = (next().max(1e-12), next());
+    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+}
+
 /// The rules of a search, each as `a+b > c`.
 pub fn rules_in_words(found: &serde_json::Value) -> Vec<String> {
     let patterns = found["patterns"].as_array().expect("a list");

@@ -17,6 +17,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("clusters.html", include_str!("templates/clusters.html")),
     ("head.html", include_str!("templates/head.html")),
     ("foot.html", include_str!("templates/foot.html")),
+    (
+        "search_verdict.html",
+        include_str!("templates/search_verdict.html"),
+    ),
+    (
+        "search_warnings.html",
+        include_str!("templates/search_warnings.html"),
+    ),
     ("style.css", include_str!("templates/style.css")),
     ("patterns.css", include_str!("templates/patterns.css")),
     ("clusters.css", include_str!("templates/clusters.css")),

@@ -16,6 +16,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("patterns.html", include_str!("templates/patterns.html")),
     ("head.html", include_str!("templates/head.html")),
     ("foot.html", include_str!("templates/foot.html")),
+    (
+        "search_verdict.html",
+        include_str!("templates/search_verdict.html"),
+    ),
+    (
+        "search_warnings.html",
+        include_str!("templates/search_warnings.html"),
+    ),
     ("style.css", include_str!("templates/style.css")),
     ("patterns.css", include_str!("templates/patterns.css")),
 ];

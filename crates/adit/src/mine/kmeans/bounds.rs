@@ -119,16 +119,12 @@ impl Bounds {
         }
     }
 
-    /// Gives a row another centre, about whose distance nothing is known.
+    /// Gives a row another centre.
+    ///
+    /// It will be compared anew: a lower bound is on the distance to that centre too, and no upper one lies below it.
     pub fn hand_over(&mut self, row: usize, center: u32) {
         self.labels[row] = center;
         self.upper[row] = f32::INFINITY;
-        let first = row / self.size * self.size;
-        let n_rows = self.size.min(self.labels.len() - first);
-        let lower = self.lower[first * self.groups.len()..].iter_mut();
-        let lower = lower.skip(row - first).step_by(n_rows);
-        let lower = lower.take(self.groups.len());
-        lower.for_each(|lower| *lower = f32::NEG_INFINITY);
     }
 
     /// Gives every row its nearest centre, and of equally near ones that of the lowest rank; what changed, by pieces.

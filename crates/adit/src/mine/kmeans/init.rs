@@ -1,10 +1,10 @@
 //! The first centres: greedy k-means++.
 //!
 //! Each centre is the best of `2 + ln k` rows drawn with probabilities that rise with the squared distance to the
-//! nearest centre so far (Arthur and Vassilvitskii 2007), judged by how much nearer the rows are to it. Of many rows
-//! a sample is drawn from and judged by, itself drawn by squared distance and weighted so that its sums are those of
-//! all rows in expectation (Bachem, Lucic and Krause 2018, "Scalable k-means clustering via lightweight coresets", use
-//! the like). It is drawn anew from all rows whenever it says that their distances have shrunk by much.
+//! nearest centre so far (Arthur and Vassilvitskii 2007): the one that leaves the rows nearest to a centre. Of many
+//! rows a sample is drawn from and judged by. It is itself drawn by squared distance and weighted, so that its sums are
+//! those of all rows in expectation (much as in Bachem, Lucic and Krause 2018, "Scalable k-means clustering via
+//! lightweight coresets"), and drawn anew from all rows once it says that their distances have shrunk by half.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ const LEAST_SAMPLE: usize = 4096;
 const COPIED: usize = 8;
 /// A sample is drawn anew once its sum falls below this share of what it was.
 const RENEWAL: f64 = 0.5;
-/// Distances whose share of rounding may be larger than one part in this many are computed in f64.
+/// Distances that are less than so many times what rounding may cost are computed in f64.
 const SURE: f32 = 64.0;
 
 /// Rows that stand for all of them.

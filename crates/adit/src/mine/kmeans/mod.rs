@@ -1,8 +1,8 @@
 //! Clusters around centres: k-means.
 //!
-//! Enters: points. Leaves: a [`KMeansModel`] and the cluster of every point, the largest cluster first. First centres by
-//! greedy k-means++ (Arthur and Vassilvitskii 2007), then the iterations of Lloyd (1982); bounds on distances leave out
-//! most comparisons (Ding et al. 2015) and change no result. Nearest is decided as if in f64. Not here: how many
+//! Enters: points. Leaves: a [`KMeansModel`] and the cluster of every point, the largest cluster first. First centres
+//! by greedy k-means++ (Arthur and Vassilvitskii 2007), then the iterations of Lloyd (1982); bounds on distances leave
+//! out most comparisons (Ding et al. 2015) and change no result. Nearest is decided as if in f64. Not here: how many
 //! clusters there are; distances other than Euclid's.
 
 mod bounds;
@@ -21,7 +21,7 @@ use self::spread::{Spread, not_finite};
 use super::MineError;
 use crate::represent::points::Points;
 
-/// How clusters are looked for; by default as scikit-learn does.
+/// How clusters are looked for; by default as scikit-learn does, but for `n_init`, which was its default before 1.4.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KMeans {
     /// Most clusters; there are fewer where fewer points differ.

@@ -15,8 +15,8 @@ use crate::run::{Context, RunError, limits};
 
 /// Centres that points are drawn around.
 const CENTERS: usize = 200;
-/// Deviation of the points around their centre; that of the centres is 1.
-const SPREAD: f32 = 0.6;
+/// Share of the points that lie about no centre.
+const FREE: f32 = 0.1;
 /// Rows drawn by one random number generator.
 const CHUNK: usize = 4_096;
 
@@ -115,6 +115,9 @@ pub fn bench_clusters(bench: &ClusterBench, context: &Context) -> Result<Cluster
     })
 }
 
+/// Nine of ten points lie about a centre: the numbers of centres are normal of deviation 1, those of a point are its centre's and
+/// another such. The centre is the whole part of 200 u², `u` even between 0 and 1, so the first have the most points. Points of no
+/// centre are normal of deviation √2, as wide as all others together.
 fn drawn(n: usize, width: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let centers: Vec<f32> = (0..CENTERS * width).map(|_| gaussian(&mut rng)).collect();
@@ -123,9 +126,15 @@ fn drawn(n: usize, width: usize, seed: u64) -> Vec<f32> {
     chunks.for_each(|(chunk, values)| {
         let mut rng = ChaCha8Rng::seed_from_u64(adit_nn::random::mix(seed, chunk as u64));
         for row in values.chunks_mut(width) {
-            let center = &centers[rng.random_range(0..CENTERS) * width..][..width];
+            if rng.random::<f32>() < FREE {
+                row.iter_mut()
+                    .for_each(|x| *x = std::f32::consts::SQRT_2 * gaussian(&mut rng));
+                continue;
+            }
+            let at = (CENTERS as f32 * rng.random::<f32>().powi(2)) as usize;
+            let center = &centers[at.min(CENTERS - 1) * width..][..width];
             for (x, c) in row.iter_mut().zip(center) {
-                *x = c + SPREAD * gaussian(&mut rng);
+                *x = c + gaussian(&mut rng);
             }
         }
     });
