@@ -1,4 +1,4 @@
-"""Records what a row transformer written in PyTorch answers: outputs, loss and all gradients.
+"""Records what a row transformer written in PyTorch answers: outputs, or the classes of hidden cells, loss and all gradients.
 
 The model is FT-Transformer (Gorishniy et al., 2021) with piecewise-linear numbers (Gorishniy et
 al., 2022): pre-norm blocks, no norm before the first attention, ReGLU, the row's own token read
@@ -25,6 +25,11 @@ MODELS = {
     "categories": dict(bins=[], cardinalities=[2, 5], d_token=8, n_layers=1, n_heads=1, ffn_hidden=6,
                        number_relu=False, n_outputs=2),
 }
+# Asked for: cells by column, numbers first, with their classes.
+CELLS = {
+    "cells": dict(bins=BINS, cardinalities=[3, 5], d_token=12, n_layers=2, n_heads=3, ffn_hidden=10, number_relu=False,
+                  n_outputs=1, classes=[3, 1, 4, 2, 4]),
+}
 ROWS = 9
 
 
@@ -46,9 +51,15 @@ def shapes(c):
         for part, shape in parts.items():
             yield f"blocks.{at}.{part}.weight", shape
             yield f"blocks.{at}.{part}.bias", shape[:1]
-    for name, shape in (("final_norm.weight", (d,)), ("final_norm.bias", (d,)),
-                        ("head.weight", (c["n_outputs"], d)), ("head.bias", (c["n_outputs"],))):
-        yield name, shape
+    yield "final_norm.weight", (d,)
+    yield "final_norm.bias", (d,)
+    if "classes" in c:
+        for column, n in enumerate(c["classes"]):
+            yield f"heads.{column}.weight", (n, d)
+            yield f"heads.{column}.bias", (n,)
+    else:
+        yield "head.weight", (c["n_outputs"], d)
+        yield "head.bias", (c["n_outputs"],)
 
 
 def weights(c, rng):
@@ -93,7 +104,8 @@ def tokens(c, w, numbers, missing, codes):
     return torch.stack(out, 1)
 
 
-def forward(c, w, numbers, missing, codes):
+def states(c, w, numbers, missing, codes):
+    """The state of every token, the row's own first."""
     d, heads = c["d_token"], c["n_heads"]
 
     def linear(x, name):
@@ -111,7 +123,32 @@ def forward(c, w, numbers, missing, codes):
         x = x + linear(attended, f"{name}.attention_output")
         a, b = linear(norm(x, f"{name}.ffn_norm"), f"{name}.ffn_in").chunk(2, -1)
         x = x + linear(a * torch.relu(b), f"{name}.ffn_out")
-    return linear(torch.relu(norm(x[:, 0], "final_norm")), "head")
+    return torch.relu(norm(x, "final_norm"))
+
+
+def forward(c, w, numbers, missing, codes):
+    return F.linear(states(c, w, numbers, missing, codes)[:, 0], w["head.weight"], w["head.bias"])
+
+
+def full_name(name):
+    return ("cells." if name.startswith("heads.") else "row.") + name
+
+
+def cell_loss(c, w, numbers, missing, codes, asked, classes):
+    """Mean cross-entropy of the asked cells, and their scores; the last code of a category hides it."""
+    missing, codes = missing.clone(), codes.clone()
+    n_numbers = len(c["bins"])
+    for column, rows in enumerate(asked):
+        if column < n_numbers:
+            missing[rows, column] = True
+        else:
+            codes[rows, column - n_numbers] = c["cardinalities"][column - n_numbers] - 1
+    found = states(c, w, numbers, missing, codes)
+    scores = [F.linear(found[rows, 1 + column], w[f"heads.{column}.weight"], w[f"heads.{column}.bias"])
+              for column, rows in enumerate(asked)]
+    losses = [F.cross_entropy(s, y, reduction="sum") for s, y in zip(scores, classes)]
+    vectors = found[:, 1:].mean(1)
+    return missing, codes, scores, sum(losses) / sum(len(y) for y in classes), vectors
 
 
 def record(out, name, c, seed):
@@ -126,9 +163,20 @@ def record(out, name, c, seed):
     missing = torch.rand(ROWS, len(c["bins"]), generator=rng) < 0.2
     codes = [torch.randint(0, n, (ROWS, 1), generator=rng) for n in c["cardinalities"]]
     codes = torch.cat(codes, 1) if codes else torch.zeros(ROWS, 0, dtype=torch.long)
-    y = forward(c, w, numbers, missing, codes)
-    kept = {"numbers": numbers, "missing": missing, "codes": codes, "outputs": y}
-    if c["n_outputs"] == 1:
+    kept = {"numbers": numbers, "missing": missing, "codes": codes}
+    if "classes" in c:
+        asked = [torch.randperm(ROWS, generator=rng)[: 2 + column] for column in range(len(c["classes"]))]
+        classes = [torch.randint(0, n, (len(rows),), generator=rng) for n, rows in zip(c["classes"], asked)]
+        missing, codes, scores, loss, vectors = cell_loss(c, w, numbers, missing, codes, asked, classes)
+        kept |= {"missing": missing, "codes": codes, "vectors": vectors}
+        for column, parts in enumerate(zip(asked, classes, scores)):
+            kept |= {f"{part}.{column}": value for part, value in zip(("asked", "target", "scores"), parts)}
+    else:
+        y = forward(c, w, numbers, missing, codes)
+        kept["outputs"] = y
+    if "classes" in c:
+        pass
+    elif c["n_outputs"] == 1:
         kept["target"] = torch.randn(ROWS, generator=rng).double()
         loss = F.mse_loss(y[:, 0], kept["target"])
     else:
@@ -137,8 +185,8 @@ def record(out, name, c, seed):
     kept["loss"] = loss.reshape(1)
     used = {k: v for k, v in w.items() if v.numel()}
     grads = torch.autograd.grad(loss, list(used.values()), allow_unused=True)
-    kept |= {f"param.row.{k}": v for k, v in w.items()}
-    kept |= {f"grad.row.{k}": torch.zeros_like(w[k]) if g is None else g for k, g in zip(used, grads)}
+    kept |= {f"param.{full_name(k)}": v for k, v in w.items()}
+    kept |= {f"grad.{full_name(k)}": torch.zeros_like(w[k]) if g is None else g for k, g in zip(used, grads)}
     found = {k: (v.detach().float() if v.is_floating_point() else v.int()).contiguous().clone() for k, v in kept.items()}
     assert all(v.isfinite().all() for v in found.values() if v.is_floating_point())
     save_file(found, out / f"{name}.safetensors")
@@ -153,7 +201,7 @@ def main():
     root = Path(__file__).resolve().parents[2]
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "crates/adit-nn/tests/golden/row"
     torch.set_num_threads(1)
-    for seed, (name, c) in enumerate(MODELS.items()):
+    for seed, (name, c) in enumerate((MODELS | CELLS).items()):
         record(out, name, c, seed + 40)
 
 

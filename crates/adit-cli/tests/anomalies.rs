@@ -305,7 +305,7 @@ fn labels_are_met_and_weigh() {
         known["weighted"]["average_precision"].as_f64() > Some(0.8),
         "{known}"
     );
-    assert_eq!(found["detectors"].as_array().map(Vec::len), Some(3));
+    assert_eq!(found["detectors"].as_array().map(Vec::len), Some(4));
     assert!(found["detectors"][0]["known"]["roc_auc"]["low"].is_number());
     assert!(
         !found["data"]["columns"]
@@ -474,6 +474,61 @@ fn events_of_series_are_found() {
     ];
     bench.adit(&args).ok();
     assert_eq!(result(&bench, "one")["events"][0]["peak_row"], peak);
+}
+
+#[test]
+fn the_labelled_windows_of_a_machine_are_hit_within_fifteen_events() {
+    let Some(path) = tool::shared_data("anomaly_nab_machine_temperature/data.csv") else {
+        return;
+    };
+    let text = std::fs::read_to_string(&path).expect("readings");
+    let (mut windows, mut was): (Vec<(u64, u64)>, bool) = (Vec::new(), false);
+    for (row, line) in text.lines().skip(1).enumerate() {
+        let marked = line.ends_with(",1") || line.ends_with(",1.0");
+        match windows.last_mut() {
+            Some((_, end)) if marked && was => *end = row as u64,
+            _ if marked => windows.push((row as u64, row as u64)),
+            _ => {}
+        }
+        was = marked;
+    }
+    assert_eq!(windows.len(), 4);
+    let bench = Bench::new();
+    let path = path.to_string_lossy();
+    let events = |alerts: &str| {
+        let args = [
+            "anomalies",
+            &*path,
+            "--series",
+            "value",
+            "--time",
+            "timestamp",
+        ];
+        let more = ["--alerts", alerts, "--out", "run", "--force"];
+        bench.adit(&[&args[..], &more].concat()).ok();
+        let events = &result(&bench, "run")["events"];
+        events.as_array().expect("events").clone()
+    };
+    for alerts in [1, 5, 20] {
+        let found = events(&alerts.to_string());
+        assert!(
+            (1..=alerts).contains(&found.len()),
+            "{alerts}: {}",
+            found.len()
+        );
+    }
+    let found = events("15");
+    assert!(found.len() <= 15);
+    let of = |event: &Value, key: &str| event[key].as_u64().expect("a row");
+    let is_in = |event: &Value, (start, end): (u64, u64)| {
+        of(event, "first_row") <= end && start <= of(event, "last_row")
+    };
+    for window in &windows {
+        assert!(
+            found.iter().any(|event| is_in(event, *window)),
+            "{window:?}"
+        );
+    }
 }
 
 #[test]

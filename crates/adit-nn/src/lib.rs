@@ -47,7 +47,8 @@ pub use params::{ParamId, Params};
 pub use pool::Pooling;
 pub use precision::Precision;
 pub use row::{
-    MemberConfig, NumberEmbedding, RowBatch, RowBody, RowTransformer, RowTransformerConfig,
+    AskedCells, CellTransformer, MemberConfig, NumberEmbedding, RowBatch, RowBody, RowTransformer,
+    RowTransformerConfig,
 };
 pub use session::Session;
 pub use t5::{T5, T5Config, T5Encoder};

@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use adit::Silent;
 use adit::prepare::Task;
 use adit::run::{
-    ClusterJob, ClusterMethod, ClusterSection, ClusterTask, Context, DataSection, Job, Limits,
-    PointSection, SplitSection, TransformerSection, learn, mine_clusters,
+    AnomalyJob, AnomalySection, AnomalyTask, ClusterJob, ClusterMethod, ClusterSection,
+    ClusterTask, Context, DataSection, Job, Limits, PointSection, PredictJob, RunError,
+    SplitSection, TransformerSection, learn, mine_anomalies, mine_clusters, predict,
 };
 use adit_nn::random::mix;
 
 const TABLES: u64 = 500;
-/// Tables that are clustered.
-const CLUSTERED: u64 = 200;
+/// Tables in which clusters and anomalies are looked for.
+const SEARCHED: u64 = 200;
 
 /// A stream of numbers that follows from its seed.
 struct Draws(u64);
@@ -197,8 +198,9 @@ fn odd_points(seed: u64) -> String {
     }
 }
 
-#[test]
-fn odd_tables_are_clustered_or_refused() {
+/// Runs a search over odd points; the place of its input and of its output are given, and whether it ended well is
+/// told. None panics, and what is refused leaves a reason and no folder.
+fn search_all(name: &str, search: &dyn Fn(u64, &str, &Path, &Context) -> Result<(), RunError>) {
     let folder = tempfile::tempdir().expect("a folder");
     let home = PathBuf::from(folder.path());
     let context = Context {
@@ -207,11 +209,51 @@ fn odd_tables_are_clustered_or_refused() {
         watch: &Silent,
     };
     let (mut done, mut refused, mut wrong) = (0, 0, Vec::new());
-    for seed in 0..CLUSTERED {
+    for seed in 0..SEARCHED {
         let text = odd_points(seed);
         let path = folder.path().join("table.csv");
         std::fs::write(&path, &text).expect("a file");
         let out = folder.path().join("run");
+        let start = &text[..text.len().min(2_000)];
+        let run = || {
+            search(seed, &path.to_string_lossy(), &out, &context).map_err(|error| error.to_string())
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => done += 1,
+            Ok(Err(error)) => {
+                refused += 1;
+                if error.len() < 15 || out.exists() {
+                    wrong.push(format!(
+                        "table {seed}: refused by `{error}`, or something was left behind\n{start}"
+                    ));
+                }
+            }
+            Err(_) => wrong.push(format!("table {seed} panicked\n{start}")),
+        }
+        let _ = std::fs::remove_dir_all(&out);
+    }
+    assert!(
+        wrong.is_empty(),
+        "{name}: {} tables\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(
+        done > 60 && refused > 20,
+        "{name}: {done} done, {refused} refused"
+    );
+}
+
+fn section(input: &str) -> PointSection {
+    PointSection {
+        inputs: vec![input.to_owned()],
+        ..PointSection::default()
+    }
+}
+
+#[test]
+fn odd_tables_are_clustered_or_refused() {
+    search_all("clusters", &|seed, input, out, context| {
         let methods = [
             ClusterMethod::Kmeans,
             ClusterMethod::Hdbscan,
@@ -223,10 +265,7 @@ fn odd_tables_are_clustered_or_refused() {
             title: None,
             seed: 1,
             out: None,
-            data: PointSection {
-                inputs: vec![path.to_string_lossy().into_owned()],
-                ..PointSection::default()
-            },
+            data: section(input),
             cluster: ClusterSection {
                 method,
                 // Half of them have to be cut, whether there is anything or not.
@@ -236,32 +275,47 @@ fn odd_tables_are_clustered_or_refused() {
                 ..ClusterSection::default()
             },
         };
-        let run = || mine_clusters(&job, &out, true, &context).map_err(|error| error.to_string());
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(_)) => done += 1,
-            Ok(Err(error)) => {
-                refused += 1;
-                if error.len() < 15 || out.exists() {
-                    wrong.push(format!(
-                        "table {seed}: refused by `{error}`, or something was left behind\n{text}"
-                    ));
-                }
-            }
-            Err(_) => wrong.push(format!(
-                "table {seed} ({method:?}) panicked\n{}",
-                &text[..text.len().min(2_000)]
-            )),
-        }
-        let _ = std::fs::remove_dir_all(&out);
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} tables\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-    assert!(
-        done > 60 && refused > 20,
-        "{done} clustered, {refused} refused"
-    );
+        mine_clusters(&job, out, true, context).map(drop)
+    });
+}
+
+#[test]
+fn odd_tables_are_searched_for_anomalies_or_refused() {
+    search_all("anomalies", &|seed, input, out, context| {
+        let job = AnomalyJob {
+            task: AnomalyTask::Anomalies,
+            title: None,
+            seed: 1,
+            out: None,
+            data: section(input),
+            anomalies: AnomalySection {
+                clean: seed % 3 == 0,
+                alerts: (seed % 4 == 1).then_some(1 + seed as usize),
+                ..AnomalySection::default()
+            },
+        };
+        mine_anomalies(&job, out, true, context)?;
+        // New rows, which may be of other types, are judged or refused as well.
+        let new = out.with_file_name("new.csv");
+        std::fs::write(
+            &new,
+            odd_points(if seed % 2 == 0 { seed } else { seed + 1 }),
+        )
+        .expect("a file");
+        let output = out.with_file_name("scores.csv");
+        let new = PredictJob {
+            run: out.to_path_buf(),
+            source: section(&new.to_string_lossy()).source_settings(),
+            events: Vec::new(),
+            output: output.clone(),
+            reasons: false,
+            surprise: false,
+            member: None,
+            overwrite: true,
+        };
+        let judged = predict(&new, context);
+        assert!(judged.is_ok() || seed % 2 == 1, "{judged:?}");
+        let _ = std::fs::remove_file(&output);
+        Ok(())
+    });
 }

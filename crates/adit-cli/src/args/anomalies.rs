@@ -29,6 +29,9 @@ pub struct AnomaliesArgs {
     /// The data hold no anomalies: new rows are judged against them by `adit predict`
     #[arg(long)]
     pub clean: bool,
+    /// Leave out the transformer that learns how the cells of a row go together (the slowest detector)
+    #[arg(long, conflicts_with = "series")]
+    pub no_masked_cells: bool,
     /// Column that says of some rows whether they are anomalies; nothing is made of it
     #[arg(long, value_name = "COL", requires = "positive")]
     pub label: Option<String>,

@@ -34,6 +34,7 @@ pub fn anomalies(args: AnomaliesArgs, session: &Session) -> Result<ExitCode, Cli
             share: args.share.as_deref().map(share).transpose()?,
             alerts: args.alerts,
             clean: args.clean,
+            masked_cells: !args.no_masked_cells,
             label: args.label,
             positive: args.positive,
             series: args.series,

@@ -131,6 +131,21 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// A file of the shared data sets, below `ADIT_DATA` or beside the workspace; `None` is printed where it is absent.
+pub fn shared_data(name: &str) -> Option<PathBuf> {
+    let beside = || workspace().join("../shared/data");
+    let root = std::env::var_os("ADIT_DATA").map_or_else(beside, PathBuf::from);
+    let path = root.join(name);
+    if path.is_file() {
+        return Some(path);
+    }
+    eprintln!(
+        "passed over: {} is not there; set ADIT_DATA",
+        path.display()
+    );
+    None
+}
+
 /// Words that the tiny encoder knows, by id from 4 on.
 const WORDS: [&str; 12] = [
     "good", "bad", "fine", "awful", "film", "food", "very", "not", "the", "was", "day", "it",

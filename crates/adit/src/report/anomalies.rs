@@ -432,6 +432,16 @@ fn glossary(findings: &AnomalyFindings) -> Vec<Value> {
             "Nearest neighbours",
             "The distance to the nearest rows (Ramaswamy et al. 2000).".into(),
         ));
+        if findings
+            .detectors
+            .iter()
+            .any(|line| line.name == "masked cells")
+        {
+            entries.push((
+                "Masked cells",
+                "How badly a transformer that learned from all rows tells each cell from the others of its row (minus the log-likelihood, as in Salazar et al. 2020).".into(),
+            ));
+        }
         entries.push((
             "Reasons",
             "What each detector that counts says of each column, as a share of all it says, averaged. They describe the score; they are no causes.".into(),

@@ -1,5 +1,6 @@
 //! Turns a dataset into features: sparse matrices, row tokens, text tokens.
 pub mod baskets;
+pub mod cell_codes;
 pub mod components;
 pub mod cutting;
 pub mod embedding;

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArra
 use serde::{Deserialize, Serialize};
 
 use super::anomaly_cards::Told;
-use super::anomaly_detectors::{FittedDetectors, JudgedRows, NEAREST};
+use super::anomaly_detectors::{FittedDetectors, JudgeSettings, JudgedRows, NEAREST};
 use super::anomaly_job::{AnomalyJob, SHARE};
 use super::anomaly_series::SavedSeries;
 use super::apply::batch_of;
@@ -126,7 +126,12 @@ fn search(
     let section = job.section();
     let loaded = points::load(&section, (None, PointUse::Outliers), spool.path(), context)?;
     let n_alerts = job.n_alerts(loaded.rows.n_rows());
-    let settings = (job.anomalies.clean, n_alerts, job.seed);
+    let settings = JudgeSettings {
+        clean: job.anomalies.clean,
+        n_alerts,
+        masked_cells: job.anomalies.masked_cells,
+        seed: job.seed,
+    };
     let mut judged = super::anomaly_detectors::judge(
         loaded.points(),
         &loaded.fitted.cells.column_of(),
@@ -191,6 +196,7 @@ fn save(
     if let Some(bytes) = anomaly_known_rows::bytes(&loaded)? {
         folder.write(anomaly_known_rows::FILE, &bytes)?;
     }
+    judged.fitted.write(folder)?;
     let saved = SavedAnomalies {
         version: VERSION,
         judge: SavedJudge::Rows(Box::new(SavedRows {
@@ -299,7 +305,9 @@ fn lines(judged: &JudgedRows, flagged: &[bool], known: &[DetectorLine]) -> Vec<D
         n_agreed: agreed(&judged.scores[at]),
         known: known.get(at).and_then(|line| line.known),
     };
-    FittedDetectors::names()
+    judged
+        .fitted
+        .names()
         .into_iter()
         .enumerate()
         .map(line)

@@ -29,7 +29,7 @@ pub(super) fn score(job: &PredictJob, context: &Context) -> Result<PredictOutcom
         path: job.run.clone(),
         reason,
     };
-    let saved: SavedAnomalies = from_json(&job.run.join(SAVED))?;
+    let mut saved: SavedAnomalies = from_json(&job.run.join(SAVED))?;
     if saved.version != VERSION {
         return Err(fail(format!(
             "its anomalies have format {}, but this program reads format {VERSION}",
@@ -40,11 +40,12 @@ pub(super) fn score(job: &PredictJob, context: &Context) -> Result<PredictOutcom
         return Err(fail(format!("anomalies have no member `{member}`")));
     }
     let spool = super::spool()?;
-    let (batch, n_bad_rows) = match &saved.judge {
+    let (batch, n_bad_rows) = match &mut saved.judge {
         SavedJudge::Series(series) => {
             anomaly_series::judge_new(series, &job.source, spool.path(), context)?
         }
         SavedJudge::Rows(saved) => {
+            saved.detectors.read(&job.run)?;
             let (rows, values, n_bad_rows) =
                 saved.points.read(&job.source, spool.path(), context)?;
             (

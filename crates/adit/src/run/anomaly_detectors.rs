@@ -1,7 +1,11 @@
-//! What rows are judged by: an isolation forest, the tails of the columns, the distance to the nearest rows.
+//! What rows are judged by: an isolation forest, the tails of the columns, the distance to the nearest rows, and how well
+//! the cells of a row tell each other.
 
 use std::borrow::Cow;
 
+use std::path::Path;
+
+use adit_nn::{Params, WeightFile};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +14,30 @@ use crate::mine::MineError;
 use crate::mine::neighbours::{Neighbours, nearest};
 use crate::mine::outliers::nearest::Distance;
 use crate::mine::outliers::{
-    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Rows, Surprise, ranks,
+    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, MaskedCellsModel, Nearest, Rows,
+    Surprise, ranks,
 };
 use crate::represent::components::Components;
 use crate::represent::points::Points;
+use crate::store::RunFolder;
 
-/// Detectors that are asked.
-pub(super) const N_DETECTORS: usize = 3;
+/// Detectors that look at coordinates.
+const N_DETECTORS: usize = 3;
 /// Their places.
 pub(super) const FOREST: usize = 0;
 pub(super) const TAILS: usize = 1;
 pub(super) const NEAREST: usize = 2;
+/// The place of what cells say of each other, where it is asked.
+pub(super) const CELLS: usize = 3;
+const CELLS_NAME: &str = "masked cells";
 /// How much each counts among rows that may hold anomalies…
-const AMONG_ALL: [f64; N_DETECTORS] = [1.0, 1.0, 2.0];
+const AMONG_ALL: [f64; N_DETECTORS + 1] = [1.0, 1.0, 2.0, 1.0];
 /// … and beside rows that hold none, where what is far from all of them is strange.
-const BESIDE_CLEAN: [f64; N_DETECTORS] = [0.0, 1.0, 3.0];
+const BESIDE_CLEAN: [f64; N_DETECTORS + 1] = [0.0, 1.0, 3.0, 1.0];
+/// Of wider rows cells are not hidden: a pass over them costs the square of their number.
+const MOST_CELLS: usize = 256;
+/// The weights of the transformer, in a run's folder.
+const WEIGHTS: &str = "model/cells.safetensors";
 /// Among rows that may hold anomalies, some of these may be alike: only a far neighbour is a usual row.
 const NEIGHBOURS_AMONG_ALL: usize = 50;
 const NEIGHBOURS_BESIDE_CLEAN: usize = 5;
@@ -44,6 +57,11 @@ pub(super) struct FittedDetectors {
     /// What belongs together among the coordinates that tails are asked of: the categories of one column.
     tail_columns: Vec<usize>,
     detectors: Vec<DetectorModel>,
+    /// What cells say of each other; its weights lie in a file of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cells: Option<MaskedCellsModel>,
+    #[serde(skip)]
+    weights: Params,
     pub surprise: Surprise,
     /// Joined scores above it are flagged.
     pub threshold: f64,
@@ -182,6 +200,17 @@ fn detectors(clean: bool, n: usize, seed: u64) -> [Detector; N_DETECTORS] {
     ]
 }
 
+/// How rows are judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JudgeSettings {
+    /// The rows hold no anomalies.
+    pub clean: bool,
+    pub n_alerts: usize,
+    /// Whether a transformer learns how the cells of a row go together.
+    pub masked_cells: bool,
+    pub seed: u64,
+}
+
 /// Learns from rows and judges them; `cells` is the column of each coordinate of cells, which those of texts follow.
 ///
 /// # Errors
@@ -189,9 +218,15 @@ fn detectors(clean: bool, n: usize, seed: u64) -> [Detector; N_DETECTORS] {
 pub(super) fn judge(
     points: Points,
     cells: &[usize],
-    (clean, n_alerts, seed): (bool, usize, u64),
+    settings: JudgeSettings,
     context: &Context,
 ) -> Result<JudgedRows, RunError> {
+    let JudgeSettings {
+        clean,
+        n_alerts,
+        seed,
+        ..
+    } = settings;
     let watch = context.watch;
     let view = View::fit(points, cells.len());
     let seen = view.of(points);
@@ -232,13 +267,28 @@ pub(super) fn judge(
         });
         models.push(model);
     }
+    let all_cells = (settings.masked_cells && !cells.is_empty())
+        .then(|| coordinates(cells, seen.forest.1))
+        .filter(|columns| columns.last().is_some_and(|last| *last < MOST_CELLS));
+    let mut masked = None;
+    if let Some(columns) = all_cells {
+        let own = seen.points(FOREST);
+        masked = MaskedCellsModel::fit(own, &columns, seed, watch)?;
+        if let Some((model, weights)) = &masked {
+            scores.push(model.scores(own, weights, &cell_progress(context))?);
+        }
+    }
     let weights = if clean { BESIDE_CLEAN } else { AMONG_ALL };
-    let (surprise, joined) = Surprise::fit(&scores, &weights, share(n_alerts, points.len()))?;
+    let weights = &weights[..scores.len()];
+    let (surprise, joined) = Surprise::fit(&scores, weights, share(n_alerts, points.len()))?;
+    let (cells, weights) = masked.unzip();
     Ok(JudgedRows {
         fitted: FittedDetectors {
             view,
             tail_columns,
             detectors: models,
+            cells,
+            weights: weights.unwrap_or_default(),
             threshold: threshold(&joined, n_alerts),
             surprise,
         },
@@ -246,6 +296,21 @@ pub(super) fn judge(
         joined,
         n_alerts,
     })
+}
+
+/// The column of each coordinate that trees look at: after those of cells each component of texts for itself.
+fn coordinates(cells: &[usize], width: usize) -> Vec<usize> {
+    let n = cells.last().map_or(0, |last| last + 1);
+    let of_texts = n..n + width.saturating_sub(cells.len());
+    cells.iter().copied().chain(of_texts).collect()
+}
+
+fn cell_progress<'a>(context: &'a Context) -> impl Fn(usize, usize) -> bool + Sync + 'a {
+    |at, of| {
+        let watch = context.watch;
+        watch.progress("hide each cell in turn", at as u64, of as u64, "");
+        !watch.cancelled()
+    }
 }
 
 fn share(n_alerts: usize, n: usize) -> f64 {
@@ -288,8 +353,46 @@ impl JudgedRows {
 
 impl FittedDetectors {
     /// What the detectors are called.
-    pub fn names() -> [&'static str; N_DETECTORS] {
-        detectors(false, 0, 0).map(|detector| detector.name())
+    pub fn names(&self) -> Vec<&'static str> {
+        let of_points = detectors(false, 0, 0).map(|detector| detector.name());
+        let of_cells = self.cells.as_ref().map(|_| CELLS_NAME);
+        of_points.into_iter().chain(of_cells).collect()
+    }
+
+    /// Whether cells say something of each other.
+    pub fn has_cells(&self) -> bool {
+        self.cells.is_some()
+    }
+
+    /// Writes what does not lie beside the settings.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {
+        if self.cells.is_some() {
+            folder.write(WEIGHTS, &self.weights.to_safetensors_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Reads it from the folder of a run.
+    ///
+    /// # Errors
+    /// A file that is not there, or of other settings.
+    pub fn read(&mut self, run: &Path) -> Result<(), RunError> {
+        let Some(cells) = &self.cells else {
+            return Ok(());
+        };
+        let path = run.join(WEIGHTS);
+        let fail = |reason: String| RunError::ModelFile {
+            path: path.clone(),
+            reason,
+        };
+        let (_, mut weights) = cells.network(0).map_err(|e| fail(e.to_string()))?;
+        let file = WeightFile::open(&path).map_err(|e| fail(e.to_string()))?;
+        weights.load_from(&file).map_err(|e| fail(e.to_string()))?;
+        self.weights = weights;
+        Ok(())
     }
 
     /// Joined scores of new rows beside the `known` ones.
@@ -333,19 +436,24 @@ impl FittedDetectors {
                 model => model.scores(own, Rows::New, &neighbours)?,
             });
         }
+        if let Some(cells) = &self.cells {
+            let own = seen.points(FOREST);
+            scores.push(cells.scores(own, &self.weights, &cell_progress(context))?);
+        }
         Ok(self.surprise.joined(&scores)?)
     }
 
-    /// What trees and tails say of each coordinate of some rows, summed by column. `[2][n_rows * n_columns]`
+    /// What trees, tails and, where they are asked, cells say of each coordinate of some rows, summed by column.
     ///
     /// # Errors
-    /// A damaged run.
+    /// A damaged run; `Interrupted`.
     pub fn by_column(
         &self,
         points: Points,
         rows: Rows,
         of: &Columns,
-    ) -> Result<[Vec<f64>; 2], RunError> {
+        context: &Context,
+    ) -> Result<ByColumn, RunError> {
         let seen = self.view.of(points);
         let (forest_columns, tail_columns) = self.view.columns(&of.cells, of.n - 1);
         let (forest, tails) = match &self.detectors[..] {
@@ -359,8 +467,32 @@ impl FittedDetectors {
         let parts = forest.contributions(seen.points(FOREST))?;
         let cells = tails.cell_scores(seen.points(TAILS), rows)?;
         let tails = largest(&cells, &tail_columns, of.n);
-        Ok([summed(&parts, &forest_columns, of.n), tails])
+        let cells = match &self.cells {
+            Some(model) => {
+                let firsts = model.firsts();
+                if firsts.iter().any(|first| *first >= forest_columns.len()) {
+                    return Err(damaged().into());
+                }
+                let own = seen.points(FOREST);
+                let cells = model.surprises(own, &self.weights, &cell_progress(context))?;
+                let columns: Vec<usize> = firsts.iter().map(|&at| forest_columns[at]).collect();
+                Some(summed(&cells, &columns, of.n))
+            }
+            None => None,
+        };
+        Ok(ByColumn {
+            forest: summed(&parts, &forest_columns, of.n),
+            tails,
+            cells,
+        })
     }
+}
+
+/// What detectors say of each column of some rows. `[n_rows * n_columns]` each
+pub(super) struct ByColumn {
+    pub forest: Vec<f64>,
+    pub tails: Vec<f64>,
+    pub cells: Option<Vec<f64>>,
 }
 
 /// The columns of points: those of cells, and one more for all texts.

@@ -50,6 +50,8 @@ pub struct AnomalySection {
     pub alerts: Option<usize>,
     /// The rows hold no anomalies: new ones are judged against them.
     pub clean: bool,
+    /// A transformer learns how the cells of a row go together, and judges too.
+    pub masked_cells: bool,
     /// A column that says of some rows whether they are anomalies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -72,6 +74,7 @@ impl Default for AnomalySection {
             share: None,
             alerts: None,
             clean: false,
+            masked_cells: true,
             label: None,
             positive: None,
             series: None,

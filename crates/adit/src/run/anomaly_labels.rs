@@ -1,7 +1,7 @@
 //! Labels of some rows: how well each detector tells them apart, and weights that are chosen by them.
 
 use super::RunError;
-use super::anomaly_detectors::{FittedDetectors, JudgedRows, N_DETECTORS};
+use super::anomaly_detectors::JudgedRows;
 use super::anomaly_job::AnomalyJob;
 use super::pattern_data::warning;
 use super::points::LoadedPoints;
@@ -56,7 +56,7 @@ pub(super) fn learn(
             "leave `--clean` out, or these rows",
         ));
     }
-    let surprises: Vec<Vec<f64>> = (0..N_DETECTORS)
+    let surprises: Vec<Vec<f64>> = (0..judged.scores.len())
         .map(|at| {
             let of = |&row: &usize| judged.fitted.surprise.surprise(at, judged.scores[at][row]);
             labelled.rows.iter().map(of).collect()
@@ -76,7 +76,7 @@ pub(super) fn learn(
         ));
         return Ok(());
     };
-    findings.detectors = (FittedDetectors::names().iter().zip(&surprises))
+    findings.detectors = (judged.fitted.names().iter().zip(&surprises))
         .map(|(name, surprises)| DetectorLine {
             name: (*name).into(),
             weight: 0.0,
@@ -225,18 +225,24 @@ fn chosen(
 /// Weights that are tried: those without labels first.
 fn candidates(usual: &[f64]) -> Vec<Vec<f64>> {
     let mut all = vec![usual.to_vec()];
-    for first in 0..=STEPS {
-        for second in 0..=STEPS - first {
-            let parts = [first, second, STEPS - first - second];
-            all.push(
-                parts
-                    .iter()
-                    .map(|part| *part as f64 / STEPS as f64)
-                    .collect(),
-            );
-        }
-    }
+    let mut parts = vec![0; usual.len()];
+    split(STEPS, &mut parts, 0, &mut |parts| {
+        let weight = |part: &usize| *part as f64 / STEPS as f64;
+        all.push(parts.iter().map(weight).collect());
+    });
     all
+}
+
+/// Every way to give `left` to the parts from `first` on.
+fn split(left: usize, parts: &mut [usize], first: usize, each: &mut impl FnMut(&[usize])) {
+    if first + 1 >= parts.len() {
+        parts.iter_mut().skip(first).for_each(|part| *part = left);
+        return each(parts);
+    }
+    for part in 0..=left {
+        parts[first] = part;
+        split(left - part, parts, first + 1, each);
+    }
 }
 
 fn joined(surprises: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {

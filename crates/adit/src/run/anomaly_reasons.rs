@@ -1,6 +1,8 @@
 //! Why a row is strange: the columns that made it so, and what rows like it have there.
 
-use super::anomaly_detectors::{Columns, FOREST, FittedDetectors, NEAREST, TAILS, summed};
+use super::anomaly_detectors::{
+    ByColumn, CELLS, Columns, FOREST, FittedDetectors, NEAREST, TAILS, summed,
+};
 use super::points::FittedPoints;
 use super::{Context, RunError};
 use crate::explain::{Reason, Usual, reason_words_of, short_number, usual_range, usual_value};
@@ -103,10 +105,10 @@ impl Explaining<'_> {
         let width = asked.points.width();
         let column_of = columns.of_points(width);
         let (k, near) = self.neighbours(asked, known, context)?;
-        let [forest, tails] = self
+        let said = self
             .detectors
-            .by_column(asked.points, asked.kind, &columns)?;
-        let usual_tails = self.usual_tails(known, &columns)?;
+            .by_column(asked.points, asked.kind, &columns, context)?;
+        let usual = self.usual(known, &columns, context)?;
         let weights = self.detectors.surprise.weights();
         let explained = (0..asked.at.len()).map(|at| {
             let own = at * columns.n..(at + 1) * columns.n;
@@ -116,14 +118,13 @@ impl Explaining<'_> {
                 .map(|&place| known.normal[place as usize])
                 .collect();
             let apart = apart(asked.points.row(at), &neighbours, known.points);
-            let mut parts = vec![vec![0.0; columns.n]; 3];
-            parts[FOREST] = forest[own.clone()].to_vec();
-            parts[TAILS] = tails[own]
-                .iter()
-                .zip(&usual_tails)
-                .map(|(own, usual)| own - usual)
-                .collect();
+            let mut parts = vec![vec![0.0; columns.n]; weights.len()];
+            parts[FOREST] = said.forest[own.clone()].to_vec();
+            parts[TAILS] = more(&said.tails[own.clone()], &usual.tails);
             parts[NEAREST] = summed(&apart, &column_of, columns.n);
+            if let (Some(said), Some(usual)) = (&said.cells, &usual.cells) {
+                parts[CELLS] = more(&said[own], usual);
+            }
             let shares = joined_shares(&parts, weights);
             Explained {
                 reasons: self.reasons(&shares, &names, (asked, asked.at[at]), (known, &neighbours)),
@@ -179,24 +180,32 @@ impl Explaining<'_> {
         Ok((found.k, (found.indices, found.distances)))
     }
 
-    /// The mean score of the cells of each column: also usual cells have some.
-    fn usual_tails(&self, known: &Known, columns: &Columns) -> Result<Vec<f64>, RunError> {
+    /// The mean score of the cells of each column: also usual cells have some. `[n_columns]` each
+    fn usual(
+        &self,
+        known: &Known,
+        columns: &Columns,
+        context: &Context,
+    ) -> Result<ByColumn, RunError> {
         let step = known.normal.len().div_ceil(SAMPLE).max(1);
         let some: Vec<usize> = known.normal.iter().copied().step_by(step).collect();
+        let n = columns.n;
         if some.is_empty() {
-            return Ok(vec![0.0; columns.n]);
+            return Ok(ByColumn {
+                forest: vec![0.0; n],
+                tails: vec![0.0; n],
+                cells: self.detectors.has_cells().then(|| vec![0.0; n]),
+            });
         }
         let values = known.points.gathered(&some);
         let points = Points::new(&values, known.points.width());
-        let [_, tails] = self.detectors.by_column(points, Kind::Training, columns)?;
-        let mut means = vec![0.0; columns.n];
-        for row in tails.chunks(columns.n.max(1)) {
-            means
-                .iter_mut()
-                .zip(row)
-                .for_each(|(mean, tail)| *mean += tail / some.len() as f64);
-        }
-        Ok(means)
+        let kind = Kind::Training;
+        let said = self.detectors.by_column(points, kind, columns, context)?;
+        Ok(ByColumn {
+            forest: means(&said.forest, n),
+            tails: means(&said.tails, n),
+            cells: said.cells.map(|cells| means(&cells, n)),
+        })
     }
 
     fn reasons(
@@ -250,6 +259,25 @@ impl Explaining<'_> {
         });
         reasons
     }
+}
+
+/// By how much each is more than usual.
+fn more(own: &[f64], usual: &[f64]) -> Vec<f64> {
+    own.iter()
+        .zip(usual)
+        .map(|(own, usual)| own - usual)
+        .collect()
+}
+
+/// The mean of each column. `[n_rows, n]` to `[n]`
+fn means(values: &[f64], n: usize) -> Vec<f64> {
+    let n_rows = (values.len() / n.max(1)).max(1) as f64;
+    let mut means = vec![0.0; n];
+    for row in values.chunks(n.max(1)) {
+        let pairs = means.iter_mut().zip(row);
+        pairs.for_each(|(mean, value)| *mean += value / n_rows);
+    }
+    means
 }
 
 /// Whether the value is one that rows like it have.

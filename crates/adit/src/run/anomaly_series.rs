@@ -198,14 +198,23 @@ fn events(judged: &[Judged], threshold: f64) -> Vec<(usize, Window)> {
     all
 }
 
-/// A threshold above which there are about so many events.
+/// A threshold above which there are so many events at most; more only where they tie at the top.
 fn threshold_of_events(judged: &[Judged], scores: &[f64], n_events: usize) -> f64 {
     let mut n = scores.len() / 100 + n_events;
     loop {
         let threshold = threshold_of_alerts(scores, n);
         let found = events(judged, threshold);
         if let Some((_, next)) = found.get(n_events) {
-            return next.score;
+            // A higher threshold may split events in two, so that there are too many again.
+            let mut threshold = next.score;
+            while let Some((_, next)) = events(judged, threshold).get(n_events) {
+                threshold = next.score;
+            }
+            // Where too many are equally strange, all of them are told rather than none.
+            return match events(judged, threshold).is_empty() {
+                true => threshold.next_down(),
+                false => threshold,
+            };
         }
         if n >= scores.len() / 2 {
             return threshold;

@@ -27,9 +27,9 @@ pub struct PredictJob {
     /// A finished run.
     pub run: PathBuf,
     pub source: SourceSettings,
-    /// `.parquet`, `.csv` or `.jsonl`.
     /// Files of events, for a run that reads such.
     pub events: Vec<String>,
+    /// `.parquet`, `.csv` or `.jsonl`.
     pub output: PathBuf,
     /// Of a run that reads events: adds which of them raised and lowered the score of each row.
     pub reasons: bool,

@@ -193,7 +193,7 @@ fn method_of(job: &ClusterJob, n: usize) -> Method {
                 min_cluster_size: size.max(2),
             },
         },
-        n_starts: 10,
+        n_starts: 50,
     }
 }
 

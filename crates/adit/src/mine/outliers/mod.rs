@@ -8,6 +8,7 @@
 pub mod ecod;
 pub mod empirical;
 pub mod isolation_forest;
+pub mod masked_cells;
 pub mod nearest;
 pub mod ranks;
 pub mod season;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use ecod::{Ecod, EcodModel};
 pub use isolation_forest::{IsolationForest, IsolationForestModel};
+pub use masked_cells::MaskedCellsModel;
 pub use nearest::Nearest;
 pub use ranks::{Ranks, Rarity};
 pub use surprise::Surprise;

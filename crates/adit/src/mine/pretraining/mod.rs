@@ -1,5 +1,6 @@
 //! Pre-training: an encoder learns from data without labels, step by step, and can go on where it was stopped.
 
+mod cells;
 mod events;
 mod words;
 
@@ -10,6 +11,7 @@ use adit_nn::{Mode, Params, Products, Tape, Var, Workspace};
 use serde::{Deserialize, Serialize};
 
 use super::MineError;
+pub use cells::MaskedCells;
 pub use events::{EventObjective, SlicesSettings};
 pub use words::{MaskedWords, PretrainingTexts};
 
@@ -203,7 +205,7 @@ fn in_order_of(key: u64, items: impl Iterator<Item = usize>) -> impl Iterator<It
 }
 
 /// Minus the log-probability of `class` among the scores of one guess, and whether it is the likeliest.
-fn judged(scores: &[f32], class: u32) -> (f64, bool) {
+pub(super) fn judged(scores: &[f32], class: u32) -> (f64, bool) {
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = scores.iter().map(|v| f64::from(v - top).exp()).sum();
     let own = scores[class as usize];
