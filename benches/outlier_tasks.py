@@ -1,16 +1,19 @@
 """Outliers beside PyOD with its defaults, on the same rows: the rarest class of each shared table is what is to be found.
 
-usage: outlier_tasks.py DATA_FOLDER [--adit BIN] [--ours LABEL=FOLDER ...] [--keep FOLDER] [--seeds N ...] [--tables NAME ...]
+usage: outlier_tasks.py DATA_FOLDER [--adit BIN] [--without] [--ours LABEL=FOLDER ...] [--keep FOLDER] [--seeds N ...]
+                        [--rows N] [--tables NAME ...] [--protocols NAME ...]
 
 The rarest class of a table makes the outliers, at most a tenth of the rows (the rest of it is left out by seed); tables of
-more than --rows rows are thinned by seed. No engine sees the class. Two protocols:
+more than --rows rows are thinned by seed. No engine sees the class. Protocols:
   contaminated   fit on all rows, judge all rows
   clean          fit on half of the normal rows, judge the other half and the outliers
+  dependent      the rows of all other classes; in a twentieth of them, a third of the cells are those of other rows drawn
+                 at random, so that each cell is usual but they do not fit each other; fit on all, judge all
 PyOD gets numbers (median for what is missing, standardised) and categories (one column a level, the share of the level from
 21 levels on), all as learned on the rows to fit on. `adit anomalies` gets the table's own columns as CSV.
 
 --keep writes a task's features as TABLE.PROTOCOL.SEED.{fit,judge,truth}.npy; --ours reads scores of the rows to judge, a
-number a line, from FOLDER/TABLE.PROTOCOL.SEED.txt. Needs pyod and scikit-learn; --adit needs pyarrow, to read what it writes.
+number a line, from FOLDER/TABLE.PROTOCOL.SEED.txt; --without adds a run with --no-masked-cells. Needs pyod and scikit-learn; --adit needs pyarrow, to read what it writes.
 """
 import argparse, collections, pathlib, statistics, subprocess, tempfile, warnings
 
@@ -20,7 +23,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import scoreboards_jobs as jobs
 
 MOST_LEVELS = 20
-PROTOCOLS = ("contaminated", "clean")
+PROTOCOLS = ("contaminated", "clean", "dependent")
 PEERS = ("IForest", "ECOD", "KNN")
 
 
@@ -42,10 +45,26 @@ def drawn_task(folder, target, most_rows, seed):
     return table.iloc[rows].reset_index(drop=True), outlier[rows]
 
 
+def dependent_task(folder, target, most_rows, seed):
+    """Rows of which some have cells of others, and which these are."""
+    random = numpy.random.default_rng(seed)
+    table = read(folder)
+    classes = table.pop(target)
+    rows = random.permutation(numpy.flatnonzero(classes != classes.value_counts().index[-1]))[:most_rows]
+    cells = table.iloc[rows].to_numpy(dtype=object)
+    outlier = numpy.zeros(len(rows), bool)
+    outlier[random.permutation(len(rows))[: max(1, len(rows) // 20)]] = True
+    drawn = cells.copy()
+    for row in numpy.flatnonzero(outlier):
+        for column in random.permutation(cells.shape[1])[: max(1, cells.shape[1] // 3)]:
+            drawn[row, column] = cells[random.integers(len(rows)), column]
+    return pandas.DataFrame(drawn, columns=table.columns), outlier
+
+
 def rows_of(protocol, outlier, seed):
     """The rows to fit on and the rows to judge."""
     everyone = numpy.arange(len(outlier))
-    if protocol == "contaminated":
+    if protocol != "clean":
         return everyone, everyone
     normal = numpy.random.default_rng(seed + 1).permutation(numpy.flatnonzero(~outlier))
     fit = numpy.sort(normal[: len(normal) // 2])
@@ -90,12 +109,13 @@ def peer(name, fit, judge, seed):
         return model.decision_scores_ if judge is fit else model.decision_function(judge)
 
 
-def run_adit(adit, table, fit, judge, folder):
+def run_adit(adit, table, fit, judge, folder, more=()):
     """Scores of the rows to judge by `adit anomalies` on the table's own columns, written as it writes them."""
     data, run = folder / "data.csv", folder / "run"
     table.iloc[fit].to_csv(data, index=False)
     clean = [] if judge is fit else ["--clean"]
-    subprocess.run([adit, "anomalies", str(data), *clean, "--out", str(run), "--force", "--quiet"], check=True)
+    subprocess.run([adit, "anomalies", str(data), *clean, *more, "--out", str(run), "--force", "--quiet"], check=True,
+                   stdout=subprocess.DEVNULL)
     found = run / "anomalies.parquet"
     if clean:
         new, found = folder / "new.csv", folder / "scores.parquet"
@@ -124,13 +144,17 @@ def engines(args, task, table, rows, seed):
     if args.adit:
         with tempfile.TemporaryDirectory() as folder:
             yield "adit", run_adit(args.adit, table, fit, judge, pathlib.Path(folder))
+            if args.without:
+                more = ["--no-masked-cells"]
+                yield "without masked cells", run_adit(args.adit, table, fit, judge, pathlib.Path(folder), more)
 
 
 def task_scores(args, name, protocol):
     """ROC-AUC and average precision of each engine, means over the seeds, and what the task is like."""
     found = collections.defaultdict(list)
     for seed in args.seeds:
-        table, outlier = drawn_task(args.data / name, jobs.TABLES[name][1], args.rows, seed)
+        drawn = dependent_task if protocol == "dependent" else drawn_task
+        table, outlier = drawn(args.data / name, jobs.TABLES[name][1], args.rows, seed)
         fit, judge = rows_of(protocol, outlier, seed)
         truth, task = outlier[judge], f"{name}.{protocol}.{seed}"
         for engine, scores in engines(args, task, table, (fit, judge), seed):
@@ -145,6 +169,8 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("data", type=pathlib.Path)
     p.add_argument("--adit")
+    p.add_argument("--without", action="store_true")
+    p.add_argument("--protocols", nargs="*", default=PROTOCOLS)
     p.add_argument("--ours", nargs="*", default=[])
     p.add_argument("--keep", type=pathlib.Path)
     p.add_argument("--seeds", type=int, nargs="*", default=[1])
@@ -152,7 +178,7 @@ def main():
     p.add_argument("--tables", nargs="*", default=[name for name, job in jobs.TABLES.items() if job[0] == "classify"])
     args = p.parse_args()
     args.ours = [(label, pathlib.Path(folder)) for label, _, folder in (one.partition("=") for one in args.ours)]
-    for protocol in PROTOCOLS:
+    for protocol in args.protocols:
         names, rows = None, []
         for name in args.tables:
             means, n, share = task_scores(args, name, protocol)

@@ -156,6 +156,55 @@ fn new_rows_go_where_equal_ones_went() {
 }
 
 #[test]
+fn rows_told_by_learned_vectors_keep_their_clusters() {
+    let bench = Bench::new();
+    bench.write("shoppers.csv", shoppers(300, 5));
+    let run = |threads: &str, columns: &[&str]| {
+        let mut args = vec![
+            "cluster",
+            "shoppers.csv",
+            "--learned",
+            "-k",
+            "3",
+            "--no-chance",
+        ];
+        args.extend([
+            "--resamples",
+            "2",
+            "--out",
+            "run",
+            "--force",
+            "--threads",
+            threads,
+        ]);
+        columns
+            .iter()
+            .for_each(|column| args.extend(["--column", column]));
+        bench.adit(&args)
+    };
+    run("1", &["age", "income"]).ok();
+    let file = || std::fs::read(bench.path("run/clusters.parquet")).expect("clusters");
+    let first = file();
+    run("3", &["age", "income"]).ok();
+    assert!(first == file(), "threads change nothing");
+    let found = result(&bench, "run");
+    assert_eq!(
+        (&found["data"]["learned"], &found["data"]["width"]),
+        (&true.into(), &32.into())
+    );
+    bench
+        .adit(&["predict", "run", "shoppers.csv", "-o", "again.csv"])
+        .ok();
+    let again = tool::cells(&bench, "again.csv", "cluster");
+    for cluster in found["clusters"].as_array().expect("clusters") {
+        let number = cluster["number"].to_string();
+        let n = again.iter().filter(|own| **own == number).count();
+        assert_eq!(Some(n as u64), cluster["size"].as_u64(), "{number}");
+    }
+    insta::assert_snapshot!(run("1", &["age"]).error(), @r"");
+}
+
+#[test]
 fn one_cloud_has_no_clusters() {
     let bench = Bench::new();
     let mut next = uniform(11);

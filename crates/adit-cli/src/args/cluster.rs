@@ -23,6 +23,9 @@ pub struct ClusterArgs {
     /// its surroundings
     #[arg(long, value_enum, value_name = "METHOD", default_value = "kmeans")]
     pub method: MethodArg,
+    /// Tell rows by vectors of a transformer that learns how their cells go together, not by the cells
+    #[arg(long)]
+    pub learned: bool,
     /// Number of clusters [default: chosen by stability and silhouette]
     #[arg(short, long, value_name = "N")]
     pub k: Option<usize>,

@@ -37,6 +37,7 @@ pub fn cluster(args: ClusterArgs, session: &Session) -> Result<ExitCode, CliErro
             k: args.k,
             max_k: args.max_k,
             min_cluster_size: args.min_cluster_size,
+            learned: args.learned,
             components,
             resamples: args.resamples,
             chance: !args.no_chance,

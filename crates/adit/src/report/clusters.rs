@@ -152,6 +152,10 @@ fn facts(findings: &ClusterFindings, cost: &Cost) -> Vec<Value> {
         "entities" => "Entities",
         _ => "Rows",
     };
+    let learned = match data.learned {
+        true => ", learned from how the cells go together",
+        false => "",
+    };
     let reduced = match search.components {
         Some((n, share)) => format!(
             "; reduced to {n} components with {} of the variance",
@@ -176,7 +180,10 @@ fn facts(findings: &ClusterFindings, cost: &Cost) -> Vec<Value> {
         fact(
             name,
             numbers::count(data.n),
-            format!("{} values each{reduced}", numbers::count(data.width)),
+            format!(
+                "{} values each{learned}{reduced}",
+                numbers::count(data.width)
+            ),
         ),
         fact("Method", method.into(), how),
     ];

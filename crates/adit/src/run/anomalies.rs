@@ -14,7 +14,7 @@ use super::anomaly_series::SavedSeries;
 use super::apply::batch_of;
 use super::clusters::data_of;
 use super::pattern_data::warning;
-use super::points::{self, FittedPoints, LoadedPoints};
+use super::points::{self, FittedPoints, LoadedPoints, Shaping};
 use super::{
     Context, RunError, anomaly_cards, anomaly_known_rows, anomaly_labels, anomaly_series, limits,
 };
@@ -124,7 +124,8 @@ fn search(
 ) -> Result<AnomalyFindings, RunError> {
     let spool = super::spool()?;
     let section = job.section();
-    let loaded = points::load(&section, (None, PointUse::Outliers), spool.path(), context)?;
+    let shaping = Shaping::of_use(PointUse::Outliers);
+    let loaded = points::load(&section, &shaping, spool.path(), context)?;
     let n_alerts = job.n_alerts(loaded.rows.n_rows());
     let settings = JudgeSettings {
         clean: job.anomalies.clean,
@@ -196,7 +197,9 @@ fn save(
     if let Some(bytes) = anomaly_known_rows::bytes(&loaded)? {
         folder.write(anomaly_known_rows::FILE, &bytes)?;
     }
-    judged.fitted.write(folder)?;
+    if let Some(cells) = &judged.fitted.cells {
+        cells.write(folder)?;
+    }
     let saved = SavedAnomalies {
         version: VERSION,
         judge: SavedJudge::Rows(Box::new(SavedRows {

@@ -45,7 +45,9 @@ pub(super) fn score(job: &PredictJob, context: &Context) -> Result<PredictOutcom
             anomaly_series::judge_new(series, &job.source, spool.path(), context)?
         }
         SavedJudge::Rows(saved) => {
-            saved.detectors.read(&job.run)?;
+            if let Some(cells) = &mut saved.detectors.cells {
+                cells.read(&job.run)?;
+            }
             let (rows, values, n_bad_rows) =
                 saved.points.read(&job.source, spool.path(), context)?;
             (

@@ -3,23 +3,19 @@
 
 use std::borrow::Cow;
 
-use std::path::Path;
-
-use adit_nn::{Params, WeightFile};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::learned_cells::LearnedCells;
 use super::{Context, RunError};
 use crate::mine::MineError;
 use crate::mine::neighbours::{Neighbours, nearest};
 use crate::mine::outliers::nearest::Distance;
 use crate::mine::outliers::{
-    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, MaskedCellsModel, Nearest, Rows,
-    Surprise, ranks,
+    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Rows, Surprise, ranks,
 };
 use crate::represent::components::Components;
 use crate::represent::points::Points;
-use crate::store::RunFolder;
 
 /// Detectors that look at coordinates.
 const N_DETECTORS: usize = 3;
@@ -36,8 +32,6 @@ const AMONG_ALL: [f64; N_DETECTORS + 1] = [1.0, 1.0, 2.0, 1.0];
 const BESIDE_CLEAN: [f64; N_DETECTORS + 1] = [0.0, 1.0, 3.0, 1.0];
 /// Of wider rows cells are not hidden: a pass over them costs the square of their number.
 const MOST_CELLS: usize = 256;
-/// The weights of the transformer, in a run's folder.
-const WEIGHTS: &str = "model/cells.safetensors";
 /// Among rows that may hold anomalies, some of these may be alike: only a far neighbour is a usual row.
 const NEIGHBOURS_AMONG_ALL: usize = 50;
 const NEIGHBOURS_BESIDE_CLEAN: usize = 5;
@@ -57,11 +51,9 @@ pub(super) struct FittedDetectors {
     /// What belongs together among the coordinates that tails are asked of: the categories of one column.
     tail_columns: Vec<usize>,
     detectors: Vec<DetectorModel>,
-    /// What cells say of each other; its weights lie in a file of their own.
+    /// What cells say of each other, where it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cells: Option<MaskedCellsModel>,
-    #[serde(skip)]
-    weights: Params,
+    pub cells: Option<LearnedCells>,
     pub surprise: Surprise,
     /// Joined scores above it are flagged.
     pub threshold: f64,
@@ -270,25 +262,23 @@ pub(super) fn judge(
     let all_cells = (settings.masked_cells && !cells.is_empty())
         .then(|| coordinates(cells, seen.forest.1))
         .filter(|columns| columns.last().is_some_and(|last| *last < MOST_CELLS));
-    let mut masked = None;
+    let mut learned = None;
     if let Some(columns) = all_cells {
         let own = seen.points(FOREST);
-        masked = MaskedCellsModel::fit(own, &columns, seed, watch)?;
-        if let Some((model, weights)) = &masked {
-            scores.push(model.scores(own, weights, &cell_progress(context))?);
+        learned = LearnedCells::fit(own, &columns, seed, context)?;
+        if let Some(cells) = &learned {
+            scores.push(cells.scores(own, context)?);
         }
     }
     let weights = if clean { BESIDE_CLEAN } else { AMONG_ALL };
     let weights = &weights[..scores.len()];
     let (surprise, joined) = Surprise::fit(&scores, weights, share(n_alerts, points.len()))?;
-    let (cells, weights) = masked.unzip();
     Ok(JudgedRows {
         fitted: FittedDetectors {
             view,
             tail_columns,
             detectors: models,
-            cells,
-            weights: weights.unwrap_or_default(),
+            cells: learned,
             threshold: threshold(&joined, n_alerts),
             surprise,
         },
@@ -303,14 +293,6 @@ fn coordinates(cells: &[usize], width: usize) -> Vec<usize> {
     let n = cells.last().map_or(0, |last| last + 1);
     let of_texts = n..n + width.saturating_sub(cells.len());
     cells.iter().copied().chain(of_texts).collect()
-}
-
-fn cell_progress<'a>(context: &'a Context) -> impl Fn(usize, usize) -> bool + Sync + 'a {
-    |at, of| {
-        let watch = context.watch;
-        watch.progress("hide each cell in turn", at as u64, of as u64, "");
-        !watch.cancelled()
-    }
 }
 
 fn share(n_alerts: usize, n: usize) -> f64 {
@@ -359,42 +341,6 @@ impl FittedDetectors {
         of_points.into_iter().chain(of_cells).collect()
     }
 
-    /// Whether cells say something of each other.
-    pub fn has_cells(&self) -> bool {
-        self.cells.is_some()
-    }
-
-    /// Writes what does not lie beside the settings.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {
-        if self.cells.is_some() {
-            folder.write(WEIGHTS, &self.weights.to_safetensors_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// Reads it from the folder of a run.
-    ///
-    /// # Errors
-    /// A file that is not there, or of other settings.
-    pub fn read(&mut self, run: &Path) -> Result<(), RunError> {
-        let Some(cells) = &self.cells else {
-            return Ok(());
-        };
-        let path = run.join(WEIGHTS);
-        let fail = |reason: String| RunError::ModelFile {
-            path: path.clone(),
-            reason,
-        };
-        let (_, mut weights) = cells.network(0).map_err(|e| fail(e.to_string()))?;
-        let file = WeightFile::open(&path).map_err(|e| fail(e.to_string()))?;
-        weights.load_from(&file).map_err(|e| fail(e.to_string()))?;
-        self.weights = weights;
-        Ok(())
-    }
-
     /// Joined scores of new rows beside the `known` ones.
     ///
     /// # Errors
@@ -438,7 +384,7 @@ impl FittedDetectors {
         }
         if let Some(cells) = &self.cells {
             let own = seen.points(FOREST);
-            scores.push(cells.scores(own, &self.weights, &cell_progress(context))?);
+            scores.push(cells.scores(own, context)?);
         }
         Ok(self.surprise.joined(&scores)?)
     }
@@ -474,7 +420,7 @@ impl FittedDetectors {
                     return Err(damaged().into());
                 }
                 let own = seen.points(FOREST);
-                let cells = model.surprises(own, &self.weights, &cell_progress(context))?;
+                let cells = model.surprises(own, context)?;
                 let columns: Vec<usize> = firsts.iter().map(|&at| forest_columns[at]).collect();
                 Some(summed(&cells, &columns, of.n))
             }

@@ -194,7 +194,7 @@ impl Explaining<'_> {
             return Ok(ByColumn {
                 forest: vec![0.0; n],
                 tails: vec![0.0; n],
-                cells: self.detectors.has_cells().then(|| vec![0.0; n]),
+                cells: self.detectors.cells.as_ref().map(|_| vec![0.0; n]),
             });
         }
         let values = known.points.gathered(&some);

@@ -23,7 +23,7 @@ pub(super) fn is_cluster_run(run: &Path) -> bool {
 /// # Errors
 /// A damaged run, columns that are not there, or whatever is wrong with the data or the disk; no output is left behind.
 pub(super) fn assign(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
-    let saved: SavedClusters = from_json(&job.run.join(SAVED))?;
+    let mut saved: SavedClusters = from_json(&job.run.join(SAVED))?;
     let fail = |reason: String| RunError::NotARun {
         path: job.run.clone(),
         reason,
@@ -37,6 +37,7 @@ pub(super) fn assign(job: &PredictJob, context: &Context) -> Result<PredictOutco
     if let Some(member) = &job.member {
         return Err(fail(format!("clusters have no member `{member}`")));
     }
+    saved.points.read_weights(&job.run)?;
     let spool = super::spool()?;
     let (rows, values, n_bad_rows) = saved.points.read(&job.source, spool.path(), context)?;
     let points = Points::new(&values, saved.points.width);

@@ -75,6 +75,8 @@ pub struct ClusterSection {
     /// Of `hdbscan`: rows of a cluster at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_cluster_size: Option<usize>,
+    /// Rows are told by vectors of a transformer that learned how their cells go together.
+    pub learned: bool,
     /// Principal components that points are reduced to before; none where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<usize>,
@@ -93,6 +95,7 @@ impl Default for ClusterSection {
             k: None,
             max_k: None,
             min_cluster_size: None,
+            learned: false,
             components: None,
             resamples: RESAMPLES,
             chance: true,

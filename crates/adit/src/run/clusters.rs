@@ -13,7 +13,7 @@ use super::cluster_map::map_of;
 use super::cluster_names::conditions;
 use super::pattern_data::warning;
 use super::patterns::sources;
-use super::points::{self, FittedPoints, LoadedPoints};
+use super::points::{self, FittedPoints, LoadedPoints, Shaping};
 use super::{Context, PointSection, RunError, cluster_cards, limits};
 use crate::explain::{
     AgainstChance, Agreement, ClusterData, ClusterFindings, ClusterSearch, Compared, Cost, Merge,
@@ -88,12 +88,12 @@ pub fn mine_clusters(
     let folder = RunFolder::create(out, overwrite)?;
     let (findings, cost, result_json) = context.limits.apply(|| {
         let spool = super::spool()?;
-        let loaded = points::load(
-            &job.data,
-            (job.cluster.components, PointUse::Groups),
-            spool.path(),
-            context,
-        )?;
+        let shaping = Shaping {
+            of_use: PointUse::Groups,
+            components: job.cluster.components,
+            learned: job.cluster.learned.then_some(job.seed),
+        };
+        let loaded = points::load(&job.data, &shaping, spool.path(), context)?;
         let (findings, found) = search(job, &loaded, out, context)?;
         let cost = Cost {
             seconds: started.elapsed().as_secs_f64(),
@@ -114,6 +114,9 @@ pub fn mine_clusters(
         if found.model.as_ref().is_some_and(ClusterModel::needs_known) {
             let (n, width) = (loaded.rows.n_rows(), loaded.fitted.width);
             folder.write(KNOWN, &npy_bytes(n, width, &loaded.points))?;
+        }
+        if let Some(learned) = &loaded.fitted.learned {
+            learned.write(&folder)?;
         }
         let saved = SavedClusters {
             version: VERSION,
@@ -404,6 +407,7 @@ pub(super) fn data_of(section: &PointSection, loaded: &LoadedPoints) -> ClusterD
         columns: loaded.fitted.cells.names().map(String::from).collect(),
         logarithmic: loaded.fitted.cells.bent(),
         constant: loaded.fitted.cells.constant.clone(),
+        learned: loaded.fitted.learned.is_some(),
         texts: texts.map(|t| t.columns.clone()).unwrap_or_default(),
         encoder: texts.map(|t| super::summary::file_name(Path::new(&t.encoder))),
         text_share: is_mixed.then(|| section.text_share.unwrap_or(points::TEXT_SHARE)),

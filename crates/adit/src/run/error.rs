@@ -41,6 +41,10 @@ pub enum RunError {
     NoRows,
     #[error("no column of the table can be read as numbers, categories or texts; there are {}", columns.join(", "))]
     NoPoints { columns: Vec<String> },
+    #[error(
+        "nothing can be learned of how cells go together: {n_rows} rows of {n_columns} columns"
+    )]
+    TooLittleToLearn { n_rows: usize, n_columns: usize },
     #[error("the text encoder `{name}` is not the one that the run was made with")]
     OtherEncoder { name: String },
     #[error("there is no basket in the data")]
@@ -111,6 +115,9 @@ impl RunError {
                 "name columns with `--column COL`, or texts with `--text COL` and their encoder with `--encoder NAME`"
                     .into(),
             ),
+            RunError::TooLittleToLearn { .. } => {
+                Some("leave `--learned` out, or give 100 rows and two columns at least".into())
+            }
             RunError::OtherEncoder { .. } => {
                 Some("`adit model add` it again from where it was, or run the search again".into())
             }

@@ -46,6 +46,7 @@ mod inspect;
 mod item_groups;
 mod job;
 mod learn;
+mod learned_cells;
 mod limits;
 mod members;
 mod molecule_member;

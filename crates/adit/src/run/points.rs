@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::data::bad_row_warnings;
+use super::learned_cells::LearnedCells;
 use super::pattern_data::warning;
 use super::texts::texts_of;
 use super::{Context, PointSection, RunError};
@@ -87,6 +88,9 @@ pub(super) struct FittedPoints {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     profiles: Option<Profiles>,
     pub cells: RowPoints,
+    /// What rows are told by instead of their cells, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedCells>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts: Option<FittedTexts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,13 +110,34 @@ pub(super) struct FittedTexts {
     probe: Vec<f32>,
 }
 
+/// What points are made for, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shaping {
+    pub of_use: PointUse,
+    /// Principal components that points are reduced to.
+    pub components: Option<usize>,
+    /// The seed of a transformer over cells, whose vectors stand for these.
+    pub learned: Option<u64>,
+}
+
+impl Shaping {
+    /// Points of cells as they are.
+    pub fn of_use(of_use: PointUse) -> Shaping {
+        Shaping {
+            of_use,
+            components: None,
+            learned: None,
+        }
+    }
+}
+
 /// Reads what the job names and makes points of it.
 ///
 /// # Errors
 /// Whatever is wrong with the files, columns that are not there, nothing that points could be made of.
 pub(super) fn load(
     section: &PointSection,
-    (components, of_use): (Option<usize>, PointUse),
+    shaping: &Shaping,
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedPoints, RunError> {
@@ -144,7 +169,7 @@ pub(super) fn load(
         row_ids: rows.row_ids.clone(),
         columns: (rows.columns.iter().filter(|c| !is_held(&c.name)).cloned()).collect(),
     };
-    let cells = RowPoints::fit(&own, of_use);
+    let cells = RowPoints::fit(&own, shaping.of_use);
     let texts: Vec<String> = (own.columns.iter().filter(|c| c.role == Role::Text))
         .map(|c| c.name.clone())
         .collect();
@@ -167,10 +192,14 @@ pub(super) fn load(
         profiles,
         width: cells.width(),
         cells,
+        learned: None,
         texts: None,
         components: None,
     };
     let mut points = fitted.cells.points(&own)?;
+    if let Some(seed) = shaping.learned {
+        points = fitted.learn(&points, (seed, own.n_rows()), context)?;
+    }
     if let (false, Some(name)) = (texts.is_empty(), &section.encoder) {
         let vectors = Encoder::open(name, context)?;
         let found = vectors.embed(&own, &texts, context)?;
@@ -192,7 +221,7 @@ pub(super) fn load(
         points = fitted.joined(points, found, vectors.width);
     }
     let mut kept = None;
-    if let Some(n) = components.filter(|n| *n < fitted.width) {
+    if let Some(n) = shaping.components.filter(|n| *n < fitted.width) {
         let found = reduced(Points::new(&points, fitted.width), n);
         kept = Some(found.0.kept());
         fitted.width = found.0.len();
@@ -310,12 +339,49 @@ impl FittedPoints {
         self.profiles.is_some()
     }
 
+    /// Learns how cells go together; the vectors of the rows.
+    fn learn(
+        &mut self,
+        points: &[f32],
+        (seed, n_rows): (u64, usize),
+        context: &Context,
+    ) -> Result<Vec<f32>, RunError> {
+        let n_columns = self.cells.n_columns();
+        let too_few = RunError::TooLittleToLearn { n_rows, n_columns };
+        if n_columns == 0 {
+            return Err(too_few);
+        }
+        let points = Points::new(points, self.cells.width());
+        let learned = LearnedCells::fit(points, &self.cells.column_of(), seed, context)?;
+        let learned = learned.ok_or(too_few)?;
+        let vectors = learned.vectors(points, context)?;
+        self.width = learned.width();
+        self.learned = Some(learned);
+        Ok(vectors)
+    }
+
+    /// Reads what does not lie beside the settings.
+    ///
+    /// # Errors
+    /// A file that is not there, or of other settings.
+    pub fn read_weights(&mut self, run: &Path) -> Result<(), RunError> {
+        match &mut self.learned {
+            Some(learned) => learned.read(run),
+            None => Ok(()),
+        }
+    }
+
+    /// Values of a point but for those of texts.
+    fn cell_width(&self) -> usize {
+        (self.learned.as_ref()).map_or(self.cells.width(), LearnedCells::width)
+    }
+
     /// Cells and vectors of each row side by side. `[n_rows, width]`
     fn joined(&mut self, cells: Vec<f32>, vectors: Vec<f32>, width: usize) -> Vec<f32> {
         let Some(texts) = &self.texts else {
             return cells;
         };
-        let of_cells = self.cells.width();
+        let of_cells = self.cell_width();
         let of_texts = width * texts.columns.len();
         self.width = of_cells + of_texts;
         if of_cells == 0 {
@@ -364,6 +430,9 @@ impl FittedPoints {
             rows = profiles.rows(&rows)?;
         }
         let mut points = self.cells.points(&rows)?;
+        if let Some(learned) = &self.learned {
+            points = learned.vectors(Points::new(&points, self.cells.width()), context)?;
+        }
         if let Some(texts) = &self.texts {
             let encoder = Encoder::open(&texts.encoder, context)?;
             let probe = encoder.probe(context)?;

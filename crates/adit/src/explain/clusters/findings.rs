@@ -63,6 +63,9 @@ pub struct ClusterData {
     /// Columns of one value, which were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constant: Vec<String>,
+    /// Whether points are vectors of a transformer that learned how the cells go together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learned: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@
 
 use adit_nn::random::mix;
 use adit_nn::watch::Watch;
-use adit_nn::{AskedCells, CellTransformer, Params, Products, Session};
+use adit_nn::{AskedCells, CellTransformer, NnError, Params, Products, Session, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::mine::MineError;
@@ -56,6 +56,9 @@ pub struct MaskedCellsModel {
     /// Mean minus log-probability of a hidden cell of a held-out row, before the first step and of the kept weights.
     pub held_out: (f64, f64),
 }
+
+/// Cells, the points that they are of, and some of their rows.
+type Batch<'a> = (&'a CodedCells, Points<'a>, &'a [usize]);
 
 /// Why learning ended before its last step.
 enum Stop {
@@ -176,6 +179,29 @@ impl MaskedCellsModel {
         Ok((network, params))
     }
 
+    /// Values of a vector.
+    pub fn vector_width(&self) -> usize {
+        self.shape.d_token
+    }
+
+    /// A vector of each point: the mean state of its cells, none of them hidden. `[n_points, vector_width]`
+    ///
+    /// # Errors
+    /// As [`MaskedCellsModel::surprises`].
+    pub fn vectors(
+        &self,
+        points: Points,
+        params: &Params,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<Vec<f32>, MineError> {
+        let (network, _) = self.network(0)?;
+        self.in_batches(points, params, goes_on, &|tape, (cells, _, rows)| {
+            let batch = self.codes.batch(cells, rows, std::iter::empty());
+            let vectors = network.vectors(tape, &batch)?;
+            Ok(tape.take(vectors).data)
+        })
+    }
+
     /// The first coordinate of each column. `[n_columns]`
     pub fn firsts(&self) -> Vec<usize> {
         self.codes.firsts().collect()
@@ -221,13 +247,26 @@ impl MaskedCellsModel {
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
         of_rows: &(dyn Fn(Vec<f64>) -> Vec<f64> + Sync),
     ) -> Result<Vec<f64>, MineError> {
+        let (network, _) = self.network(0)?;
+        self.in_batches(points, params, goes_on, &|tape, batch| {
+            Ok(of_rows(self.every_cell(tape, &network, batch)?))
+        })
+    }
+
+    /// What `work` says of each batch of rows, in their order.
+    fn in_batches<T: Send>(
+        &self,
+        points: Points,
+        params: &Params,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+        work: &(dyn Fn(&mut Tape, Batch) -> Result<Vec<T>, NnError> + Sync),
+    ) -> Result<Vec<T>, MineError> {
         if points.width() != self.codes.width() {
             return Err(MineError::DamagedModel {
                 reason: "its cells do not fit the points".into(),
             });
         }
         super::check_finite(points)?;
-        let (network, _) = self.network(0)?;
         let session = Session::new(params);
         let mut found = Vec::new();
         let at_once = ROWS_AT_ONCE * BATCHES_AT_ONCE;
@@ -237,26 +276,23 @@ impl MaskedCellsModel {
             }
             let end = (first + at_once).min(points.len());
             let values = &points.values()[first * points.width()..end * points.width()];
-            let cells = self.codes.coded(Points::new(values, points.width()));
+            let own = Points::new(values, points.width());
+            let cells = self.codes.coded(own);
             let rows: Vec<usize> = (0..cells.n_rows()).collect();
             let batches: Vec<&[usize]> = rows.chunks(ROWS_AT_ONCE).collect();
-            let parts = session.run_all(&batches, |tape, rows| {
-                let own = |at: usize| &values[at * points.width()..][..points.width()];
-                let cells = self.every_cell(tape, &network, (&cells, &own, rows))?;
-                Ok(of_rows(cells))
-            })?;
+            let parts = session.run_all(&batches, |tape, rows| work(tape, (&cells, own, rows)))?;
             found.extend(parts.into_iter().flatten());
         }
         Ok(found)
     }
 
     /// Surprises of the cells of some rows. `[rows.len(), n_columns]`
-    fn every_cell<'a>(
+    fn every_cell(
         &self,
-        tape: &mut adit_nn::Tape,
+        tape: &mut Tape,
         network: &CellTransformer,
-        (cells, point, rows): (&CodedCells, &dyn Fn(usize) -> &'a [f32], &[usize]),
-    ) -> Result<Vec<f64>, adit_nn::NnError> {
+        (cells, points, rows): Batch,
+    ) -> Result<Vec<f64>, NnError> {
         let n = self.codes.n_columns();
         let passes = n.min(MOST_PASSES);
         let mut found = vec![0.0; rows.len() * n];
@@ -277,7 +313,7 @@ impl MaskedCellsModel {
                     let scores = scores.row(at);
                     found[at * n + column] = match self.codes.moments(column) {
                         Some(moments) => {
-                            let x = self.codes.number(point(row), column);
+                            let x = self.codes.number(points.row(row), column);
                             of_number(scores, moments, f64::from(x))
                         }
                         None => judged(scores, cells.class(row, column)).0,
