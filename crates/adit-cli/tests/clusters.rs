@@ -201,7 +201,10 @@ fn rows_told_by_learned_vectors_keep_their_clusters() {
         let n = again.iter().filter(|own| **own == number).count();
         assert_eq!(Some(n as u64), cluster["size"].as_u64(), "{number}");
     }
-    insta::assert_snapshot!(run("1", &["age"]).error(), @r"");
+    insta::assert_snapshot!(run("1", &["age"]).error(), @r"
+    error: there is too little to learn how cells go together (rows: 300, columns: 1)
+    hint: leave `--learned` out, or give 100 rows and two columns at least
+    ");
 }
 
 #[test]
