@@ -60,6 +60,9 @@ pub struct MaskedCellsModel {
 /// Cells, the points that they are of, and some of their rows.
 type Batch<'a> = (&'a CodedCells, Points<'a>, &'a [usize]);
 
+/// What is asked of a batch: so many values of each of its rows.
+type Work<'a, T> = dyn Fn(&mut Tape, Batch) -> Result<Vec<T>, NnError> + Sync + 'a;
+
 /// Why learning ended before its last step.
 enum Stop {
     Enough,
@@ -259,7 +262,7 @@ impl MaskedCellsModel {
         points: Points,
         params: &Params,
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
-        work: &(dyn Fn(&mut Tape, Batch) -> Result<Vec<T>, NnError> + Sync),
+        work: &Work<T>,
     ) -> Result<Vec<T>, MineError> {
         if points.width() != self.codes.width() {
             return Err(MineError::DamagedModel {
