@@ -42,7 +42,7 @@ pub enum RunError {
     #[error("no column of the table can be read as numbers, categories or texts; there are {}", columns.join(", "))]
     NoPoints { columns: Vec<String> },
     #[error(
-        "nothing can be learned of how cells go together: {n_rows} rows of {n_columns} columns"
+        "there is too little to learn how cells go together (rows: {n_rows}, columns: {n_columns})"
     )]
     TooLittleToLearn { n_rows: usize, n_columns: usize },
     #[error("the text encoder `{name}` is not the one that the run was made with")]
