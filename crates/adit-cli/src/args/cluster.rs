@@ -23,7 +23,8 @@ pub struct ClusterArgs {
     /// its surroundings
     #[arg(long, value_enum, value_name = "METHOD", default_value = "kmeans")]
     pub method: MethodArg,
-    /// Tell rows by vectors of a transformer that learns how their cells go together, not by the cells
+    /// Tell rows by vectors of a transformer that learns how their cells go together, not by the cells;
+    /// then it is not asked whether there are clusters at all
     #[arg(long)]
     pub learned: bool,
     /// Number of clusters [default: chosen by stability and silhouette]
