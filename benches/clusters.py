@@ -4,7 +4,7 @@ usage: clusters.py DATA_FOLDER [--adit BIN] [--encoder NAME] [--seeds N ...] [--
        clusters.py [--drawn N ...] [--dense N ...] [--adit BIN] [--peer-most N] [--rounds N] [--threads N]
 
 With DATA_FOLDER: questions of bank customers and newsgroup posts, as vectors of one encoder, in as many clusters as there are
-classes, with k-means of both sides (ten starts, the same seeds). V-measure and adjusted Rand index are scikit-learn's on both sides,
+classes, with k-means of both sides (ten starts of scikit-learn's, up to fifty of ours, the same seeds). V-measure and adjusted Rand index are scikit-learn's on both sides,
 mean and range over the seeds. scikit-learn gets what `adit embed` writes; `adit cluster` makes the same vectors anew in every run,
 which is most of the time this takes; --rows looks at a sample.
 

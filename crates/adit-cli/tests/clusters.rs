@@ -160,14 +160,7 @@ fn rows_told_by_learned_vectors_keep_their_clusters() {
     let bench = Bench::new();
     bench.write("shoppers.csv", shoppers(300, 5));
     let run = |threads: &str, columns: &[&str]| {
-        let mut args = vec![
-            "cluster",
-            "shoppers.csv",
-            "--learned",
-            "-k",
-            "3",
-            "--no-chance",
-        ];
+        let mut args = vec!["cluster", "shoppers.csv", "--learned", "-k", "3"];
         args.extend([
             "--resamples",
             "2",
@@ -192,6 +185,9 @@ fn rows_told_by_learned_vectors_keep_their_clusters() {
         (&found["data"]["learned"], &found["data"]["width"]),
         (&true.into(), &32.into())
     );
+    // One cloud would look grouped, too: nothing is said of chance, and that is told.
+    assert!(found["chance"].is_null());
+    assert_eq!(found["warnings"][0]["kind"], "learned");
     bench
         .adit(&["predict", "run", "shoppers.csv", "-o", "again.csv"])
         .ok();

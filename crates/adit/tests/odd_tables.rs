@@ -94,26 +94,22 @@ fn table(seed: u64) -> (String, Task) {
 
 #[test]
 fn odd_tables_are_learned_from_or_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let home = PathBuf::from(folder.path());
-    let context = Context {
-        limits: Limits { threads: 2 },
-        model_store: &home,
-        watch: &Silent,
+    let odd = Odd {
+        name: "learned from",
+        n: TABLES,
+        table: &|seed| table(seed).0,
+        // Both ends are reached often.
+        least: (100, 50),
     };
-    let (mut learned, mut refused, mut wrong) = (0, 0, Vec::new());
-    for seed in 0..TABLES {
-        let (text, task) = table(seed);
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, &text).expect("a file");
-        let out = folder.path().join("run");
+    odd.search_all(|seed, input, out, context| {
+        let task = table(seed).1;
         let job = Job {
             task,
             title: None,
             seed: 1,
             out: None,
             data: DataSection {
-                inputs: vec![path.to_string_lossy().into_owned()],
+                inputs: vec![input.to_owned()],
                 target: "y".into(),
                 ..DataSection::default()
             },
@@ -133,32 +129,10 @@ fn odd_tables_are_learned_from_or_refused() {
                 ..TransformerSection::default()
             },
         };
-        let run = || learn(&job, &out, true, &context).map_err(|error| error.to_string());
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(_)) => learned += 1,
-            Ok(Err(error)) => {
-                refused += 1;
-                if error.len() < 15 || out.exists() {
-                    wrong.push(format!(
-                        "table {seed}: refused by `{error}`, or something was left behind\n{text}"
-                    ));
-                }
-            }
-            Err(_) => wrong.push(format!("table {seed} ({task:?}) panicked\n{text}")),
-        }
-        let _ = std::fs::remove_dir_all(&out);
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} tables\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-    // Both ends are reached often.
-    assert!(
-        learned > 100 && refused > 50,
-        "{learned} learned, {refused} refused"
-    );
+        learn(&job, out, true, context)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    });
 }
 
 /// Tables that are odd as sets of points.
@@ -198,49 +172,69 @@ fn odd_points(seed: u64) -> String {
     }
 }
 
-/// Runs a search over odd points; the place of its input and of its output are given, and whether it ended well is
-/// told. None panics, and what is refused leaves a reason and no folder.
-fn search_all(name: &str, search: impl Fn(u64, &str, &Path, &Context) -> Result<(), String>) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let home = PathBuf::from(folder.path());
-    let context = Context {
-        limits: Limits { threads: 2 },
-        model_store: &home,
-        watch: &Silent,
-    };
-    let (mut done, mut refused, mut wrong) = (0, 0, Vec::new());
-    for seed in 0..SEARCHED {
-        let text = odd_points(seed);
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, &text).expect("a file");
-        let out = folder.path().join("run");
-        let start = &text[..text.len().min(2_000)];
-        let run = || search(seed, &path.to_string_lossy(), &out, &context);
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(())) => done += 1,
-            Ok(Err(error)) => {
-                refused += 1;
-                if error.len() < 15 || out.exists() {
-                    wrong.push(format!(
+/// Odd tables.
+struct Odd<'a> {
+    name: &'a str,
+    n: u64,
+    table: &'a dyn Fn(u64) -> String,
+    /// More of them than these are searched, and refused.
+    least: (usize, usize),
+}
+
+impl Odd<'_> {
+    /// Runs a search over the tables, which is given the places of its input and of its output. None panics, and what
+    /// is refused leaves a reason and no folder.
+    fn search_all(&self, search: impl Fn(u64, &str, &Path, &Context) -> Result<(), String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = PathBuf::from(folder.path());
+        let context = Context {
+            limits: Limits { threads: 2 },
+            model_store: &home,
+            watch: &Silent,
+        };
+        let (mut done, mut refused, mut wrong) = (0, 0, Vec::new());
+        for seed in 0..self.n {
+            let text = (self.table)(seed);
+            let path = folder.path().join("table.csv");
+            std::fs::write(&path, &text).expect("a file");
+            let out = folder.path().join("run");
+            let start = &text[..text.len().min(2_000)];
+            let run = || search(seed, &path.to_string_lossy(), &out, &context);
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => done += 1,
+                Ok(Err(error)) => {
+                    refused += 1;
+                    if error.len() < 15 || out.exists() {
+                        wrong.push(format!(
                         "table {seed}: refused by `{error}`, or something was left behind\n{start}"
                     ));
+                    }
                 }
+                Err(_) => wrong.push(format!("table {seed} panicked\n{start}")),
             }
-            Err(_) => wrong.push(format!("table {seed} panicked\n{start}")),
+            let _ = std::fs::remove_dir_all(&out);
         }
-        let _ = std::fs::remove_dir_all(&out);
+        assert!(
+            wrong.is_empty(),
+            "{}: {} tables\n{}",
+            self.name,
+            wrong.len(),
+            wrong.join("\n")
+        );
+        let (name, (searched, no)) = (self.name, self.least);
+        assert!(
+            done > searched && refused > no,
+            "{name}: {done} done, {refused} refused"
+        );
     }
-    assert!(
-        wrong.is_empty(),
-        "{name}: {} tables\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-    assert!(
-        done > 60 && refused > 20,
-        "{name}: {done} done, {refused} refused"
-    );
 }
+
+const POINTS: Odd = Odd {
+    name: "searched",
+    n: SEARCHED,
+    table: &odd_points,
+    least: (60, 20),
+};
 
 fn section(input: &str) -> PointSection {
     PointSection {
@@ -251,7 +245,7 @@ fn section(input: &str) -> PointSection {
 
 #[test]
 fn odd_tables_are_clustered_or_refused() {
-    search_all("clusters", |seed, input, out, context| {
+    POINTS.search_all(|seed, input, out, context| {
         let methods = [
             ClusterMethod::Kmeans,
             ClusterMethod::Hdbscan,
@@ -281,7 +275,7 @@ fn odd_tables_are_clustered_or_refused() {
 
 #[test]
 fn odd_tables_are_searched_for_anomalies_or_refused() {
-    search_all("anomalies", |seed, input, out, context| {
+    POINTS.search_all(|seed, input, out, context| {
         let job = AnomalyJob {
             task: AnomalyTask::Anomalies,
             title: None,

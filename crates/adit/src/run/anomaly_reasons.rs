@@ -1,8 +1,6 @@
 //! Why a row is strange: the columns that made it so, and what rows like it have there.
 
-use super::anomaly_detectors::{
-    ByColumn, CELLS, Columns, FOREST, FittedDetectors, NEAREST, TAILS, summed,
-};
+use super::anomaly_detectors::{CELLS, Columns, FOREST, FittedDetectors, NEAREST, TAILS, summed};
 use super::points::FittedPoints;
 use super::{Context, RunError};
 use crate::explain::{Reason, Usual, reason_words_of, short_number, usual_range, usual_value};
@@ -108,7 +106,7 @@ impl Explaining<'_> {
         let said = self
             .detectors
             .by_column(asked.points, asked.kind, &columns, context)?;
-        let usual = self.usual(known, &columns, context)?;
+        let (usual_tails, usual_cells) = self.usual(known, &columns, context)?;
         let weights = self.detectors.surprise.weights();
         let explained = (0..asked.at.len()).map(|at| {
             let own = at * columns.n..(at + 1) * columns.n;
@@ -120,9 +118,9 @@ impl Explaining<'_> {
             let apart = apart(asked.points.row(at), &neighbours, known.points);
             let mut parts = vec![vec![0.0; columns.n]; weights.len()];
             parts[FOREST] = said.forest[own.clone()].to_vec();
-            parts[TAILS] = more(&said.tails[own.clone()], &usual.tails);
+            parts[TAILS] = more(&said.tails[own.clone()], &usual_tails);
             parts[NEAREST] = summed(&apart, &column_of, columns.n);
-            if let (Some(said), Some(usual)) = (&said.cells, &usual.cells) {
+            if let (Some(said), Some(usual)) = (&said.cells, &usual_cells) {
                 parts[CELLS] = more(&said[own], usual);
             }
             let shares = joined_shares(&parts, weights);
@@ -180,32 +178,26 @@ impl Explaining<'_> {
         Ok((found.k, (found.indices, found.distances)))
     }
 
-    /// The mean score of the cells of each column: also usual cells have some. `[n_columns]` each
+    /// What tails and cells say of the cells of each column on average: also usual cells have some. `[n_columns]` each
     fn usual(
         &self,
         known: &Known,
         columns: &Columns,
         context: &Context,
-    ) -> Result<ByColumn, RunError> {
+    ) -> Result<(Vec<f64>, Option<Vec<f64>>), RunError> {
         let step = known.normal.len().div_ceil(SAMPLE).max(1);
         let some: Vec<usize> = known.normal.iter().copied().step_by(step).collect();
         let n = columns.n;
         if some.is_empty() {
-            return Ok(ByColumn {
-                forest: vec![0.0; n],
-                tails: vec![0.0; n],
-                cells: self.detectors.cells.as_ref().map(|_| vec![0.0; n]),
-            });
+            let cells = self.detectors.cells.as_ref().map(|_| vec![0.0; n]);
+            return Ok((vec![0.0; n], cells));
         }
         let values = known.points.gathered(&some);
         let points = Points::new(&values, known.points.width());
         let kind = Kind::Training;
         let said = self.detectors.by_column(points, kind, columns, context)?;
-        Ok(ByColumn {
-            forest: means(&said.forest, n),
-            tails: means(&said.tails, n),
-            cells: said.cells.map(|cells| means(&cells, n)),
-        })
+        let cells = said.cells.map(|cells| means(&cells, n));
+        Ok((means(&said.tails, n), cells))
     }
 
     fn reasons(

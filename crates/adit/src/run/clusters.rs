@@ -487,6 +487,14 @@ fn merges(found: &FoundClusters, width: usize) -> Vec<Merge> {
 
 /// What a person should know before building on it.
 fn notes(job: &ClusterJob, loaded: &LoadedPoints, findings: &mut ClusterFindings) {
+    if job.cluster.learned {
+        findings.warnings.push(warning(
+            "learned",
+            "learned values of one cloud look grouped too, so it was not asked whether there are clusters at all"
+                .into(),
+            "run it without `--learned` to ask",
+        ));
+    }
     if let Some(k) = job
         .cluster
         .k

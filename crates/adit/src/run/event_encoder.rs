@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use adit_nn::random::mix;
-use adit_nn::{Params, Products, WeightFile};
+use adit_nn::{Params, Products};
 use serde::{Deserialize, Serialize};
 
 use super::data::Loaded;
 use super::plan::Plan;
-use super::saved::{from_json, to_json};
+use super::saved::{from_json, read_weights, to_json};
 use super::{Job, RunError};
 use crate::Watch;
 use crate::mine::MineError;
@@ -93,14 +93,8 @@ impl EventEncoderFolder {
                 ),
             });
         }
-        let path = folder.join(WEIGHTS);
-        let fail = |reason: String| RunError::ModelFile {
-            path: path.clone(),
-            reason,
-        };
-        let (_, mut params) = about.model.encoder(0).map_err(|e| fail(e.to_string()))?;
-        let file = WeightFile::open(&path).map_err(|e| fail(e.to_string()))?;
-        params.load_from(&file).map_err(|e| fail(e.to_string()))?;
+        let drawn = about.model.encoder(0).map(|(_, drawn)| drawn);
+        let params = read_weights(&folder.join(WEIGHTS), drawn)?;
         Ok(EventEncoderFolder { about, params })
     }
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use adit_nn::{Params, WeightFile};
+use adit_nn::Params;
 use serde::{Deserialize, Serialize};
 
+use super::saved::read_weights;
 use super::{Context, RunError};
 use crate::mine::MineError;
 use crate::mine::outliers::MaskedCellsModel;
@@ -95,15 +96,8 @@ impl LearnedCells {
     /// # Errors
     /// A file that is not there, or of other settings.
     pub fn read(&mut self, run: &Path) -> Result<(), RunError> {
-        let path = run.join(WEIGHTS);
-        let fail = |reason: String| RunError::ModelFile {
-            path: path.clone(),
-            reason,
-        };
-        let (_, mut weights) = self.model.network(0).map_err(|e| fail(e.to_string()))?;
-        let file = WeightFile::open(&path).map_err(|e| fail(e.to_string()))?;
-        weights.load_from(&file).map_err(|e| fail(e.to_string()))?;
-        self.weights = weights;
+        let drawn = self.model.network(0).map(|(_, drawn)| drawn);
+        self.weights = read_weights(&run.join(WEIGHTS), drawn)?;
         Ok(())
     }
 }

@@ -154,6 +154,24 @@ impl TextModel {
     }
 }
 
+/// Overwrites drawn weights by those of the file at `path`.
+///
+/// # Errors
+/// Names the file that is absent, damaged, or of other settings.
+pub(super) fn read_weights(
+    path: &Path,
+    drawn: Result<Params, MineError>,
+) -> Result<Params, RunError> {
+    let fail = |reason: String| RunError::ModelFile {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let mut weights = drawn.map_err(|e| fail(e.to_string()))?;
+    let file = WeightFile::open(path).map_err(|e| fail(e.to_string()))?;
+    weights.load_from(&file).map_err(|e| fail(e.to_string()))?;
+    Ok(weights)
+}
+
 /// The linear model with the features it reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedLinear {
