@@ -5,7 +5,7 @@ mod tool;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tool::{Bench, gaussian, result, uniform};
+use tool::{Bench, drawn, gaussian, result, uniform};
 
 /// Three groups of shoppers; `churn` is more frequent in the second, `noise` says nothing.
 fn shoppers(n: usize, seed: u64) -> String {
@@ -349,6 +349,205 @@ fn profiles_of_events_describe_no_person() {
         "{}",
         &who[..80]
     );
+}
+
+/// Customers with the same events each, as many and of the same kinds; half of them spend after their salary, the others
+/// before it. A segment that says nothing is written beside the last event only.
+fn orders(n: usize) -> String {
+    let mut chance = drawn();
+    let mut text = String::from("who,at,kind,amount,segment\n");
+    for who in 0..n {
+        for month in 1..=6 {
+            let day = 5 + chance(18);
+            let pair = match who % 2 {
+                0 => ["salary", "spend"],
+                _ => ["spend", "salary"],
+            };
+            for (hour, kind) in ["09", "17"].iter().zip(pair) {
+                let _ = writeln!(
+                    text,
+                    "c{who},2024-{month:02}-{day:02}T{hour}:00:00,{kind},100,"
+                );
+            }
+            for _ in 0..2 {
+                let (day, amount) = (1 + chance(27), chance(90));
+                let segment = if month == 6 {
+                    "abc".get(..1 + who % 3)
+                } else {
+                    None
+                };
+                let _ = writeln!(
+                    text,
+                    "c{who},2024-{month:02}-{day:02}T20:00:00,other,{amount},{}",
+                    segment.unwrap_or_default()
+                );
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn what_only_the_order_of_events_tells_is_seen_through_their_encoder() {
+    let bench = Bench::new();
+    bench.write("events.csv", orders(200));
+    let of_events = ["events.csv", "--entity", "who", "--time", "at"];
+    let ended = |verb: &str, more: &[&str]| {
+        let args: Vec<&str> = [verb]
+            .iter()
+            .chain(&of_events)
+            .chain(more)
+            .copied()
+            .collect();
+        bench.adit(&args)
+    };
+    ended("pretrain", &["--epochs", "20", "--out", "encoder"]).ok();
+    let cluster = |out: &str, more: &[&str]| -> f64 {
+        let given = ["-k", "2", "--no-chance", "--resamples", "0", "--out", out];
+        ended("cluster", &[&given, more].concat()).ok();
+        let file = format!("{out}.csv");
+        bench
+            .adit(&["predict", out, "events.csv", "-o", &file])
+            .ok();
+        let cluster = tool::cells(&bench, &file, "cluster");
+        let who = tool::cells(&bench, &file, "who");
+        assert_eq!(who.len(), 200);
+        let is_odd = |who: &str| who[1..].parse::<u32>().expect("a number") % 2 == 1;
+        let agree = (who.iter().zip(&cluster)).filter(|(who, k)| is_odd(who) == (*k == "1"));
+        let share = agree.count() as f64 / 200.0;
+        share.max(1.0 - share)
+    };
+    let held = ["--hold-out", "segment"];
+    let by_profile = cluster("profiles", &held);
+    assert!(by_profile < 0.65, "{by_profile}");
+    let encoder = ["--encoder", "encoder", "--encoder-share", "0.9"];
+    let by_encoder = cluster("vectors", &[&encoder[..], &held].concat());
+    assert!(by_encoder > 0.95, "{by_encoder}");
+    let found = result(&bench, "vectors");
+    assert_eq!(found["data"]["encoder_share"], 0.9);
+    let page = std::fs::read_to_string(bench.path("vectors/report.html")).expect("a report");
+    assert!(page.contains("The course of events through the encoder"));
+    // A column that is held out makes no profile; an entity's last known value of it is compared.
+    for out in ["profiles", "vectors"] {
+        let found = result(&bench, out);
+        assert!(!found["data"].to_string().contains("segment ="), "{out}");
+        assert_eq!(found["held_out"][0]["column"], "segment");
+    }
+    // Strange entities are looked for in the same points.
+    ended("anomalies", &[&encoder[..], &["--out", "strange"]].concat()).ok();
+    bench
+        .adit(&["predict", "strange", "events.csv", "-o", "scores.csv"])
+        .ok();
+    assert_eq!(tool::cells(&bench, "scores.csv", "score").len(), 200);
+    // The run holds its encoder.
+    std::fs::remove_dir_all(bench.path("encoder")).expect("removed");
+    bench
+        .adit(&["predict", "vectors", "events.csv", "-o", "again.csv"])
+        .ok();
+    std::fs::write(bench.path("vectors/model/events.safetensors"), "no").expect("written");
+    let damaged = bench
+        .adit(&["predict", "vectors", "events.csv", "-o", "no.csv"])
+        .error();
+    assert!(damaged.contains("events.safetensors"), "{damaged}");
+    let none = ended("cluster", &encoder).error();
+    assert!(none.contains("encoder is no encoder of events"), "{none}");
+}
+
+#[test]
+fn vectors_that_were_made_before_are_taken_where_they_are_those_of_the_texts() {
+    let bench = tool::text_bench(120);
+    let embed = |encoder: &str, column: &str, out: &str| {
+        let args = [
+            "embed",
+            "data.csv",
+            "--text",
+            column,
+            "--encoder",
+            encoder,
+            "-o",
+            out,
+        ];
+        bench.adit(&args).ok();
+    };
+    embed("tiny", "text", "vectors.parquet");
+    let cluster = |out: &str, more: &[&str]| {
+        let args = [
+            "cluster",
+            "data.csv",
+            "--text",
+            "text",
+            "--encoder",
+            "tiny",
+            "-k",
+            "4",
+            "--out",
+            out,
+        ];
+        bench.adit(&[&args, more].concat())
+    };
+    cluster("made", &[]).ok();
+    cluster("given", &["--vectors", "vectors.parquet"]).ok();
+    let of =
+        |run: &str, file: &str| std::fs::read(bench.path(&format!("{run}/{file}"))).expect(file);
+    for file in ["clusters.parquet", "model/clusters.json"] {
+        assert_eq!(of("made", file), of("given", file), "{file}");
+    }
+    // The job names them, and repeats the run from anywhere.
+    let again = bench.adit(&["run", "given/job.toml", "--out", "again"]);
+    again.ok();
+    assert_eq!(
+        of("given", "clusters.parquet"),
+        of("again", "clusters.parquet")
+    );
+    // Other texts of as many rows.
+    bench.write(
+        "other.csv",
+        tool::text_table(121).replace("it was the", "food not bad"),
+    );
+    let args = [
+        "embed",
+        "other.csv",
+        "--text",
+        "text",
+        "--encoder",
+        "tiny",
+        "-o",
+        "longer.parquet",
+    ];
+    bench.adit(&args).ok();
+    let told = [
+        cluster("no", &["--vectors", "longer.parquet"]).error(),
+        cluster("no", &["--vectors", "data.csv"]).error(),
+        cluster("no", &["--vectors", "nowhere.parquet"]).error(),
+    ];
+    assert!(
+        told[0].contains("of 121 rows") || told[0].contains("other rows"),
+        "{}",
+        told[0]
+    );
+    assert!(told[0].contains("adit embed DATA"), "{}", told[0]);
+    assert!(told[1].contains("as Parquet"), "{}", told[1]);
+    assert!(
+        told[2].contains("nowhere.parquet cannot be read"),
+        "{}",
+        told[2]
+    );
+    let shorter = tool::text_table(120).replace("it was the", "food not bad");
+    bench.write("shorter.csv", shorter);
+    let args = [
+        "embed",
+        "shorter.csv",
+        "--text",
+        "text",
+        "--encoder",
+        "tiny",
+        "-o",
+        "others.parquet",
+    ];
+    bench.adit(&args).ok();
+    let others = cluster("no", &["--vectors", "others.parquet"]).error();
+    assert!(others.contains("row 0 has another vector"), "{others}");
+    assert!(!bench.path("no").exists());
 }
 
 #[test]

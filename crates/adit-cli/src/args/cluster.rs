@@ -1,5 +1,7 @@
 //! Arguments of `adit cluster`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::{FolderArgs, SourceArgs};
@@ -69,12 +71,15 @@ pub struct PointArgs {
     /// Role of a column (repeatable): number, category, text, time, id or ignore
     #[arg(long = "role", value_name = "COL=ROLE")]
     pub roles: Vec<String>,
-    /// Text encoder: a name in the model store or a folder
+    /// Text encoder: a name in the model store or a folder. Of events: a folder that `adit pretrain` made of events
     #[arg(long, value_name = "NAME|DIR")]
     pub encoder: Option<String>,
-    /// Share of the total variance that texts have beside other columns [default: 0.5]
+    /// Vectors of the texts, a Parquet file that `adit embed` wrote, so that they are not made again
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    pub vectors: Option<PathBuf>,
+    /// Share of the total variance that the encoder's vectors have beside other columns [default: 0.5]
     #[arg(long, value_name = "SHARE", value_parser = super::share)]
-    pub text_share: Option<f64>,
+    pub encoder_share: Option<f64>,
     /// Rows are events: column that tells whose; profiles are made of them
     #[arg(long, value_name = "COL", requires = "time")]
     pub entity: Option<String>,

@@ -213,28 +213,33 @@ impl Dataset {
 
 /// The rows at `indices`, in that order; indices outside are left out.
 pub fn subset(rows: &Rows, indices: &[usize]) -> Rows {
-    fn pick<T: Clone>(values: &[T], indices: &[usize]) -> Vec<T> {
-        indices
-            .iter()
-            .filter_map(|&index| values.get(index).cloned())
-            .collect()
-    }
-    let columns = rows.columns.iter().map(|column| RowColumn {
-        name: column.name.clone(),
-        role: column.role,
-        values: match &column.values {
-            Values::Numbers(values) => Values::Numbers(pick(values, indices)),
-            Values::Strings(values) => Values::Strings(pick(values, indices)),
-            Values::Times(values) => Values::Times(pick(values, indices)),
-            Values::Histories(cells) => Values::Histories(super::HistoryCells {
-                events: std::sync::Arc::clone(&cells.events),
-                spans: pick(&cells.spans, indices),
-            }),
-        },
-    });
     Rows {
-        row_ids: pick(&rows.row_ids, indices),
-        columns: columns.collect(),
+        row_ids: picked(&rows.row_ids, indices),
+        columns: rows.columns.iter().map(|c| c.at(indices)).collect(),
+    }
+}
+
+fn picked<T: Clone>(values: &[T], indices: &[usize]) -> Vec<T> {
+    let at = |&index: &usize| values.get(index).cloned();
+    indices.iter().filter_map(at).collect()
+}
+
+impl RowColumn {
+    /// The cells at `indices`, in that order; indices outside are left out.
+    pub fn at(&self, indices: &[usize]) -> RowColumn {
+        RowColumn {
+            name: self.name.clone(),
+            role: self.role,
+            values: match &self.values {
+                Values::Numbers(values) => Values::Numbers(picked(values, indices)),
+                Values::Strings(values) => Values::Strings(picked(values, indices)),
+                Values::Times(values) => Values::Times(picked(values, indices)),
+                Values::Histories(cells) => Values::Histories(super::HistoryCells {
+                    events: std::sync::Arc::clone(&cells.events),
+                    spans: picked(&cells.spans, indices),
+                }),
+            },
+        }
     }
 }
 

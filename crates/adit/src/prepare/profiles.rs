@@ -109,6 +109,44 @@ impl Profiles {
         })
     }
 
+    /// What each entity's last event says in some columns of the events; where its cell is empty, the one before, and so on.
+    ///
+    /// # Errors
+    /// A column that is not there, a moment that is a text, or a column that has the name of one of the profile.
+    pub fn latest(
+        &self,
+        events: &Rows,
+        columns: Vec<RowColumn>,
+    ) -> Result<Vec<RowColumn>, PrepareError> {
+        if columns.is_empty() {
+            return Ok(columns);
+        }
+        let histories = Histories::fit(events, (&self.entity, &self.time), None, None)?;
+        let found = histories.events(events)?;
+        let entities = found.by_entity();
+        let made: Vec<String> = (entities.iter().take(1))
+            .flat_map(|(_, own)| self.of_entity(own, events))
+            .map(|(name, _)| name)
+            .collect();
+        let of = |column: RowColumn| {
+            if made.contains(&column.name) {
+                return Err(PrepareError::TwoRoles {
+                    column: column.name,
+                    first: "a column that is held out",
+                    second: "a column of the profiles",
+                });
+            }
+            let is_known = |row: &usize| !column.values.is_missing(*row);
+            let last = |own: &[(f64, usize)]| {
+                let rows = || own.iter().rev().map(|(_, row)| *row);
+                rows().find(is_known).or(rows().next())
+            };
+            let rows: Vec<usize> = entities.iter().filter_map(|(_, own)| last(own)).collect();
+            Ok(column.at(&rows))
+        };
+        columns.into_iter().map(of).collect()
+    }
+
     fn of_entity(&self, own: &[(f64, usize)], events: &Rows) -> Vec<(String, f64)> {
         let unit = if self.is_of_times { DAY } else { 1.0 };
         let of = if self.is_of_times { "days" } else { "steps" };
@@ -270,6 +308,26 @@ mod tests {
             let near = |x: f64, y: f64| (x - y).abs() < 1e-9;
             assert!(near(found.0, a) && near(found.1, b), "{name}: {found:?}");
         }
+    }
+
+    #[test]
+    fn the_latest_cell_that_is_known_is_told() {
+        let events = events();
+        let profiles = Profiles::fit(&events, "who", "at").expect("fits");
+        let named = |names: [&str; 2]| names.map(|n| events.column(n).expect(n).clone()).to_vec();
+        let latest = |columns| profiles.latest(&events, columns);
+        let found = latest(named(["amount", "shop"])).expect("applies");
+        // Of a the amount of its second event is missing, the third is known.
+        assert_eq!(found[0].values, Values::Numbers(vec![2.0, 7.0]));
+        let shops = ["x", "x"].map(|shop| Some(shop.to_string())).to_vec();
+        assert_eq!(found[1].values, Values::Strings(shops));
+        let fewer = super::super::subset(&events, &[1, 2]);
+        let amounts = vec![fewer.column("amount").expect("amounts").clone()];
+        let found = profiles.latest(&fewer, amounts).expect("applies");
+        assert_eq!(found[0].values, Values::Numbers(vec![1.0]));
+        let mut taken = events.column("amount").expect("amounts").clone();
+        taken.name = "events".into();
+        assert!(latest(vec![taken]).is_err());
     }
 
     #[test]

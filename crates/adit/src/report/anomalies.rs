@@ -93,7 +93,7 @@ fn page(findings: &AnomalyFindings, cost: &Cost, adit_version: &str) -> Value {
         constant => data.constant.clone(),
         texts => data.texts.clone(),
         encoder => data.encoder.as_deref(),
-        text_share => data.text_share.map(|s| numbers::share(s, 1.0)),
+        encoder_share => data.encoder_share.map(|s| numbers::share(s, 1.0)),
         held_names => data.held_out.clone(),
         sources => sources_of(&data.sources),
         warnings => warnings_of(&findings.warnings),

@@ -105,7 +105,7 @@ fn page(findings: &ClusterFindings, cost: &Cost, adit_version: &str) -> Value {
         constant => findings.data.constant.clone(),
         texts => findings.data.texts.clone(),
         encoder => findings.data.encoder.as_deref(),
-        text_share => findings.data.text_share.map(|s| numbers::share(s, 1.0)),
+        encoder_share => findings.data.encoder_share.map(|s| numbers::share(s, 1.0)),
         held_names => findings.data.held_out.clone(),
         sources => sources_of(&findings.data.sources),
         warnings => warnings_of(&findings.warnings),

@@ -197,6 +197,7 @@ fn save(
     if let Some(bytes) = anomaly_known_rows::bytes(&loaded)? {
         folder.write(anomaly_known_rows::FILE, &bytes)?;
     }
+    loaded.fitted.write_weights(folder)?;
     if let Some(cells) = &judged.fitted.cells {
         cells.write(folder)?;
     }

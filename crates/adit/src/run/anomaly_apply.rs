@@ -48,6 +48,7 @@ pub(super) fn score(job: &PredictJob, context: &Context) -> Result<PredictOutcom
             if let Some(cells) = &mut saved.detectors.cells {
                 cells.read(&job.run)?;
             }
+            saved.points.read_weights(&job.run)?;
             let (rows, values, n_bad_rows) =
                 saved.points.read(&job.source, spool.path(), context)?;
             (

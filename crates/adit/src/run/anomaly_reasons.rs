@@ -134,25 +134,16 @@ impl Explaining<'_> {
     }
 
     fn columns(&self) -> Columns {
-        let of_texts = usize::from(self.fitted.texts.is_some());
+        let of_vectors = usize::from(self.fitted.vectors_name().is_some());
         Columns {
             cells: self.fitted.cells.column_of(),
-            n: self.fitted.cells.n_columns() + of_texts,
+            n: self.fitted.cells.n_columns() + of_vectors,
         }
     }
 
     fn names(&self) -> Vec<String> {
-        let texts = self
-            .fitted
-            .texts
-            .iter()
-            .map(|texts| texts.columns.join(" and "));
-        self.fitted
-            .cells
-            .names()
-            .map(String::from)
-            .chain(texts)
-            .collect()
+        let of_cells = self.fitted.cells.names().map(String::from);
+        of_cells.chain(self.fitted.vectors_name()).collect()
     }
 
     /// How many normal rows nearest to each asked one there are, which, and how far.

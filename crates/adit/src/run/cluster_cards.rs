@@ -8,7 +8,7 @@ use super::clusters::FoundClusters;
 use super::points::LoadedPoints;
 use crate::explain::{
     Cluster, ClusterFindings, ColumnOfClusters, Compared, Difference, Example, Holds, OverTime,
-    ToldBy, condition_words, name_of_differences, share_estimate, terms,
+    Term, ToldBy, condition_words, name_of_differences, share_estimate, terms,
 };
 use crate::mine::clusters::Verdict;
 use crate::prepare::{Role, RowColumn, Values};
@@ -25,6 +25,8 @@ const EXAMPLES: usize = 4;
 const CELLS: usize = 8;
 /// Terms of a cluster of texts.
 const TERMS: usize = 10;
+/// Texts whose words are counted, at most: pairs of words grow with them as fast as they do.
+const TEXTS_COUNTED: usize = 100_000;
 /// Terms in a name.
 const NAME_TERMS: usize = 4;
 /// Periods of a time line, at most.
@@ -48,14 +50,7 @@ pub(super) fn tell(
         .map(|c| c.differences(labels, n_clusters))
         .collect();
     findings.columns = columns(&compared, &by_column);
-    let texts = loaded.texts();
-    let has_texts = loaded.fitted.texts.is_some();
-    let of_texts = if has_texts {
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        terms(&texts, labels, n_clusters, TERMS)
-    } else {
-        vec![Vec::new(); n_clusters]
-    };
+    let of_texts = terms_of(loaded, labels, n_clusters);
     for (at, (told_by, terms)) in told.into_iter().zip(of_texts).enumerate() {
         let size = found.sizes[at];
         let withheld = size < job.cluster.min_people;
@@ -86,17 +81,25 @@ pub(super) fn tell(
         } else if loaded.of != "entities" {
             // Rows of entities are persons.
             let (typical, borderline) = examples(found, at as u32);
-            let texts = has_texts.then_some(texts.as_slice());
-            let tell = |rows: Vec<usize>| {
-                rows.into_iter()
-                    .map(|row| member(loaded, texts, row))
-                    .collect()
-            };
+            let tell = |rows: Vec<usize>| rows.into_iter().map(|row| member(loaded, row)).collect();
             (cluster.typical, cluster.borderline) = (tell(typical), tell(borderline));
         }
         findings.clusters.push(cluster);
     }
     Ok(())
+}
+
+/// Terms of each cluster of texts; of many texts by some of them.
+fn terms_of(loaded: &LoadedPoints, labels: &[Option<u32>], n_clusters: usize) -> Vec<Vec<Term>> {
+    if loaded.fitted.texts.is_none() {
+        return vec![Vec::new(); n_clusters];
+    }
+    let step = labels.len().div_ceil(TEXTS_COUNTED).max(1);
+    let rows = || (0..labels.len()).step_by(step);
+    let texts: Vec<String> = rows().map(|row| loaded.text_of(row)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let labels: Vec<Option<u32>> = rows().map(|row| labels[row]).collect();
+    terms(&texts, &labels, n_clusters, TERMS)
 }
 
 fn name(cluster: &Cluster) -> String {
@@ -169,10 +172,10 @@ fn examples(found: &FoundClusters, cluster: u32) -> (Vec<usize>, Vec<usize>) {
     )
 }
 
-fn member(loaded: &LoadedPoints, texts: Option<&[String]>, row: usize) -> Example {
+fn member(loaded: &LoadedPoints, row: usize) -> Example {
     let mut cells: Vec<(String, String)> = Vec::new();
-    if let Some(texts) = texts {
-        cells.push((String::new(), texts[row].clone()));
+    if loaded.fitted.texts.is_some() {
+        cells.push((String::new(), loaded.text_of(row)));
     }
     cells.extend(row_cells(loaded.own_columns(), row).take(CELLS));
     Example {

@@ -59,14 +59,14 @@ pub(super) fn map_of(
         (places, "laid out so that neighbours stay together (UMAP)")
     };
     let trust = trust(points, &places, NEIGHBOURS)?;
-    let texts = loaded.fitted.texts.as_ref().map(|_| loaded.texts());
+    let has_texts = loaded.fitted.texts.is_some();
     let words = |row: usize| {
         if loaded.of == "entities" {
             return String::new();
         }
-        let text = match &texts {
-            Some(texts) => texts[row].clone(),
-            None => {
+        let text = match has_texts {
+            true => loaded.text_of(row),
+            false => {
                 let cells = row_cells(loaded.own_columns(), row).take(CELLS);
                 let cells: Vec<String> = cells
                     .map(|(name, value)| format!("{name} {value}"))

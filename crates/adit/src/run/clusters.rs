@@ -115,9 +115,7 @@ pub fn mine_clusters(
             let (n, width) = (loaded.rows.n_rows(), loaded.fitted.width);
             folder.write(KNOWN, &npy_bytes(n, width, &loaded.points))?;
         }
-        if let Some(learned) = &loaded.fitted.learned {
-            learned.write(&folder)?;
-        }
+        loaded.fitted.write_weights(&folder)?;
         let saved = SavedClusters {
             version: VERSION,
             points: loaded.fitted,
@@ -403,7 +401,8 @@ fn begun(
 /// What was read, and what points were made of.
 pub(super) fn data_of(section: &PointSection, loaded: &LoadedPoints) -> ClusterData {
     let texts = loaded.fitted.texts.as_ref();
-    let is_mixed = texts.is_some() && loaded.fitted.cells.width() > 0;
+    let encoder = loaded.fitted.encoder();
+    let is_mixed = encoder.is_some() && loaded.fitted.cells.width() > 0;
     ClusterData {
         sources: sources(&loaded.origins),
         of: loaded.of.into(),
@@ -413,8 +412,8 @@ pub(super) fn data_of(section: &PointSection, loaded: &LoadedPoints) -> ClusterD
         constant: loaded.fitted.cells.constant.clone(),
         learned: loaded.fitted.learned.is_some(),
         texts: texts.map(|t| t.columns.clone()).unwrap_or_default(),
-        encoder: texts.map(|t| super::summary::file_name(Path::new(&t.encoder))),
-        text_share: is_mixed.then(|| section.text_share.unwrap_or(points::TEXT_SHARE)),
+        encoder: encoder.map(|name| super::summary::file_name(Path::new(name))),
+        encoder_share: is_mixed.then(|| section.encoder_share.unwrap_or(points::ENCODER_SHARE)),
         held_out: loaded.held_out.clone(),
         width: loaded.fitted.width as u64,
     }

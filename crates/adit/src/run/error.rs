@@ -47,6 +47,10 @@ pub enum RunError {
     TooLittleToLearn { n_rows: usize, n_columns: usize },
     #[error("the text encoder `{name}` is not the one that the run was made with")]
     OtherEncoder { name: String },
+    #[error("{path} {reason}", path = path.display())]
+    VectorsFile { path: PathBuf, reason: String },
+    #[error("{name} is no encoder of events")]
+    NoEventEncoder { name: String },
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -121,6 +125,12 @@ impl RunError {
             RunError::OtherEncoder { .. } => {
                 Some("`adit model add` it again from where it was, or run the search again".into())
             }
+            RunError::VectorsFile { .. } => Some(
+                "make it of the same data: `adit embed DATA --text COL --encoder NAME -o vectors.parquet`".into(),
+            ),
+            RunError::NoEventEncoder { .. } => Some(
+                "profiles of events need the folder that `adit pretrain EVENTS --entity COL --time COL` made".into(),
+            ),
             RunError::NoBaskets => Some("give a file with a basket a line, or rows".into()),
             RunError::NoSequences => {
                 Some("give a file with a sequence a line, or rows with `--entity` and `--event`".into())

@@ -1,7 +1,7 @@
 //! What of a table becomes points: the part that jobs of clusters and of anomalies have in common.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +25,15 @@ pub struct PointSection {
     pub hold_out: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Role>,
-    /// Text encoder: a name in the model store, or a folder.
+    /// Text encoder: a name in the model store, or a folder. Of events a folder that was pre-trained on events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
-    /// Share of the total variance that texts have beside other columns; one half where absent.
+    /// Vectors of the texts that `adit embed` wrote, so that they need not be made again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub text_share: Option<f64>,
+    pub vectors: Option<PathBuf>,
+    /// Share of the total variance that the encoder's vectors have beside other columns; one half where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_share: Option<f64>,
     /// Rows are events: the column that tells whose. Profiles of entities are made of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
@@ -72,6 +75,7 @@ impl PointSection {
                 *input = base.join(&*input).to_string_lossy().into_owned();
             }
         }
+        self.vectors = self.vectors.take().map(|file| base.join(file));
         // A name in the model store is no folder beside the job.
         let folder = self.encoder.as_ref().map(|encoder| base.join(encoder));
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
@@ -84,10 +88,17 @@ impl PointSection {
             Some("`data.inputs` names no file")
         } else if self.entity.is_some() != self.time.is_some() {
             Some("profiles of events need both `data.entity` and `data.time`")
-        } else if self.entity.is_some() && !(self.texts.is_empty() && self.encoder.is_none()) {
+        } else if self.entity.is_some() && !self.texts.is_empty() {
             Some("profiles are made of numbers and categories of events, not of their texts")
-        } else if self.text_share.is_some_and(|x| !(x > 0.0 && x < 1.0)) {
-            Some("`data.text_share` must lie between 0 and 1")
+        } else if [&self.entity, &self.time]
+            .iter()
+            .any(|c| c.as_ref().is_some_and(|name| self.hold_out.contains(name)))
+        {
+            Some("profiles need `data.entity` and `data.time`: neither can be held out")
+        } else if self.vectors.is_some() && self.entity.is_some() {
+            Some("`data.vectors` are of texts, which profiles do not read")
+        } else if self.encoder_share.is_some_and(|x| !(x > 0.0 && x < 1.0)) {
+            Some("`data.encoder_share` must lie between 0 and 1")
         } else if self.columns.iter().any(|c| self.hold_out.contains(c)) {
             Some("a column cannot be both among `data.columns` and `data.hold_out`")
         } else {

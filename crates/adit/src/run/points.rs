@@ -8,26 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::data::bad_row_warnings;
 use super::learned_cells::LearnedCells;
 use super::pattern_data::warning;
-use super::texts::texts_of;
+use super::point_encoders::{FittedHistories, FittedTexts, Vectors};
 use super::{Context, PointSection, RunError};
 use crate::engine::Session;
 use crate::explain::Warning;
-use crate::prepare::{self, ColumnRole, Profiles, Role, RoleSettings, RowColumn, Rows};
+use crate::prepare::{self, ColumnRole, Profiles, Role, RoleSettings, RowColumn, Rows, Values};
 use crate::represent::components::Components;
-use crate::represent::encoder::EncoderDirectory;
 use crate::represent::points::Points;
 use crate::represent::row_points::{PointUse, RowPoints};
 use crate::source::{BadRow, Origin, SourceError, SourceSettings, Table};
-use crate::store::ModelStore;
+use crate::store::RunFolder;
 
 /// Format of what is saved; raised when an old one can no longer be read.
-const VERSION: u32 = 1;
-/// Share of the total variance that texts have beside other columns, where none is told.
-pub(super) const TEXT_SHARE: f64 = 0.5;
-/// What every encoder is asked, so that another one under the same name is noticed.
-const PROBE: &str = "the same text has the same vector";
-/// Vectors of the probe that differ by more, as squared distance, are of another encoder.
-const OTHER: f32 = 1e-4;
+const VERSION: u32 = 2;
+/// Share of the total variance that vectors of an encoder have beside other columns, where none is told.
+pub(super) const ENCODER_SHARE: f64 = 0.5;
 
 /// Rows as points, and how they became so.
 pub(super) struct LoadedPoints {
@@ -64,18 +59,16 @@ impl LoadedPoints {
         self.rows.columns.iter().filter(is_held)
     }
 
-    /// The texts of each row, column after column, with a line between.
-    pub fn texts(&self) -> Vec<String> {
-        let columns: Vec<Vec<String>> = (self.own_columns())
+    /// The texts of a row, column after column, with a line between.
+    pub fn text_of(&self, row: usize) -> String {
+        let cells = (self.own_columns())
             .filter(|column| column.role == Role::Text)
-            .map(texts_of)
-            .collect();
-        (0..self.rows.n_rows())
-            .map(|row| {
-                let own: Vec<&str> = columns.iter().map(|c| c[row].as_str()).collect();
-                own.join("\n")
-            })
-            .collect()
+            .filter_map(|column| match &column.values {
+                Values::Strings(cells) => Some(cells[row].as_deref().unwrap_or_default()),
+                _ => None,
+            });
+        let own: Vec<String> = cells.map(prepare::normalise_text).collect();
+        own.join("\n")
     }
 }
 
@@ -93,21 +86,20 @@ pub(super) struct FittedPoints {
     pub learned: Option<LearnedCells>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts: Option<FittedTexts>,
+    /// What reads the events of each entity beside its profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histories: Option<FittedHistories>,
+    /// What the vectors of texts or histories are multiplied by, beside other columns.
+    #[serde(default = "one")]
+    scale: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     components: Option<Components>,
     /// Values a point.
     pub width: usize,
 }
 
-/// Text columns and their encoder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct FittedTexts {
-    pub columns: Vec<String>,
-    pub encoder: String,
-    /// What vectors are multiplied by, beside other columns.
-    scale: f32,
-    /// What the encoder made of a known text.
-    probe: Vec<f32>,
+fn one() -> f32 {
+    1.0
 }
 
 /// What points are made for, and how.
@@ -141,7 +133,8 @@ pub(super) fn load(
     spool: &Path,
     context: &Context,
 ) -> Result<LoadedPoints, RunError> {
-    if !section.texts.is_empty() && section.encoder.is_none() {
+    let has_texts = !section.texts.is_empty() || section.vectors.is_some();
+    if has_texts && section.encoder.is_none() {
         return Err(RunError::NoEncoder);
     }
     let watch = context.watch;
@@ -149,31 +142,39 @@ pub(super) fn load(
     let session = Session::new(context.limits.threads, None).map_err(SourceError::from)?;
     let table = Table::open(&section.source_settings(), spool, &session, watch)?;
     let mut warnings = bad_row_warnings(&table);
-    let roles = roles(section, &table, context, &mut warnings)?;
-    let mut rows = prepare::load(&table, &roles)?;
-    watch.progress("read", 1, 2, "");
-    let profiles = match (&section.entity, &section.time) {
-        (Some(entity), Some(time)) => {
-            let profiles = Profiles::fit(&rows, entity, time)?;
-            rows = profiles.rows(&rows)?;
-            Some(profiles)
-        }
+    let histories = match (&section.entity, &section.encoder) {
+        (Some(_), Some(encoder)) => Some(FittedHistories::open(encoder)?),
         _ => None,
     };
+    let roles = roles(
+        (section, histories.as_ref()),
+        &table,
+        context,
+        &mut warnings,
+    )?;
+    let mut rows = prepare::load(&table, &roles)?;
+    watch.progress("read", 1, 2, "");
+    let is_held = |name: &String| section.hold_out.contains(name);
+    let (own, mut held) = (rows.columns.into_iter()).partition(|c| !is_held(&c.name));
+    rows.columns = own;
+    let (mut profiles, mut vectors) = (None, None);
+    if let (Some(entity), Some(time)) = (&section.entity, &section.time) {
+        let fitted = Profiles::fit(&rows, entity, time)?;
+        if let Some(histories) = &histories {
+            vectors = Some(histories.vectors(&rows, (entity, time), context)?);
+        }
+        held = fitted.latest(&rows, held)?;
+        rows = fitted.rows(&rows)?;
+        profiles = Some(fitted);
+    }
     if rows.n_rows() == 0 {
         return Err(RunError::NoRows);
     }
-    let is_held = |name: &String| section.hold_out.contains(name);
-    rows.columns.sort_by_key(|column| is_held(&column.name));
-    let own = Rows {
-        row_ids: rows.row_ids.clone(),
-        columns: (rows.columns.iter().filter(|c| !is_held(&c.name)).cloned()).collect(),
-    };
-    let cells = RowPoints::fit(&own, shaping.of_use);
-    let texts: Vec<String> = (own.columns.iter().filter(|c| c.role == Role::Text))
+    let cells = RowPoints::fit(&rows, shaping.of_use);
+    let texts: Vec<String> = (rows.columns.iter().filter(|c| c.role == Role::Text))
         .map(|c| c.name.clone())
         .collect();
-    if cells.width() == 0 && texts.is_empty() {
+    if cells.width() == 0 && texts.is_empty() && vectors.is_none() {
         return Err(RunError::NoPoints {
             columns: table.schema().iter().map(|c| c.name.clone()).collect(),
         });
@@ -194,31 +195,25 @@ pub(super) fn load(
         cells,
         learned: None,
         texts: None,
+        histories,
+        scale: one(),
         components: None,
     };
-    let mut points = fitted.cells.points(&own)?;
+    let mut points = fitted.cells.points(&rows)?;
     if let Some(seed) = shaping.learned {
-        points = fitted.learn(&points, (seed, own.n_rows()), context)?;
+        points = fitted.learn(&points, (seed, rows.n_rows()), context)?;
     }
     if let (false, Some(name)) = (texts.is_empty(), &section.encoder) {
-        let vectors = Encoder::open(name, context)?;
-        let found = vectors.embed(&own, &texts, context)?;
-        let share = section.text_share.unwrap_or(TEXT_SHARE);
-        let scale = match fitted.width {
-            0 => 1.0,
-            _ => {
-                let of_cells = total_variance(Points::new(&points, fitted.width));
-                let of_texts = total_variance(Points::new(&found, vectors.width * texts.len()));
-                (of_cells * share / (1.0 - share) / of_texts.max(1e-12)).sqrt() as f32
-            }
-        };
-        fitted.texts = Some(FittedTexts {
-            encoder: name.clone(),
-            scale,
-            probe: vectors.probe(context)?,
-            columns: texts,
-        });
-        points = fitted.joined(points, found, vectors.width);
+        let made = section.vectors.as_deref();
+        let (texts, found) = FittedTexts::fit((name, made), texts, &rows, context)?;
+        (fitted.texts, vectors) = (Some(texts), Some(found));
+    }
+    if let Some(vectors) = vectors {
+        let share = section.encoder_share.unwrap_or(ENCODER_SHARE);
+        let width = fitted.width + vectors.width;
+        fitted.scale = scale_beside((&points, fitted.width), &vectors, share);
+        points = joined((points, fitted.width), vectors, fitted.scale);
+        fitted.width = width;
     }
     let mut kept = None;
     if let Some(n) = shaping.components.filter(|n| *n < fitted.width) {
@@ -229,10 +224,11 @@ pub(super) fn load(
     }
     watch.progress("read", 2, 2, "");
     Ok(LoadedPoints {
-        held_out: (rows.columns.iter().map(|c| c.name.clone()))
-            .filter(is_held)
-            .collect(),
-        rows,
+        held_out: held.iter().map(|c| c.name.clone()).collect(),
+        rows: Rows {
+            row_ids: rows.row_ids,
+            columns: rows.columns.into_iter().chain(held).collect(),
+        },
         points,
         fitted,
         of,
@@ -248,6 +244,31 @@ fn reduced(points: Points, n: usize) -> (Components, Vec<f32>) {
     let components = Components::fit(points.values(), points.width(), &all, n);
     let places = components.projected(points);
     (components, places)
+}
+
+/// What vectors are multiplied by to have `share` of the total variance beside cells.
+fn scale_beside(cells: (&[f32], usize), vectors: &Vectors, share: f64) -> f32 {
+    if cells.1 == 0 {
+        return one();
+    }
+    let of_cells = total_variance(Points::new(cells.0, cells.1));
+    let of_vectors = total_variance(Points::new(&vectors.values, vectors.width));
+    (of_cells * share / (1.0 - share) / of_vectors.max(1e-12)).sqrt() as f32
+}
+
+/// Cells and vectors of each row side by side. `[n_rows, width of cells + width of vectors]`
+fn joined((cells, width): (Vec<f32>, usize), vectors: Vectors, scale: f32) -> Vec<f32> {
+    // Of many texts a copy is much.
+    if width == 0 {
+        return vectors.values;
+    }
+    let own = vectors.values.chunks(vectors.width.max(1));
+    let mut points = Vec::with_capacity(cells.len() + vectors.values.len());
+    for (row, own) in own.enumerate() {
+        points.extend_from_slice(&cells[row * width..][..width]);
+        points.extend(own.iter().map(|x| x * scale));
+    }
+    points
 }
 
 /// Sum of the variances of all coordinates.
@@ -267,13 +288,19 @@ fn total_variance(points: Points) -> f64 {
 
 /// The columns to read, and as what.
 fn roles(
-    section: &PointSection,
+    (section, histories): (&PointSection, Option<&FittedHistories>),
     table: &Table,
     context: &Context,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<ColumnRole>, RunError> {
     let profile = table.profile(context.watch)?;
     let mut given = section.roles.clone();
+    // As its encoder learned them.
+    let learned = histories.into_iter().flat_map(FittedHistories::columns);
+    let is_there = |name: &str| table.schema().iter().any(|column| column.name == name);
+    given.extend(
+        (learned.filter(|(name, _)| is_there(name))).map(|(name, role)| (name.to_string(), role)),
+    );
     for name in &section.texts {
         given.insert(name.clone(), Role::Text);
     }
@@ -305,7 +332,17 @@ fn roles(
         if is_left && !is_held && !is_of_events && !is_id {
             role.role = Role::Ignore;
         }
-        if role.role == Role::Text && section.encoder.is_none() && !is_held {
+        if role.role == Role::Text && section.entity.is_some() {
+            warnings.push(warning(
+                "text_left_out",
+                format!(
+                    "the column `{}` holds texts, which profiles do not read",
+                    role.name
+                ),
+                "left out",
+            ));
+            role.role = Role::Ignore;
+        } else if role.role == Role::Text && section.encoder.is_none() && !is_held {
             warnings.push(warning(
                 "text_left_out",
                 format!(
@@ -365,36 +402,42 @@ impl FittedPoints {
     /// # Errors
     /// A file that is not there, or of other settings.
     pub fn read_weights(&mut self, run: &Path) -> Result<(), RunError> {
-        match &mut self.learned {
-            Some(learned) => learned.read(run),
-            None => Ok(()),
+        if let Some(learned) = &mut self.learned {
+            learned.read(run)?;
+        }
+        if let Some(histories) = &mut self.histories {
+            histories.read(run)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what does not lie beside the settings.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn write_weights(&self, run: &RunFolder) -> Result<(), RunError> {
+        if let Some(learned) = &self.learned {
+            learned.write(run)?;
+        }
+        if let Some(histories) = &self.histories {
+            histories.write(run)?;
+        }
+        Ok(())
+    }
+
+    /// What the vectors beside cells are called where a person reads of them.
+    pub fn vectors_name(&self) -> Option<String> {
+        match (&self.texts, &self.histories) {
+            (Some(texts), _) => Some(texts.columns.join(" and ")),
+            (None, Some(_)) => Some("course of events".into()),
+            (None, None) => None,
         }
     }
 
-    /// Values of a point but for those of texts.
-    fn cell_width(&self) -> usize {
-        (self.learned.as_ref()).map_or(self.cells.width(), LearnedCells::width)
-    }
-
-    /// Cells and vectors of each row side by side. `[n_rows, width]`
-    fn joined(&mut self, cells: Vec<f32>, vectors: Vec<f32>, width: usize) -> Vec<f32> {
-        let Some(texts) = &self.texts else {
-            return cells;
-        };
-        let of_cells = self.cell_width();
-        let of_texts = width * texts.columns.len();
-        self.width = of_cells + of_texts;
-        if of_cells == 0 {
-            return vectors;
-        }
-        let n = vectors.len() / of_texts.max(1);
-        let mut points = Vec::with_capacity(n * self.width);
-        for row in 0..n {
-            points.extend_from_slice(&cells[row * of_cells..][..of_cells]);
-            let own = &vectors[row * of_texts..][..of_texts];
-            points.extend(own.iter().map(|x| x * texts.scale));
-        }
-        points
+    /// The encoder that made them.
+    pub fn encoder(&self) -> Option<&str> {
+        let of_texts = self.texts.as_ref().map(|texts| texts.encoder.as_str());
+        of_texts.or(self.histories.as_ref().map(|h| h.encoder.as_str()))
     }
 
     /// New rows, and their points.
@@ -426,82 +469,29 @@ impl FittedPoints {
             })
             .collect();
         let mut rows = prepare::load(&table, &roles)?;
+        let mut vectors = None;
         if let Some(profiles) = &self.profiles {
+            if let Some(histories) = &self.histories {
+                let of = (profiles.entity.as_str(), profiles.time.as_str());
+                vectors = Some(histories.vectors(&rows, of, context)?);
+            }
             rows = profiles.rows(&rows)?;
         }
-        let mut points = self.cells.points(&rows)?;
+        let mut points = (self.cells.points(&rows)?, self.cells.width());
         if let Some(learned) = &self.learned {
-            points = learned.vectors(Points::new(&points, self.cells.width()), context)?;
+            let cells = Points::new(&points.0, points.1);
+            points = (learned.vectors(cells, context)?, learned.width());
         }
         if let Some(texts) = &self.texts {
-            let encoder = Encoder::open(&texts.encoder, context)?;
-            let probe = encoder.probe(context)?;
-            let apart = |(a, b): (&f32, &f32)| (a - b) * (a - b);
-            let apart: f32 = probe.iter().zip(&texts.probe).map(apart).sum();
-            if probe.len() != texts.probe.len() || apart > OTHER {
-                return Err(RunError::OtherEncoder {
-                    name: texts.encoder.clone(),
-                });
-            }
-            let vectors = encoder.embed(&rows, &texts.columns, context)?;
-            points = self.clone().joined(points, vectors, encoder.width);
+            vectors = Some(texts.vectors(&rows, context)?);
         }
+        let mut points = match vectors {
+            Some(vectors) => joined(points, vectors, self.scale),
+            None => points.0,
+        };
         if let Some(components) = &self.components {
             points = components.projected(Points::new(&points, components.width()));
         }
         Ok((rows, points, table.n_bad_rows()))
-    }
-}
-
-/// A text encoder that is open.
-struct Encoder {
-    encoder: crate::represent::embedding::SentenceEncoder,
-    width: usize,
-}
-
-impl Encoder {
-    fn open(name: &str, context: &Context) -> Result<Encoder, RunError> {
-        let found = ModelStore::new(context.model_store).resolve(name)?;
-        let encoder =
-            EncoderDirectory::open(&found.path, &found.manifest.name)?.sentence_encoder()?;
-        Ok(Encoder {
-            width: encoder.hidden_size(),
-            encoder,
-        })
-    }
-
-    fn probe(&self, context: &Context) -> Result<Vec<f32>, RunError> {
-        Ok(self.encoder.embed(&[PROBE], context.watch)?)
-    }
-
-    /// Vectors of the text columns of each row, side by side.
-    fn embed(
-        &self,
-        rows: &Rows,
-        columns: &[String],
-        context: &Context,
-    ) -> Result<Vec<f32>, RunError> {
-        let mut all = Vec::new();
-        for name in columns {
-            let column = rows.column(name).ok_or_else(|| {
-                crate::represent::RepresentError::MissingColumn {
-                    column: name.clone(),
-                }
-            })?;
-            let texts = texts_of(column);
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            all.push(self.encoder.embed(&texts, context.watch)?);
-        }
-        if let [only] = all.as_mut_slice() {
-            return Ok(std::mem::take(only));
-        }
-        let n = rows.n_rows();
-        let mut joined = Vec::with_capacity(n * self.width * all.len());
-        for row in 0..n {
-            for vectors in &all {
-                joined.extend_from_slice(&vectors[row * self.width..][..self.width]);
-            }
-        }
-        Ok(joined)
     }
 }

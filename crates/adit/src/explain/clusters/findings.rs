@@ -70,9 +70,9 @@ pub struct ClusterData {
     pub texts: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
-    /// Share of the total variance that texts have, where there are other columns too.
+    /// Share of the total variance that the encoder's vectors have, where there are other columns too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text_share: Option<f64>,
+    pub encoder_share: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_out: Vec<String>,
     /// Values a point.
