@@ -80,8 +80,13 @@ fn planted_rows_are_found_with_the_column_that_is_off() {
         );
         assert_eq!(finding["neighbours"].as_array().map(Vec::len), Some(3));
     }
+    let learned = &found["detectors"][3];
+    assert_eq!(learned["name"], "masked cells");
+    let held_out = |at: usize| learned["held_out"][at].as_f64().expect("a loss");
+    assert!(held_out(1) < held_out(0), "{learned}");
     let page = std::fs::read_to_string(bench.path("run/report.html")).expect("a report");
     for section in [
+        "nats, before it learned",
         "id=\"map\"",
         "id=\"findings\"",
         "id=\"detectors\"",
@@ -616,6 +621,41 @@ fn few_rows_and_rows_that_are_all_alike_are_no_error() {
 }
 
 #[test]
+fn events_that_tie_at_the_top_are_all_told() {
+    let bench = Bench::new();
+    let mut text = String::from("machine,at,heat\n");
+    for machine in 0..5 {
+        for step in 0..300 {
+            let heat = match step {
+                250 => 90.0,
+                _ => 20.0 + f64::from(step * 7 % 5),
+            };
+            let _ = writeln!(text, "m{machine},{step},{heat}");
+        }
+    }
+    bench.write("heat.csv", &text);
+    // All machines are alike: two of five events would be an arbitrary choice.
+    for alerts in ["2", "5"] {
+        let args = [
+            "anomalies",
+            "heat.csv",
+            "--series",
+            "heat",
+            "--time",
+            "at",
+            "--entity",
+            "machine",
+            "--alerts",
+            alerts,
+            "--out",
+            alerts,
+        ];
+        bench.adit(&args).ok();
+        assert_eq!(result(&bench, alerts)["n_findings"], 5, "{alerts} events");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_told() {
     let bench = Bench::new();
     bench.write(
@@ -631,7 +671,7 @@ fn what_cannot_be_is_told() {
     error(&["--text", "t"], "need a pretrained text encoder");
     error(&["--column", "c"], "there is no column `c`");
     error(&["--share", "70%"], "less than a half");
-    error(&["--share", "some"], "is no share");
+    error(&["--share", "some"], "give a share such as");
     error(&["--alerts", "0"], "at least 1");
     error(&["--components", "2"], "not for anomalies");
     error(

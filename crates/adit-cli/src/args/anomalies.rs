@@ -21,8 +21,8 @@ pub struct AnomaliesArgs {
     #[command(flatten)]
     pub points: PointArgs,
     /// Share of the rows that is flagged [default: 1%]
-    #[arg(long, value_name = "SHARE", conflicts_with = "alerts")]
-    pub share: Option<String>,
+    #[arg(long, value_name = "SHARE", conflicts_with = "alerts", value_parser = super::share)]
+    pub share: Option<f64>,
     /// Rows that are flagged, or events of series, instead of a share
     #[arg(long, value_name = "N")]
     pub alerts: Option<usize>,

@@ -31,7 +31,7 @@ pub fn anomalies(args: AnomaliesArgs, session: &Session) -> Result<ExitCode, Cli
         out: None,
         data: section(args.points, args.source)?,
         anomalies: AnomalySection {
-            share: args.share.as_deref().map(share).transpose()?,
+            share: args.share,
             alerts: args.alerts,
             clean: args.clean,
             masked_cells: !args.no_masked_cells,
@@ -45,20 +45,6 @@ pub fn anomalies(args: AnomaliesArgs, session: &Session) -> Result<ExitCode, Cli
     job.check()?;
     let job = job.anchored(&absolute(Path::new("."))?);
     execute(&job, &name, &args.folder, session)
-}
-
-/// `1%` or `0.01`.
-fn share(text: &str) -> Result<f64, CliError> {
-    let wrong = || {
-        usage(
-            format!("`--share {text}` is no share"),
-            "give one such as `1%` or `0.01`",
-        )
-    };
-    match text.strip_suffix('%') {
-        Some(percent) => Ok(percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0),
-        None => text.trim().parse().map_err(|_| wrong()),
-    }
 }
 
 /// Runs a job of anomalies.

@@ -274,6 +274,7 @@ fn detector(at: usize, d: &DetectorLine, findings: &AnomalyFindings) -> Value {
         .collect();
     context! {
         name => d.name.as_str(),
+        learned => d.held_out.map(|(before, after)| (numbers::fixed(before, 2), numbers::fixed(after, 2))),
         weight => if d.weight > 0.0 { numbers::share(d.weight, 1.0) } else { "not counted".into() },
         correlations => correlations,
         agreed => format!("{} of {}", numbers::count(d.n_agreed), numbers::count(findings.n_flagged)),

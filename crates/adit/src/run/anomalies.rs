@@ -8,11 +8,12 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArra
 use serde::{Deserialize, Serialize};
 
 use super::anomaly_cards::Told;
-use super::anomaly_detectors::{FittedDetectors, JudgeSettings, JudgedRows, NEAREST};
+use super::anomaly_detectors::{CELLS, FittedDetectors, JudgeSettings, JudgedRows, NEAREST};
 use super::anomaly_job::{AnomalyJob, SHARE};
 use super::anomaly_series::SavedSeries;
 use super::apply::batch_of;
 use super::clusters::data_of;
+use super::learned_cells::LearnedCells;
 use super::pattern_data::warning;
 use super::points::{self, FittedPoints, LoadedPoints, Shaping};
 use super::{
@@ -308,6 +309,9 @@ fn lines(judged: &JudgedRows, flagged: &[bool], known: &[DetectorLine]) -> Vec<D
             .collect(),
         n_agreed: agreed(&judged.scores[at]),
         known: known.get(at).and_then(|line| line.known),
+        held_out: (judged.fitted.cells.as_ref())
+            .filter(|_| at == CELLS)
+            .map(LearnedCells::held_out),
     };
     judged
         .fitted

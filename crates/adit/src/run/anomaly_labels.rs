@@ -78,6 +78,7 @@ pub(super) fn learn(
     };
     findings.detectors = (judged.fitted.names().iter().zip(&surprises))
         .map(|(name, surprises)| DetectorLine {
+            held_out: None,
             name: (*name).into(),
             weight: 0.0,
             correlations: Vec::new(),

@@ -49,6 +49,11 @@ impl LearnedCells {
         self.model.vector_width()
     }
 
+    /// Mean minus log-probability of hidden cells of rows that were held out, before it learned and after.
+    pub fn held_out(&self) -> (f64, f64) {
+        self.model.held_out
+    }
+
     /// How badly the cells of each point tell each other. `[n_points]`
     ///
     /// # Errors

@@ -126,6 +126,10 @@ pub struct DetectorLine {
     pub n_agreed: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownScore>,
+    /// Of one that learns to tell hidden cells: mean minus log-probability of those of rows that it did not learn from,
+    /// before it learned and after, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<(f64, f64)>,
 }
 
 /// How well a score tells the labelled rows apart.
