@@ -141,4 +141,5 @@ def main():
         print(f"\nmean coverage of 90% sets and intervals over {len(coverages)} data sets: {statistics.mean(coverages):.3f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

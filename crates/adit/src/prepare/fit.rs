@@ -220,18 +220,6 @@ impl Preparation {
             } => (*mean, *deviation),
         }
     }
-
-    /// A target in its own unit as the model sees it: mean 0, deviation 1 over the training rows.
-    pub fn target_to_scaled(&self, value: f64) -> f32 {
-        let (mean, deviation) = self.target_scale();
-        ((value - mean) / deviation) as f32
-    }
-
-    /// What the model says, back in the target's own unit.
-    pub fn scaled_to_target(&self, value: f32) -> f64 {
-        let (mean, deviation) = self.target_scale();
-        mean + deviation * f64::from(value)
-    }
 }
 
 fn fit_column(

@@ -232,17 +232,13 @@ proptest! {
 }
 
 #[test]
-fn a_number_target_returns_from_its_scale() {
+fn a_number_target_is_scaled_by_the_training_rows() {
     let table = rows(vec![
         ("x", Role::Number, numbers(&[1.0, 2.0, 3.0])),
         ("y", Role::Target, strings(&["10", "20", "60"])),
     ]);
     let preparation = fit(&table, Task::Regress).unwrap();
     assert_eq!(preparation.target_scale().0, 30.0);
-    for y in [10.0, 20.0, 60.0, -5.0] {
-        let back = preparation.scaled_to_target(preparation.target_to_scaled(y));
-        assert!((back - y).abs() < 1e-4);
-    }
     assert_eq!(
         preparation.apply(&table).unwrap().target,
         Some(Target::Numbers(vec![10.0, 20.0, 60.0]))

@@ -137,18 +137,6 @@ impl SparseMatrix {
             .collect()
     }
 
-    /// Product of the transpose with a dense vector: `[n_rows]` in, `[n_cols]` out.
-    pub fn transposed_times(&self, dense: &[f64]) -> Vec<f64> {
-        let mut out = vec![0.0; self.n_cols];
-        for (row, &factor) in dense.iter().enumerate().take(self.n_rows()) {
-            let (columns, values) = self.row(row);
-            for (&c, &v) in columns.iter().zip(values) {
-                out[c as usize] += f64::from(v) * factor;
-            }
-        }
-        out
-    }
-
     /// The transpose, `[n_cols, n_rows]`.
     pub fn transposed(&self) -> Self {
         let mut row_starts = vec![0usize; self.n_cols + 1];
@@ -280,8 +268,7 @@ mod tests {
         let m = example();
         assert_eq!(m.times(&[1.0, 10.0, 100.0]), vec![201.0, 0.0, 79.0]);
         let y = [1.0, 5.0, 2.0];
-        assert_eq!(m.transposed_times(&y), vec![-1.0, 6.0, 3.0]);
-        assert_eq!(m.transposed().times(&y), m.transposed_times(&y));
+        assert_eq!(m.transposed().times(&y), vec![-1.0, 6.0, 3.0]);
         assert_eq!(m.transposed().transposed(), m);
     }
 

@@ -23,7 +23,7 @@ use crate::explain::{
     AnomalyFindings, AnomalySearch, ClusterData, Cost, DetectorLine, ScoreHistogram, Warning,
     anomaly_verdict, farthest_by_chance, rank_correlation,
 };
-use crate::mine::outliers::Rarity;
+use crate::mine::outliers::{Rarity, threshold_of_alerts};
 use crate::prepare::{Rows, Values};
 use crate::report;
 use crate::represent::row_points::PointUse;
@@ -280,8 +280,7 @@ fn strange(judged: &JudgedRows, n_alerts: usize) -> Vec<usize> {
     let wanted = (TIMES * n_alerts)
         .max((LEAST * n as f64) as usize)
         .min(n / 2);
-    let bar = crate::mine::outliers::ranks::threshold_of_alerts(&judged.joined, wanted)
-        .min(judged.fitted.threshold);
+    let bar = threshold_of_alerts(&judged.joined, wanted).min(judged.fitted.threshold);
     (0..n).filter(|&row| judged.joined[row] > bar).collect()
 }
 
@@ -292,7 +291,7 @@ fn lines(judged: &JudgedRows, flagged: &[bool], known: &[DetectorLine]) -> Vec<D
     let some: Vec<Vec<f64>> = judged.scores.iter().map(|scores| thinned(scores)).collect();
     let n_flagged = flagged.iter().filter(|is| **is).count();
     let agreed = |scores: &[f64]| {
-        let threshold = crate::mine::outliers::ranks::threshold_of_alerts(scores, n_flagged);
+        let threshold = threshold_of_alerts(scores, n_flagged);
         let agrees = |(score, is): (&f64, &bool)| *is && *score > threshold;
         scores
             .iter()

@@ -12,7 +12,8 @@ use crate::mine::MineError;
 use crate::mine::neighbours::{Neighbours, nearest};
 use crate::mine::outliers::nearest::Distance;
 use crate::mine::outliers::{
-    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Rows, Surprise, ranks,
+    Detector, DetectorModel, Ecod, EcodModel, IsolationForest, Nearest, Rows, Surprise,
+    threshold_of_alerts,
 };
 use crate::represent::components::Components;
 use crate::represent::points::Points;
@@ -301,7 +302,7 @@ fn share(n_alerts: usize, n: usize) -> f64 {
 
 /// Above it lie so many of the scores; where rows that tie at the top are more, all of these.
 fn threshold(joined: &[f64], n_alerts: usize) -> f64 {
-    let threshold = ranks::threshold_of_alerts(joined, n_alerts);
+    let threshold = threshold_of_alerts(joined, n_alerts);
     let top = joined.iter().copied().fold(0.0, f64::max);
     if threshold < top {
         return threshold;

@@ -18,9 +18,9 @@ use crate::explain::{
     AnomalyFindings, ClusterData, SeriesEvent, SeriesFound, farthest_by_chance, series_verdict,
     short_number,
 };
-use crate::mine::outliers::ranks::threshold_of_alerts;
 use crate::mine::outliers::season::season;
 use crate::mine::outliers::series::{JudgedSeries, SeriesForecast, Window, windows};
+use crate::mine::outliers::threshold_of_alerts;
 use crate::source::SourceSettings;
 use crate::store::RunFolder;
 

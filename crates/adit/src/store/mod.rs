@@ -28,6 +28,4 @@ pub use models::{
 pub use npy::{npy_bytes, npy_values};
 pub use peak_memory::forget_peak_memory;
 pub use run_folder::{RunFile, RunFolder};
-pub use tables::{
-    TableFormat, TableWriter, parquet_bytes, write_csv, write_jsonl, write_parquet, write_table,
-};
+pub use tables::{TableFormat, TableWriter, parquet_bytes, write_parquet};

@@ -1,7 +1,7 @@
 //! The folder of a run: written beside its place, then put there whole.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,18 +62,6 @@ impl RunFolder {
             writer: BufWriter::new(file),
             open: Arc::clone(&self.open),
         })
-    }
-
-    /// Adds `line` and a line feed to the end of a file such as `log.jsonl`.
-    pub fn append_line(&self, relative: &str, line: &str) -> Result<(), StoreError> {
-        let path = self.place(relative)?;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(at("open", &path))?;
-        file.write_all(format!("{line}\n").as_bytes())
-            .map_err(at("write", &path))
     }
 
     /// Copies the file `from`, which may lie anywhere, into the folder.
@@ -199,14 +187,11 @@ mod tests {
         let run = RunFolder::create(&out, false).unwrap();
         assert!(!out.exists());
         run.write("result.json", b"{}").unwrap();
-        run.append_line("log.jsonl", "1").unwrap();
-        run.append_line("log.jsonl", "2").unwrap();
         let mut file = run.create_file("model/weights.bin").unwrap();
         file.write_all(b"abc").unwrap();
         file.finish().unwrap();
         assert_eq!(run.commit().unwrap(), out);
-        assert_eq!(names(&out), ["log.jsonl", "model", "result.json"]);
-        assert_eq!(fs::read(out.join("log.jsonl")).unwrap(), b"1\n2\n");
+        assert_eq!(names(&out), ["model", "result.json"]);
         assert_eq!(fs::read(out.join("model/weights.bin")).unwrap(), b"abc");
         assert_eq!(names(out.parent().unwrap()), ["run"]);
     }
@@ -376,7 +361,6 @@ mod tests {
         };
         for error in [
             run.write("full.csv", b"x").unwrap_err(),
-            run.append_line("full.csv", "x").unwrap_err(),
             streamed(&run).unwrap_err(),
         ] {
             assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");

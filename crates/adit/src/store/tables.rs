@@ -15,8 +15,8 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::StoreError;
 use super::error::at;
-use super::{AtomicFile, StoreError};
 
 /// Rows are handed to the encoders in batches of this size, however they arrive.
 const CHUNK_ROWS: usize = 8_192;
@@ -245,47 +245,6 @@ pub fn write_parquet<W: Write + Send>(
     )
 }
 
-/// Writes a CSV file with a header; gives the writer back.
-pub fn write_csv<W: Write + Send>(
-    writer: W,
-    schema: &SchemaRef,
-    batches: impl IntoIterator<Item = RecordBatch>,
-) -> Result<W, StoreError> {
-    write_all(
-        writer,
-        TableFormat::Csv,
-        schema,
-        batches,
-        Path::new("the CSV file"),
-    )
-}
-
-/// Writes JSON Lines, with `null` for what is missing; gives the writer back.
-pub fn write_jsonl<W: Write + Send>(
-    writer: W,
-    schema: &SchemaRef,
-    batches: impl IntoIterator<Item = RecordBatch>,
-) -> Result<W, StoreError> {
-    write_all(
-        writer,
-        TableFormat::Jsonl,
-        schema,
-        batches,
-        Path::new("the JSON Lines file"),
-    )
-}
-
-/// Writes a table to `path`, whole or not at all, in the format that its name asks for.
-pub fn write_table(
-    path: &Path,
-    schema: &SchemaRef,
-    batches: impl IntoIterator<Item = RecordBatch>,
-) -> Result<(), StoreError> {
-    let format = TableFormat::of(path)?;
-    let file = AtomicFile::create(path)?;
-    write_all(file, format, schema, batches, path)?.commit()
-}
-
 fn write_all<W: Write + Send>(
     writer: W,
     format: TableFormat,
@@ -378,7 +337,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.parquet");
         let table = batch(20_000);
-        write_table(&path, &table.schema(), [table.clone()]).unwrap();
+        std::fs::write(&path, parquet_bytes(&table).unwrap()).unwrap();
         let file = std::fs::File::open(&path).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         let back: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
@@ -450,7 +409,7 @@ mod tests {
     fn a_batch_of_another_schema_is_an_error() {
         let schema: SchemaRef =
             Arc::new(Schema::new(vec![Field::new("other", DataType::Int8, true)]));
-        let error = write_csv(Vec::new(), &schema, [batch(3)]).unwrap_err();
+        let error = write_parquet(Vec::new(), &schema, [batch(3)]).unwrap_err();
         assert!(matches!(error, StoreError::Encode { .. }), "{error}");
     }
 }

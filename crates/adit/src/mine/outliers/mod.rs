@@ -1,7 +1,7 @@
 //! Outliers: rows unlike the others, found without labels.
 //!
 //! Enters: points of scaled numbers, one a row. Leaves: a [`DetectorModel`], the score of each row by it (the higher,
-//! the stranger), and evidence for reasons: what each column did to a score, and the nearest normal rows. [`ranks`] joins
+//! the stranger), and evidence for reasons: what each column did to a score. [`surprise`] joins
 //! the scores of several detectors; [`series`] looks at one series instead of rows. Not here: the scaling, the search
 //! for neighbours, the choice of a threshold.
 
@@ -10,7 +10,7 @@ pub mod empirical;
 pub mod isolation_forest;
 pub mod masked_cells;
 pub mod nearest;
-pub mod ranks;
+pub mod rarity;
 pub mod season;
 pub mod series;
 pub mod surprise;
@@ -22,7 +22,7 @@ pub use ecod::{Ecod, EcodModel};
 pub use isolation_forest::{IsolationForest, IsolationForestModel};
 pub use masked_cells::MaskedCellsModel;
 pub use nearest::Nearest;
-pub use ranks::{Ranks, Rarity};
+pub use rarity::{Rarity, threshold_of_alerts};
 pub use surprise::Surprise;
 
 use serde::{Deserialize, Serialize};

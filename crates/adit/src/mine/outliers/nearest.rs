@@ -1,7 +1,6 @@
 //! The distance to the nearest training rows: rows that are far from all others are strange (Ramaswamy et al. 2000).
 //!
-//! Enters: distances to neighbours, which others find. Leaves: scores, and for a strange row its nearest normal ones, to
-//! tell what it should have looked like.
+//! Enters: distances to neighbours, which others find. Leaves: scores.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,39 +78,6 @@ impl Nearest {
     }
 }
 
-/// A training row and how far it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbour {
-    pub row: usize,
-    pub distance: f32,
-}
-
-/// The `wanted` nearest training rows that are normal, the nearest first; fewer where fewer are.
-///
-/// `find` gives the k nearest training rows, the nearest first, all of them where they are fewer. It is asked for more
-/// until enough of them are normal.
-///
-/// # Errors
-/// Those of `find`.
-pub fn nearest_normal(
-    find: &dyn Fn(usize) -> Result<Vec<Neighbour>, MineError>,
-    is_normal: &dyn Fn(usize) -> bool,
-    wanted: usize,
-) -> Result<Vec<Neighbour>, MineError> {
-    let mut k = wanted.saturating_mul(2);
-    loop {
-        let found = find(k)?;
-        let exhausted = found.len() < k;
-        let mut normal = found;
-        normal.retain(|neighbour| is_normal(neighbour.row));
-        if normal.len() >= wanted || exhausted {
-            normal.truncate(wanted);
-            return Ok(normal);
-        }
-        k = k.saturating_mul(4);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,31 +111,6 @@ mod tests {
         assert!(matches!(
             found,
             Err(MineError::FeatureNotFinite { row: 1, column: 1 })
-        ));
-    }
-
-    #[test]
-    fn normal_rows_are_looked_for_until_there_are_enough() {
-        let all: Vec<Neighbour> = (0..100)
-            .map(|row| Neighbour {
-                row,
-                distance: row as f32,
-            })
-            .collect();
-        let find = |k: usize| Ok(all[..k.min(100)].to_vec());
-        let rows = |normal: &dyn Fn(usize) -> bool, wanted| -> Vec<usize> {
-            let found = nearest_normal(&find, normal, wanted).unwrap();
-            found.iter().map(|neighbour| neighbour.row).collect()
-        };
-        assert_eq!(rows(&|_| true, 3), [0, 1, 2]);
-        assert_eq!(rows(&|row| row % 20 == 7, 3), [7, 27, 47]);
-        assert_eq!(rows(&|row| row == 99, 3), [99]);
-        assert_eq!(rows(&|_| false, 3), [0; 0]);
-        assert_eq!(rows(&|_| true, 0), [0; 0]);
-        let fails = |_| Err(MineError::Cancelled);
-        assert!(matches!(
-            nearest_normal(&fails, &|_| true, 1),
-            Err(MineError::Cancelled)
         ));
     }
 }

@@ -4,13 +4,13 @@
 //! scores of any rows become one number. The surprise of a score is the negative logarithm of the share of training rows
 //! with as high a one; beyond the strangest rows it goes on as a straight line of the score itself, as if scores fell off
 //! as those of an exponential do. The slope leaves out the very strangest, so that anomalies do not hide themselves.
-//! Ranks alone (see [`super::ranks`]) call the farthest of a thousand rows as strange as the farthest of a thousand others,
+//! Ranks alone call the farthest of a thousand rows as strange as the farthest of a thousand others,
 //! however far it is.
 
 use serde::{Deserialize, Serialize};
 
 use super::empirical::Empirical;
-use super::ranks::Rarity;
+use super::rarity::Rarity;
 use crate::mine::MineError;
 
 /// Scores of more training rows than these are thinned, see [`super::empirical`].
@@ -173,13 +173,7 @@ impl Surprise {
 
     /// How often rows with this joined score or a higher one are met.
     pub fn rarity(&self, joined: f64) -> Rarity {
-        let counts = self.joined.counts(joined);
-        let as_strange = counts.equal + counts.above;
-        if as_strange > 0.0 {
-            Rarity::OnceIn(self.joined.len() as f64 / as_strange)
-        } else {
-            Rarity::StrangerThanAll(self.joined.len())
-        }
+        Rarity::of(joined, &self.joined)
     }
 }
 

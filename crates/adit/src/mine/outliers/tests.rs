@@ -1,10 +1,7 @@
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::empirical::ERROR;
 use super::nearest::Distance;
-use super::ranks::{threshold_of_alerts, threshold_of_share};
 use super::*;
 
 const GOLDEN: &str = include_str!("../../../tests/golden/outliers/pyod.json");
@@ -435,31 +432,6 @@ proptest! {
     }
 
     #[test]
-    fn joined_scores_are_means_of_mid_ranks(
-        pairs in prop::collection::vec((-5i8..5, -5i8..5), 1..30)
-    ) {
-        let scores: Vec<Vec<f64>> = vec![
-            pairs.iter().map(|p| f64::from(p.0)).collect(),
-            pairs.iter().map(|p| f64::from(p.1) * 100.0).collect(),
-        ];
-        let n = pairs.len() as f64;
-        let mid = |of: &[f64], at: usize| {
-            let count = |test: &dyn Fn(f64) -> bool| of.iter().filter(|v| test(**v)).count() as f64;
-            (count(&|v| v < of[at]) + count(&|v| v == of[at]) / 2.0) / n
-        };
-        let expected: Vec<f64> = (0..pairs.len())
-            .map(|at| (mid(&scores[0], at) + mid(&scores[1], at)) / 2.0)
-            .collect();
-        let (ranks, joined) = Ranks::fit(&scores).unwrap();
-        assert_near(&joined, &expected, 1e-12);
-        prop_assert_eq!(&ranks.joined(&scores).unwrap(), &joined);
-        for score in &joined {
-            let as_strange = joined.iter().filter(|other| *other >= score).count() as f64;
-            prop_assert_eq!(ranks.rarity(*score), Rarity::OnceIn(n / as_strange));
-        }
-    }
-
-    #[test]
     fn thresholds_give_no_more_alerts_than_asked_and_as_many_as_ties_allow(
         values in prop::collection::vec(1u8..12, 1..40), n_alerts in 0usize..45
     ) {
@@ -473,82 +445,4 @@ proptest! {
             prop_assert_eq!(above(threshold), joined.len());
         }
     }
-}
-
-#[test]
-fn rows_beyond_the_training_keep_their_order() {
-    let (ranks, joined) = Ranks::fit(&[vec![0.0, 1.0, 2.0], vec![5.0, 5.0, 6.0]]).unwrap();
-    let new = ranks
-        .joined(&[vec![2.0, 3.0, 9.0, 1e9], vec![6.0, 6.0, 6.0, 6.0]])
-        .unwrap();
-    assert!(
-        new.windows(2).all(|pair| pair[0] < pair[1]) && new[3] < 1.0,
-        "{new:?}"
-    );
-    assert_eq!(new[0], joined[2]);
-    assert_eq!(ranks.rarity(new[0]), Rarity::OnceIn(3.0));
-    assert_eq!(ranks.rarity(new[1]), Rarity::StrangerThanAll(3));
-    assert_eq!(ranks.rarity(joined[0]), Rarity::OnceIn(1.0));
-    assert_eq!((ranks.rank(0, 1.0), ranks.rank(1, 5.0)), (0.5, 1.0 / 3.0));
-    let text = serde_json::to_string(&ranks).unwrap();
-    assert_eq!(serde_json::from_str::<Ranks>(&text).unwrap(), ranks);
-}
-
-#[test]
-fn many_scores_are_joined_nearly_as_all_of_them_are() {
-    let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let scores: Vec<f64> = (0..50_000).map(|_| rng.random::<f64>().powi(3)).collect();
-    let (ranks, joined) = Ranks::fit(std::slice::from_ref(&scores)).unwrap();
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    for (rank, row) in order.into_iter().enumerate() {
-        let exact = (rank as f64 + 0.5) / 50_000.0;
-        let within = 2.0 * ERROR * exact.min(1.0 - exact) + 1e-12;
-        assert!(
-            (joined[row] - exact).abs() <= within,
-            "{} is not {exact}",
-            joined[row]
-        );
-    }
-    assert!(serde_json::to_string(&ranks).unwrap().len() < 200_000);
-}
-
-#[test]
-fn shares_and_scores_out_of_range_are_errors() {
-    let joined = [0.1, 0.2, 0.3, 0.4, 0.5];
-    assert_eq!(threshold_of_share(&joined, 0.4).unwrap(), 0.3);
-    assert_eq!(threshold_of_share(&joined, 0.0).unwrap(), 0.5);
-    assert_eq!(threshold_of_share(&joined, 1.0).unwrap(), 0.0);
-    let hundred: Vec<f64> = (1..=100).map(|at| f64::from(at) / 101.0).collect();
-    let threshold = threshold_of_share(&hundred, 0.29).unwrap();
-    assert_eq!(hundred.iter().filter(|v| **v > threshold).count(), 29);
-    for share in [-0.1, 1.1, f64::NAN] {
-        let found = threshold_of_share(&joined, share);
-        assert!(matches!(
-            found,
-            Err(MineError::Setting {
-                setting: "share",
-                ..
-            })
-        ));
-    }
-    assert!(matches!(Ranks::fit(&[]), Err(MineError::NoTrainingRows)));
-    assert!(matches!(
-        Ranks::fit(&[vec![]]),
-        Err(MineError::NoTrainingRows)
-    ));
-    let nan = Ranks::fit(&[vec![1.0, 2.0], vec![1.0, f64::NAN]]);
-    assert!(matches!(
-        nan,
-        Err(MineError::FeatureNotFinite { row: 1, column: 1 })
-    ));
-    let (ranks, _) = Ranks::fit(&[vec![1.0, 2.0]]).unwrap();
-    let two = ranks.joined(&[vec![1.0], vec![1.0]]);
-    assert!(matches!(
-        two,
-        Err(MineError::FeaturesDiffer {
-            expected: 1,
-            found: 2
-        })
-    ));
 }
