@@ -492,6 +492,9 @@ pub struct EmbedArgs {
     /// least .997 on average and .98 at worst
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: PrecisionArg,
+    /// Of events: MiB in which they are brought into the order of their histories; what does not fit waits on disk
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub memory: u64,
     /// Replace the output file if it is there
     #[arg(long)]
     pub force: bool,

@@ -414,6 +414,36 @@ fn an_encoder_is_pre_trained_once_and_used_for_vectors_targets_and_what_comes_ne
 }
 
 #[test]
+fn the_order_of_a_file_and_the_memory_for_it_change_no_vector() {
+    let bench = bench(300, false);
+    pretrain(&bench, "encoder", &[]);
+    let text = std::fs::read_to_string(bench.path("events.csv")).expect("events");
+    let (head, events) = text.split_once('\n').expect("a header");
+    let mut lines: Vec<&str> = events.lines().collect();
+    lines.reverse();
+    bench.write("backwards.csv", format!("{head}\n{}\n", lines.join("\n")));
+    let embed = |events: &str, out: &str, more: &[&str]| {
+        let args = ["embed", events, "--encoder", "encoder", "-o", out];
+        bench.adit(&[&args, more].concat()).ok();
+        std::fs::read(bench.path(out)).expect("vectors")
+    };
+    let usual = embed("events.csv", "usual.parquet", &[]);
+    assert!(usual == embed("backwards.csv", "backwards.parquet", &[]));
+    assert!(usual == embed("events.csv", "little.parquet", &["--memory", "1"]));
+    // What is learned from has to be held.
+    bench.write("many.csv", customers(2_400, false).0);
+    let args = [
+        "pretrain", "many.csv", "--entity", "who", "--time", "at", "--memory", "1", "--out", "no",
+    ];
+    let error = bench.adit(&args).error();
+    assert!(
+        error.contains("events take about") && error.contains("--memory"),
+        "{error}"
+    );
+    assert!(!bench.path("no").exists());
+}
+
+#[test]
 fn a_pre_training_that_was_killed_ends_with_the_same_weights_and_for_any_threads() {
     let bench = bench(200, false);
     let weights =

@@ -76,6 +76,9 @@ pub struct PretrainArgs {
     /// Numbers in which linear maps multiply while they learn; weights and sums are f32
     #[arg(long, value_name = "PRECISION", default_value = "f32")]
     pub training_precision: ProductsArg,
+    /// Of events: MiB for them; what does not fit while they are brought into the order of their histories waits on disk
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub memory: u64,
     /// Seconds between two writings of the state
     #[arg(long, value_name = "S", default_value_t = 60.0)]
     pub checkpoint_seconds: f64,

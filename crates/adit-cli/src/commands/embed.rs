@@ -60,6 +60,7 @@ fn events(args: &EmbedArgs, session: &Session) -> Result<ExitCode, CliError> {
         encoder: args.encoder.clone().into(),
         output: args.output.clone(),
         overwrite: args.force,
+        memory: args.memory << 20,
     };
     let done = run::embed_events(&job, &session.context())?;
     session.progress.finish();

@@ -103,6 +103,7 @@ fn events(
         resume: args.resume,
         checkpoint_seconds: args.checkpoint_seconds,
         products: args.training_precision.products(),
+        memory: args.memory << 20,
     };
     let done = run::pretrain_events(&job, &session.context())?;
     session.progress.finish();

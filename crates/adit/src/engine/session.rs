@@ -1,5 +1,6 @@
 //! A session: the threads, the memory budget and the plans that run in them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -20,6 +21,8 @@ use super::stream::{Scan, ScanStream};
 
 /// Rows in one batch, at most.
 const BATCH_ROWS: usize = 8_192;
+/// With less a sort cannot join what waits on disk.
+const LEAST_SORT: u64 = 64 << 20;
 
 /// Threads and memory in which plans run; a clone shares both.
 ///
@@ -57,10 +60,7 @@ impl Session {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             environment = environment.with_memory_limit(bytes, 1.0);
         }
-        let config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_batch_size(BATCH_ROWS);
-        let context = SessionContext::new_with_config_rt(config, environment.build_arc()?);
+        let context = SessionContext::new_with_config_rt(config(), environment.build_arc()?);
         Ok(Session {
             context,
             runtime: Arc::new(runtime),
@@ -74,11 +74,37 @@ impl Session {
         columns: Option<&[usize]>,
     ) -> Result<Rows, EngineError> {
         let stream = {
-            let frame = self.frame(scan, columns)?;
+            let frame = self.frame(&self.context, scan, columns)?;
             self.runtime.block_on(frame.execute_stream())?
         };
         Ok(Rows {
             stream,
+            session: self.clone(),
+        })
+    }
+
+    /// Streams a scan sorted by its first `n_keys` columns, ascending; what does not fit into `memory` bytes (at least 64
+    /// MiB) waits in files of `folder`.
+    pub fn sorted(
+        &self,
+        scan: Arc<dyn Scan>,
+        n_keys: usize,
+        (memory, folder): (u64, &Path),
+    ) -> Result<Rows, EngineError> {
+        let disk = DiskManagerMode::Directories(vec![folder.to_path_buf()]);
+        let bytes = usize::try_from(memory.max(LEAST_SORT)).unwrap_or(usize::MAX);
+        let environment = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .with_memory_limit(bytes, 1.0);
+        let context = SessionContext::new_with_config_rt(config(), environment.build_arc()?);
+        let schema = scan.schema();
+        let key = |column| Ok(ident(field_name(&schema, column)?).sort(true, true));
+        let keys = (0..n_keys)
+            .map(key)
+            .collect::<Result<Vec<_>, EngineError>>()?;
+        let frame = self.frame(&context, scan, None)?.sort(keys)?;
+        Ok(Rows {
+            stream: self.runtime.block_on(frame.execute_stream())?,
             session: self.clone(),
         })
     }
@@ -107,7 +133,7 @@ impl Session {
             expressions.push(expression.alias(format!("value_{position}")));
         }
         let frame = self
-            .frame(scan, Some(&columns))?
+            .frame(&self.context, scan, Some(&columns))?
             .aggregate(vec![], expressions)?;
         let batches = self.runtime.block_on(frame.collect())?;
         batches
@@ -119,6 +145,7 @@ impl Session {
     /// The plan that reads `columns` of a scan.
     fn frame(
         &self,
+        context: &SessionContext,
         scan: Arc<dyn Scan>,
         columns: Option<&[usize]>,
     ) -> Result<DataFrame, EngineError> {
@@ -139,8 +166,14 @@ impl Session {
             runtime,
         };
         let table = StreamingTable::try_new(schema, vec![Arc::new(stream)])?;
-        Ok(self.context.read_table(Arc::new(table))?)
+        Ok(context.read_table(Arc::new(table))?)
     }
+}
+
+fn config() -> SessionConfig {
+    SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(BATCH_ROWS)
 }
 
 /// The name of a column by its position.
@@ -177,7 +210,7 @@ impl Iterator for Rows {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
     use arrow::datatypes::{DataType, Field, Int64Type};
 
     use super::super::{BoxError, ScanRows};
@@ -245,6 +278,65 @@ mod tests {
             assert_eq!(values(rows), (0..10_000).collect::<Vec<i64>>());
         }
         assert_eq!(scan.opened.load(Ordering::Relaxed), 2);
+    }
+
+    /// Batches of 1,000 rows: `a` is a number with as many ties as there are batches, `b` counts from 0, `c` is a long text.
+    struct Shuffled {
+        batches: usize,
+    }
+
+    impl Scan for Shuffled {
+        fn schema(&self) -> SchemaRef {
+            Arc::new(Schema::new(vec![
+                Field::new("a", DataType::Int64, true),
+                Field::new("b", DataType::Int64, true),
+                Field::new("c", DataType::Utf8, true),
+            ]))
+        }
+
+        fn open(&self, columns: &[usize]) -> Result<ScanRows, BoxError> {
+            let (schema, columns) = (self.schema(), columns.to_vec());
+            Ok(Box::new((0..self.batches).map(move |batch| {
+                let rows = || (0..1000).map(move |row| (batch * 1000 + row) as i64);
+                let a: Int64Array = rows().map(|row| row * 7919 % 1000).collect();
+                let b: Int64Array = rows().collect();
+                let c: StringArray = rows().map(|row| Some(format!("{row:>300}"))).collect();
+                let all: Vec<ArrayRef> = vec![Arc::new(a), Arc::new(b), Arc::new(c)];
+                Ok(RecordBatch::try_new(Arc::clone(&schema), all)?.project(&columns)?)
+            })))
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_sorted_on_disk() {
+        let session = Session::new(1, None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // 500,000 rows of more than 300 bytes: 150 MB and more, of which 64 MiB may be held.
+        let scan = Arc::new(Shuffled { batches: 500 });
+        let rows = session.sorted(scan, 2, (1, folder.path())).unwrap();
+        let mut spilled = false;
+        let (mut last, mut n) = ((i64::MIN, i64::MIN), 0);
+        for batch in rows {
+            let batch = batch.unwrap();
+            spilled |= std::fs::read_dir(folder.path()).unwrap().next().is_some();
+            let column = |at: usize| {
+                batch
+                    .column(at)
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .clone()
+            };
+            let (a, b) = (column(0), column(1));
+            let c = batch.column(2).as_string::<i32>();
+            for row in 0..batch.num_rows() {
+                let own = (a[row], b[row]);
+                assert!(last < own, "{last:?} before {own:?}");
+                assert_eq!(c.value(row).trim(), b[row].to_string());
+                (last, n) = (own, n + 1);
+            }
+        }
+        assert_eq!((n, spilled), (500_000, true));
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventTable, HISTORY, HistoryCells, PrepareError, Role, RowColumn, Rows, Span, Values};
+use super::{
+    EventCells, EventTable, HISTORY, HistoryCells, PrepareError, Role, RowColumn, Rows, Span,
+    Values,
+};
 
 /// Values of a category that are counted apart, at most: the most frequent.
 const MOST_VALUES: usize = 12;
@@ -85,6 +88,28 @@ impl Histories {
             cutoff: cutoff.map(String::from),
             columns: columns.collect(),
         })
+    }
+
+    /// As [`Histories::fit`] without rows, of events that are in their order.
+    pub fn of_table(events: &EventTable, (entity, time): (&str, &str)) -> Histories {
+        let columns = events.columns.iter().map(|column| EventColumn {
+            name: column.name.clone(),
+            values: match &column.cells {
+                EventCells::Numbers(_) => None,
+                EventCells::Categories { codes, names } => {
+                    let mut counts = vec![0usize; names.len() + 1];
+                    codes.iter().for_each(|&code| counts[code as usize] += 1);
+                    let counted = names.iter().map(String::as_str).zip(counts.drain(1..));
+                    Some(most_frequent(counted.collect()))
+                }
+            },
+        });
+        Histories {
+            entity: entity.into(),
+            time: time.into(),
+            cutoff: None,
+            columns: columns.collect(),
+        }
     }
 
     /// The events of a table, ready to be looked up.
@@ -390,7 +415,11 @@ fn frequent(cells: &[Option<String>], seen: &[bool]) -> Vec<String> {
             *count_of.entry(cell).or_insert(0) += 1;
         }
     }
-    let mut values: Vec<(&str, usize)> = count_of.into_iter().collect();
+    most_frequent(count_of.into_iter().collect())
+}
+
+/// Values that are counted apart, of all with how many events have them.
+fn most_frequent(mut values: Vec<(&str, usize)>) -> Vec<String> {
     values.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
     let told = values.into_iter().take(MOST_VALUES);
     let told = told.filter(|(_, count)| *count >= LEAST_EVENTS);
@@ -474,7 +503,7 @@ impl Made {
     }
 }
 
-fn column<'a>(
+pub(super) fn column<'a>(
     rows: &'a Rows,
     name: &str,
     what: &'static str,
@@ -491,7 +520,7 @@ fn column<'a>(
 }
 
 /// When something happened, in milliseconds or in the unit of the column.
-fn moment(column: &RowColumn, row: usize) -> Result<Option<f64>, PrepareError> {
+pub(super) fn moment(column: &RowColumn, row: usize) -> Result<Option<f64>, PrepareError> {
     match &column.values {
         Values::Times(times) => Ok(times[row].map(|at| at as f64)),
         Values::Numbers(values) => Ok(Some(values[row]).filter(|x| x.is_finite())),
@@ -499,7 +528,7 @@ fn moment(column: &RowColumn, row: usize) -> Result<Option<f64>, PrepareError> {
     }
 }
 
-fn wrong(column: &RowColumn, wanted: &'static str) -> PrepareError {
+pub(super) fn wrong(column: &RowColumn, wanted: &'static str) -> PrepareError {
     PrepareError::NotAMoment {
         column: column.name.clone(),
         wanted,

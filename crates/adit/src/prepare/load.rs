@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::schema::type_words;
 use super::text::{number_name, parse_number};
 use super::{ColumnRole, Preparation, PrepareError, Role, RowColumn, Rows, Values};
-use crate::source::{ColumnType, Table};
+use crate::source::{ColumnSchema, ColumnType, Table};
 
 /// A number column that arrives as text bears one word in so many cells.
 const CELLS_PER_WORD: u64 = 10;
@@ -52,7 +52,7 @@ pub fn load_counted(
     roles: &[ColumnRole],
     words: Words,
 ) -> Result<(Rows, Vec<WordsFound>), PrepareError> {
-    let mut columns = wanted(table, roles)?;
+    let mut columns = wanted(table.schema(), roles)?;
     let positions: Vec<usize> = columns.iter().map(|column| column.position).collect();
     let mut n_rows = 0;
     for batch in table.batches(Some(&positions))? {
@@ -87,14 +87,14 @@ pub fn stream(
     table: &Table,
     roles: &[ColumnRole],
 ) -> Result<impl Iterator<Item = Result<Rows, PrepareError>>, PrepareError> {
-    let positions: Vec<usize> = wanted(table, roles)?
+    let positions: Vec<usize> = wanted(table.schema(), roles)?
         .iter()
         .map(|column| column.position)
         .collect();
     Ok(table.batches(Some(&positions))?.map(move |batch| {
         let batch = batch?;
         let mut loaded = Vec::new();
-        for (mut column, array) in wanted(table, roles)?
+        for (mut column, array) in wanted(table.schema(), roles)?
             .into_iter()
             .zip(batch.columns.columns())
         {
@@ -112,6 +112,44 @@ pub fn stream(
             columns: loaded,
         })
     }))
+}
+
+/// Where the columns that [`load`] would load stand in the table.
+///
+/// # Errors
+/// A column with a role is absent or of a type that the role cannot have.
+pub(super) fn positions(
+    schema: &[ColumnSchema],
+    roles: &[ColumnRole],
+) -> Result<Vec<usize>, PrepareError> {
+    let columns = wanted(schema, roles)?;
+    Ok(columns.iter().map(|column| column.position).collect())
+}
+
+/// The rows of one batch of these columns; of number columns that arrive as text at most a tenth of the cells are words.
+///
+/// # Errors
+/// A column of a type that its role cannot have; too many words.
+pub(super) fn batch(
+    (schema, roles): (&[ColumnSchema], &[ColumnRole]),
+    arrays: &[ArrayRef],
+    first_row: u64,
+) -> Result<Rows, PrepareError> {
+    let mut columns = Vec::new();
+    for (mut column, array) in wanted(schema, roles)?.into_iter().zip(arrays) {
+        column.append(array, first_row)?;
+        column.words(Words::Missing)?;
+        columns.push(RowColumn {
+            name: column.name,
+            role: column.role,
+            values: column.values,
+        });
+    }
+    let n_rows = arrays.first().map_or(0, |array| array.len() as u64);
+    Ok(Rows {
+        row_ids: (first_row..first_row + n_rows).collect(),
+        columns,
+    })
 }
 
 impl Preparation {
@@ -140,14 +178,14 @@ struct Loading {
 }
 
 /// The columns to load, in the order of the table.
-fn wanted(table: &Table, roles: &[ColumnRole]) -> Result<Vec<Loading>, PrepareError> {
+fn wanted(schema: &[ColumnSchema], roles: &[ColumnRole]) -> Result<Vec<Loading>, PrepareError> {
     let mut by_name: BTreeMap<&str, Role> = roles
         .iter()
         .filter(|role| role.role != Role::Ignore)
         .map(|role| (role.name.as_str(), role.role))
         .collect();
     let mut columns = Vec::with_capacity(by_name.len());
-    for (position, column) in table.schema().iter().enumerate() {
+    for (position, column) in schema.iter().enumerate() {
         if let Some(role) = by_name.remove(column.name.as_str()) {
             columns.push(Loading {
                 name: column.name.clone(),
@@ -163,7 +201,7 @@ fn wanted(table: &Table, roles: &[ColumnRole]) -> Result<Vec<Loading>, PrepareEr
     }
     by_name.retain(|_, role| !matches!(role, Role::Id | Role::Entity));
     if let Some((name, _)) = by_name.iter().find(|(_, role)| **role == Role::Target) {
-        let names: Vec<String> = table.schema().iter().map(|c| c.name.clone()).collect();
+        let names: Vec<String> = schema.iter().map(|c| c.name.clone()).collect();
         return Err(PrepareError::UnknownColumn {
             what: "target",
             name: name.to_string(),

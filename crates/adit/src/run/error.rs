@@ -49,6 +49,8 @@ pub enum RunError {
     OtherEncoder { name: String },
     #[error("{path} {reason}", path = path.display())]
     VectorsFile { path: PathBuf, reason: String },
+    #[error("{events} events take about {mib} MiB, which is more than they are given")]
+    TooManyEvents { events: u64, mib: u64 },
     #[error("{name} is no encoder of events")]
     NoEventEncoder { name: String },
     #[error("there is no basket in the data")]
@@ -125,6 +127,10 @@ impl RunError {
             RunError::OtherEncoder { .. } => {
                 Some("`adit model add` it again from where it was, or run the search again".into())
             }
+            RunError::TooManyEvents { mib, .. } => Some(format!(
+                "give them `--memory {}`, or take fewer columns or events",
+                mib + 64
+            )),
             RunError::VectorsFile { .. } => Some(
                 "make it of the same data: `adit embed DATA --text COL --encoder NAME -o vectors.parquet`".into(),
             ),

@@ -40,8 +40,27 @@ pub(super) fn load(
     watch: &dyn Watch,
 ) -> Result<LoadedEvents, RunError> {
     let table = Table::open(settings, spool, session, watch)?;
+    let roles = roles(&table, (entity, time), known, watch)?;
+    Ok(LoadedEvents {
+        rows: prepare::load(&table, &roles)?,
+        origins: table.origins().to_vec(),
+        bad_rows: table.bad_rows().to_vec(),
+        warnings: bad_row_warnings(&table),
+    })
+}
+
+/// Roles of the entity, the time, and all columns of numbers and categories; those of `known` histories where these are.
+///
+/// # Errors
+/// Columns that are not there.
+pub(super) fn roles(
+    table: &Table,
+    (entity, time): (&String, &String),
+    known: Known,
+    watch: &dyn Watch,
+) -> Result<Vec<ColumnRole>, RunError> {
     let outcome = known.outcome.map(String::from);
-    check_columns(&table, [entity, time].into_iter().chain(&outcome))?;
+    check_columns(table, [entity, time].into_iter().chain(&outcome))?;
     let role_of_time = match table.schema().iter().find(|column| column.name == *time) {
         Some(column) if column.column_type == ColumnType::Time => Role::Time,
         Some(column) if column.column_type != ColumnType::Text => Role::Number,
@@ -78,10 +97,5 @@ pub(super) fn load(
             role.role = Role::Ignore;
         }
     }
-    Ok(LoadedEvents {
-        rows: prepare::load(&table, &roles)?,
-        origins: table.origins().to_vec(),
-        bad_rows: table.bad_rows().to_vec(),
-        warnings: bad_row_warnings(&table),
-    })
+    Ok(roles)
 }

@@ -8,6 +8,7 @@ use adit_nn::Products;
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use super::apply::{Output, batch_of};
 use super::embed::{EmbedOutcome, as_columns};
@@ -19,9 +20,18 @@ use crate::mine::MineError;
 use crate::mine::event_transformer::{EventModel, EventShape, MOST_EVENTS};
 use crate::mine::next_events::Temperatures;
 use crate::mine::pretraining::{HeldOut, PretrainingSettings};
-use crate::prepare::{Histories, HistoryCells};
-use crate::source::SourceSettings;
+use crate::prepare::{ColumnRole, EventOrder, Histories, HistoryCells, Role, SortedEvents};
+use crate::source::{SourceSettings, Table};
 use crate::store::{RunFolder, remove_checkpoint};
+
+/// Bytes of an event that is held: its moment, its row, …
+const BYTES_OF_EVENT: u64 = 16;
+/// … and each field, as it was read and as it is learned from.
+const BYTES_OF_FIELD: u64 = 12;
+/// Bytes for events where no one asks.
+const MEMORY: u64 = 4 << 30;
+/// Events whose histories are turned into vectors together.
+const EVENTS_AT_ONCE: usize = 200_000;
 
 /// What is pre-trained on, and how.
 #[derive(Clone, Debug)]
@@ -46,6 +56,8 @@ pub struct EventPretrainJob {
     pub checkpoint_seconds: f64,
     /// In which numbers linear maps multiply.
     pub products: Products,
+    /// Bytes for the events.
+    pub memory: u64,
 }
 
 /// What was pre-trained.
@@ -70,6 +82,8 @@ pub struct EventEmbedJob {
     pub encoder: PathBuf,
     pub output: PathBuf,
     pub overwrite: bool,
+    /// Bytes in which events are brought into their order.
+    pub memory: u64,
 }
 
 /// Entities with all that they did.
@@ -80,32 +94,86 @@ pub(super) struct LoadedHistories {
     pub n_bad_rows: u64,
 }
 
+/// A table of events that is open, and what its columns are.
+struct OpenEvents {
+    table: Table,
+    roles: Vec<ColumnRole>,
+    entity: String,
+    time: String,
+    spool: TempDir,
+}
+
+impl OpenEvents {
+    /// Opens a table of events, with the columns of `known` histories where these are.
+    fn open(
+        source: &SourceSettings,
+        (entity, time): (&String, &String),
+        known: Option<&Histories>,
+        context: &Context,
+    ) -> Result<OpenEvents, RunError> {
+        let spool = super::spool()?;
+        let session =
+            Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
+        let table = Table::open(source, spool.path(), &session, context.watch)?;
+        let of = event_data::Known {
+            histories: known,
+            outcome: None,
+        };
+        Ok(OpenEvents {
+            roles: event_data::roles(&table, (entity, time), of, context.watch)?,
+            entity: entity.clone(),
+            time: time.clone(),
+            table,
+            spool,
+        })
+    }
+
+    fn sorted(&self, memory: u64) -> Result<SortedEvents, RunError> {
+        let order = EventOrder {
+            entity: &self.entity,
+            time: &self.time,
+            memory,
+            folder: self.spool.path(),
+        };
+        Ok(SortedEvents::open(&self.table, &self.roles, &order)?)
+    }
+
+    /// Bytes that all events take in memory at the most, about.
+    fn bytes(&self) -> u64 {
+        let is_field = |role: &&ColumnRole| matches!(role.role, Role::Number | Role::Category);
+        let fields = self.roles.iter().filter(is_field).count() as u64;
+        self.table.n_rows() * (BYTES_OF_EVENT + BYTES_OF_FIELD * fields)
+    }
+}
+
 /// Reads a table of events, the columns of `known` histories where these are.
 pub(super) fn load(
     source: &SourceSettings,
-    (entity, time): (&String, &String),
+    of: (&String, &String),
     known: Option<&Histories>,
-    context: &Context,
+    (memory, context): (u64, &Context),
 ) -> Result<LoadedHistories, RunError> {
-    let spool = super::spool()?;
-    let session =
-        Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
-    let at = (spool.path(), &session);
-    let of = event_data::Known {
-        histories: known,
-        outcome: None,
-    };
-    let loaded = event_data::load(source, (entity, time), of, at, context.watch)?;
+    let events = OpenEvents::open(source, of, known, context)?;
+    let wanted = events.bytes();
+    if wanted > memory {
+        return Err(RunError::TooManyEvents {
+            events: events.table.n_rows(),
+            mib: (wanted >> 20) + 1,
+        });
+    }
+    let found = events
+        .sorted(memory - wanted)?
+        .next(usize::MAX, context.watch)?;
+    let (names, cells) = found.ok_or(RunError::NoRows)?;
     let histories = match known {
         Some(known) => known.clone(),
-        None => Histories::fit(&loaded.rows, (entity, time), None, None)?,
+        None => Histories::of_table(&cells.events, (of.0, of.1)),
     };
-    let (names, cells) = Histories::whole(&histories.events(&loaded.rows)?);
     Ok(LoadedHistories {
         histories,
         names,
         cells,
-        n_bad_rows: loaded.bad_rows.len() as u64,
+        n_bad_rows: events.table.n_bad_rows(),
     })
 }
 
@@ -132,7 +200,8 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     if checkpoint.exists() && !job.resume {
         return Err(RunError::CheckpointThere { path: checkpoint });
     }
-    let loaded = load(&job.source, (&job.entity, &job.time), None, context)?;
+    let of = (&job.entity, &job.time);
+    let loaded = load(&job.source, of, None, (job.memory, context))?;
     let all: Vec<usize> = (0..loaded.cells.spans.len()).collect();
     let spans = of_entities(&loaded.cells, &all, &[]);
     if spans.iter().all(|span| span.len() < 2) {
@@ -269,7 +338,8 @@ pub(super) fn open(
 ) -> Result<(EventEncoderFolder, LoadedHistories), RunError> {
     let encoder = EventEncoderFolder::open(folder)?;
     let known = &encoder.about.histories;
-    let loaded = load(source, (&known.entity, &known.time), Some(known), context)?;
+    let of = (&known.entity, &known.time);
+    let loaded = load(source, of, Some(known), (MEMORY, context))?;
     encoder.check(&loaded.cells, &folder.to_string_lossy())?;
     Ok((encoder, loaded))
 }
@@ -281,31 +351,41 @@ pub(super) fn open(
 pub fn embed_events(job: &EventEmbedJob, context: &Context) -> Result<EmbedOutcome, RunError> {
     context.limits.apply(|| {
         let mut writer = Output::open(&job.output, job.overwrite)?;
-        let (encoder, loaded) = open(&job.encoder, &job.source, context)?;
+        let encoder = EventEncoderFolder::open(&job.encoder)?;
+        let known = &encoder.about.histories;
+        let of = (&known.entity, &known.time);
+        let events = OpenEvents::open(&job.source, of, Some(known), context)?;
         let model = &encoder.about.model;
-        let vectors = model.embed(&encoder.params, &loaded.cells, context.watch)?;
-        let counts = loaded.cells.spans.iter().map(|span| span.len() as u64);
-        let entity = encoder.about.histories.entity.clone();
-        let mut columns: Vec<(String, ArrayRef)> = vec![
-            (
-                entity.clone(),
-                Arc::new(StringArray::from_iter_values(&loaded.names)),
-            ),
-            (
-                "events".into(),
-                Arc::new(UInt64Array::from_iter_values(counts)),
-            ),
-        ];
-        let width = model.shape.width;
-        columns.extend(as_columns("embedding", vectors, width, writer.format));
-        writer.write(&batch_of(columns, "embeddings")?)?;
+        let (width, mut rows) = (model.shape.width, 0);
+        let mut sorted = events.sorted(job.memory)?;
+        while let Some((names, cells)) = sorted.next(EVENTS_AT_ONCE, context.watch)? {
+            encoder.check(&cells, &job.encoder.to_string_lossy())?;
+            let vectors = model.embed(&encoder.params, &cells, context.watch)?;
+            let counts = cells.spans.iter().map(|span| span.len() as u64);
+            let mut columns: Vec<(String, ArrayRef)> = vec![
+                (
+                    known.entity.clone(),
+                    Arc::new(StringArray::from_iter_values(&names)),
+                ),
+                (
+                    "events".into(),
+                    Arc::new(UInt64Array::from_iter_values(counts)),
+                ),
+            ];
+            columns.extend(as_columns("embedding", vectors, width, writer.format));
+            writer.write(&batch_of(columns, "embeddings")?)?;
+            rows += names.len() as u64;
+        }
+        if rows == 0 {
+            return Err(RunError::NoRows);
+        }
         writer.commit()?;
         Ok(EmbedOutcome {
             output: job.output.clone(),
-            rows: loaded.names.len() as u64,
-            columns: vec![entity],
+            rows,
+            columns: vec![known.entity.clone()],
             width,
-            n_bad_rows: loaded.n_bad_rows,
+            n_bad_rows: events.table.n_bad_rows(),
             precision: adit_nn::Precision::F32,
             choice: None,
         })

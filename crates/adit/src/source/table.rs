@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 
 use adit_nn::watch::{Silent, Watch};
 
-use crate::engine::{Rows, Scan, Session};
+use crate::engine::{BoxError, Rows, Scan, ScanRows, Session};
 
 use super::columnar::ColumnarSurvey;
 use super::input::Input;
@@ -199,6 +200,26 @@ impl Table {
         })
     }
 
+    /// Streams what becomes of the good rows of `columns`, sorted by its first `n_keys` columns; what does not fit into
+    /// `memory` bytes waits in files of `folder`.
+    pub fn sorted(
+        &self,
+        columns: &[usize],
+        change: Change,
+        n_keys: usize,
+        (memory, folder): (u64, &Path),
+    ) -> Result<Rows, SourceError> {
+        let scan = Changed {
+            scan: Arc::clone(&self.scan),
+            columns: columns.to_vec(),
+            n_rows: self.n_rows,
+            change,
+        };
+        Ok(self
+            .session
+            .sorted(Arc::new(scan), n_keys, (memory, folder))?)
+    }
+
     /// Describes every column, in one pass over the rows.
     pub fn profile(&self, watch: &dyn Watch) -> Result<Profile, SourceError> {
         let mut profiler = Profiler::new(&self.schema);
@@ -216,6 +237,56 @@ impl Table {
             column.non_numeric = notes.non_numeric.clone();
         }
         Ok(profile)
+    }
+}
+
+/// What becomes of the batches of a table as they are read.
+pub struct Change {
+    pub schema: SchemaRef,
+    /// Of a batch and the position of its first row.
+    #[allow(clippy::type_complexity)]
+    pub of: Arc<dyn Fn(&RecordBatch, u64) -> Result<RecordBatch, BoxError> + Send + Sync>,
+}
+
+/// A scan whose batches are changed.
+struct Changed {
+    scan: Arc<dyn Scan>,
+    columns: Vec<usize>,
+    n_rows: u64,
+    change: Change,
+}
+
+impl Scan for Changed {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.change.schema)
+    }
+
+    fn open(&self, columns: &[usize]) -> Result<ScanRows, BoxError> {
+        let mut rows = Some(self.scan.open(&self.columns)?);
+        let (of, wanted, all) = (Arc::clone(&self.change.of), columns.to_vec(), self.n_rows);
+        let mut next = 0;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let found = match rows.as_mut()?.next() {
+                Some(Ok(batch)) => {
+                    let first = next;
+                    next += batch.num_rows() as u64;
+                    of(&batch, first).and_then(|batch| Ok(batch.project(&wanted)?))
+                }
+                Some(Err(error)) => Err(error),
+                None => {
+                    rows = None;
+                    let short = SourceError::Short {
+                        n_read: next,
+                        n_rows: all,
+                    };
+                    return (next != all).then(|| Err(short.into()));
+                }
+            };
+            if found.is_err() {
+                rows = None;
+            }
+            Some(found)
+        })))
     }
 }
 
