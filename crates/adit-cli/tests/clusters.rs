@@ -425,6 +425,11 @@ fn what_only_the_order_of_events_tells_is_seen_through_their_encoder() {
     assert!(by_encoder > 0.95, "{by_encoder}");
     let found = result(&bench, "vectors");
     assert_eq!(found["data"]["encoder_share"], 0.9);
+    // Their names say what the encoder saw.
+    for cluster in found["clusters"].as_array().expect("clusters") {
+        let name = cluster["name"].as_str().expect("a name");
+        assert!(name.contains(", then s"), "{name}");
+    }
     let page = std::fs::read_to_string(bench.path("vectors/report.html")).expect("a report");
     assert!(page.contains("The course of events through the encoder"));
     // A column that is held out makes no profile; an entity's last known value of it is compared.

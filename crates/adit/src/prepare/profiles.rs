@@ -13,6 +13,8 @@ use super::{Histories, PrepareError, Role, RowColumn, Rows, Values};
 const MOST_VALUES: usize = 5;
 /// And only those of at least this share of the events.
 const LEAST_SHARE: f64 = 0.02;
+/// A step from one value to the next that fewer steps are is not told.
+const LEAST_STEPS: f64 = 0.01;
 const DAY: f64 = 86_400_000.0;
 const HOUR: i64 = 3_600_000;
 
@@ -145,6 +147,63 @@ impl Profiles {
             Ok(column.at(&rows))
         };
         columns.into_iter().map(of).collect()
+    }
+
+    /// How often one value of a category comes right after another, as a share of an entity's steps from event to event;
+    /// of which no profile knows anything. A row an entity, by name.
+    ///
+    /// # Errors
+    /// A column that is not there, or a moment that is a text.
+    pub fn steps(&self, events: &Rows) -> Result<Vec<RowColumn>, PrepareError> {
+        let histories = Histories::fit(events, (&self.entity, &self.time), None, None)?;
+        let found = histories.events(events)?;
+        let entities = found.by_entity();
+        let mut columns = Vec::new();
+        for (name, told) in &self.categories {
+            let n = told.len();
+            let Some(Values::Strings(cells)) = events.column(name).map(|column| &column.values)
+            else {
+                continue;
+            };
+            if n < 2 {
+                continue;
+            }
+            let place = |row: usize| {
+                let cell = cells[row].as_deref().map(str::trim)?;
+                told.iter().position(|value| value == cell)
+            };
+            // `[n_entities, n, n]`
+            let mut counts = vec![0u32; entities.len() * n * n];
+            for ((_, own), counts) in entities.iter().zip(counts.chunks_mut(n * n)) {
+                for pair in own.windows(2) {
+                    if let (Some(from), Some(to)) = (place(pair[0].1), place(pair[1].1)) {
+                        counts[from * n + to] += 1;
+                    }
+                }
+            }
+            let all: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+            for step in 0..n * n {
+                let of_step = || counts.iter().skip(step).step_by(n * n).copied();
+                let sum: u64 = of_step().map(u64::from).sum();
+                if sum == 0 || (sum as f64) < LEAST_STEPS * all as f64 {
+                    continue;
+                }
+                let share = |((_, own), count): (&(&str, &[(f64, usize)]), u32)| {
+                    // Of a single event there is none: 0 / 0.
+                    f64::from(count) / (own.len() - 1) as f64
+                };
+                columns.push(RowColumn {
+                    name: format!(
+                        "share of {name} = {}, then {}",
+                        told[step / n],
+                        told[step % n]
+                    ),
+                    role: Role::Number,
+                    values: Values::Numbers(entities.iter().zip(of_step()).map(share).collect()),
+                });
+            }
+        }
+        Ok(columns)
     }
 
     fn of_entity(&self, own: &[(f64, usize)], events: &Rows) -> Vec<(String, f64)> {
@@ -328,6 +387,29 @@ mod tests {
         let mut taken = events.column("amount").expect("amounts").clone();
         taken.name = "events".into();
         assert!(latest(vec![taken]).is_err());
+    }
+
+    #[test]
+    fn steps_are_as_counted_by_hand() {
+        let events = events();
+        let profiles = Profiles::fit(&events, "who", "at").expect("fits");
+        let found = profiles.steps(&events).expect("applies");
+        let told: Vec<(&str, &Values)> =
+            (found.iter().map(|c| (c.name.as_str(), &c.values))).collect();
+        let numbers = |a: f64, b: f64| Values::Numbers(vec![a, b]);
+        let (same, there, back) = (numbers(0.0, 1.0), numbers(0.5, 0.0), numbers(0.5, 0.0));
+        let expected = [
+            ("share of shop = x, then x", &same),
+            ("share of shop = x, then y", &there),
+            ("share of shop = y, then x", &back),
+        ];
+        assert_eq!(told, expected);
+        let one = super::super::subset(&events, &[0, 1, 2]);
+        let found = profiles.steps(&one).expect("applies");
+        let Values::Numbers(shares) = &found[0].values else {
+            panic!("numbers");
+        };
+        assert!(shares[0] == 1.0 && shares[1].is_nan(), "{shares:?}");
     }
 
     #[test]

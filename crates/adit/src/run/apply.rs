@@ -336,10 +336,26 @@ pub(super) fn batch_of(
     columns: Vec<(String, ArrayRef)>,
     file: &str,
 ) -> Result<RecordBatch, RunError> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), array.null_count() > 0))
-        .collect();
+    batch_with(columns, file, |array| array.null_count() > 0)
+}
+
+/// Columns of which any may lack a value in other batches of the file.
+pub(super) fn nullable_batch_of(
+    columns: Vec<(String, ArrayRef)>,
+    file: &str,
+) -> Result<RecordBatch, RunError> {
+    batch_with(columns, file, |_| true)
+}
+
+fn batch_with(
+    columns: Vec<(String, ArrayRef)>,
+    file: &str,
+    is_nullable: impl Fn(&ArrayRef) -> bool,
+) -> Result<RecordBatch, RunError> {
+    let field = |(name, array): &(String, ArrayRef)| {
+        Field::new(name, array.data_type().clone(), is_nullable(array))
+    };
+    let fields: Vec<Field> = columns.iter().map(field).collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| RunError::ModelFile {
         path: PathBuf::from(file),

@@ -1,6 +1,6 @@
 //! Pre-trains an encoder on a table of events, for many targets, and turns histories into its vectors.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,30 +8,19 @@ use adit_nn::Products;
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
 use super::apply::{Output, batch_of};
 use super::embed::{EmbedOutcome, as_columns};
 use super::event_encoder::{self, EventCourse, EventEncoderFolder, of_entities};
 use super::pretrain::{checkpoint_of, keep, resume};
-use super::{Context, RunError, event_data};
-use crate::engine::Session;
+use super::{Context, RunError, event_stream};
 use crate::mine::MineError;
 use crate::mine::event_transformer::{EventModel, EventShape, MOST_EVENTS};
 use crate::mine::next_events::Temperatures;
 use crate::mine::pretraining::{HeldOut, PretrainingSettings};
-use crate::prepare::{ColumnRole, EventOrder, Histories, HistoryCells, Role, SortedEvents};
-use crate::source::{SourceSettings, Table};
+use crate::prepare::HistoryCells;
+use crate::source::SourceSettings;
 use crate::store::{RunFolder, remove_checkpoint};
-
-/// Bytes of an event that is held: its moment, its row, …
-const BYTES_OF_EVENT: u64 = 16;
-/// … and each field, as it was read and as it is learned from.
-const BYTES_OF_FIELD: u64 = 12;
-/// Bytes for events where no one asks.
-const MEMORY: u64 = 4 << 30;
-/// Events whose histories are turned into vectors together.
-const EVENTS_AT_ONCE: usize = 200_000;
 
 /// What is pre-trained on, and how.
 #[derive(Clone, Debug)]
@@ -86,97 +75,6 @@ pub struct EventEmbedJob {
     pub memory: u64,
 }
 
-/// Entities with all that they did.
-pub(super) struct LoadedHistories {
-    pub histories: Histories,
-    pub names: Vec<String>,
-    pub cells: HistoryCells,
-    pub n_bad_rows: u64,
-}
-
-/// A table of events that is open, and what its columns are.
-struct OpenEvents {
-    table: Table,
-    roles: Vec<ColumnRole>,
-    entity: String,
-    time: String,
-    spool: TempDir,
-}
-
-impl OpenEvents {
-    /// Opens a table of events, with the columns of `known` histories where these are.
-    fn open(
-        source: &SourceSettings,
-        (entity, time): (&String, &String),
-        known: Option<&Histories>,
-        context: &Context,
-    ) -> Result<OpenEvents, RunError> {
-        let spool = super::spool()?;
-        let session =
-            Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
-        let table = Table::open(source, spool.path(), &session, context.watch)?;
-        let of = event_data::Known {
-            histories: known,
-            outcome: None,
-        };
-        Ok(OpenEvents {
-            roles: event_data::roles(&table, (entity, time), of, context.watch)?,
-            entity: entity.clone(),
-            time: time.clone(),
-            table,
-            spool,
-        })
-    }
-
-    fn sorted(&self, memory: u64) -> Result<SortedEvents, RunError> {
-        let order = EventOrder {
-            entity: &self.entity,
-            time: &self.time,
-            memory,
-            folder: self.spool.path(),
-        };
-        Ok(SortedEvents::open(&self.table, &self.roles, &order)?)
-    }
-
-    /// Bytes that all events take in memory at the most, about.
-    fn bytes(&self) -> u64 {
-        let is_field = |role: &&ColumnRole| matches!(role.role, Role::Number | Role::Category);
-        let fields = self.roles.iter().filter(is_field).count() as u64;
-        self.table.n_rows() * (BYTES_OF_EVENT + BYTES_OF_FIELD * fields)
-    }
-}
-
-/// Reads a table of events, the columns of `known` histories where these are.
-pub(super) fn load(
-    source: &SourceSettings,
-    of: (&String, &String),
-    known: Option<&Histories>,
-    (memory, context): (u64, &Context),
-) -> Result<LoadedHistories, RunError> {
-    let events = OpenEvents::open(source, of, known, context)?;
-    let wanted = events.bytes();
-    if wanted > memory {
-        return Err(RunError::TooManyEvents {
-            events: events.table.n_rows(),
-            mib: (wanted >> 20) + 1,
-        });
-    }
-    let found = events
-        .sorted(memory - wanted)?
-        .next(usize::MAX, context.watch)?;
-    let (names, cells) = found.ok_or(RunError::NoRows)?;
-    let histories = match known {
-        Some(known) => known.clone(),
-        None => Histories::of_table(&cells.events, (of.0, of.1)),
-    };
-    Ok(LoadedHistories {
-        histories,
-        names,
-        cells,
-        n_bad_rows: events.table.n_bad_rows(),
-    })
-}
-
 /// Trains an encoder of events without labels, and writes it to a folder that `adit classify --encoder`, `adit embed` and
 /// `adit predict` read.
 ///
@@ -201,7 +99,7 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
         return Err(RunError::CheckpointThere { path: checkpoint });
     }
     let of = (&job.entity, &job.time);
-    let loaded = load(&job.source, of, None, (job.memory, context))?;
+    let loaded = event_stream::load(&job.source, of, None, (Some(job.memory), context))?;
     let all: Vec<usize> = (0..loaded.cells.spans.len()).collect();
     let spans = of_entities(&loaded.cells, &all, &[]);
     if spans.iter().all(|span| span.len() < 2) {
@@ -330,20 +228,6 @@ fn fingerprint(
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Opens the folder of an encoder and the events it is to read.
-pub(super) fn open(
-    folder: &Path,
-    source: &SourceSettings,
-    context: &Context,
-) -> Result<(EventEncoderFolder, LoadedHistories), RunError> {
-    let encoder = EventEncoderFolder::open(folder)?;
-    let known = &encoder.about.histories;
-    let of = (&known.entity, &known.time);
-    let loaded = load(source, of, Some(known), (MEMORY, context))?;
-    encoder.check(&loaded.cells, &folder.to_string_lossy())?;
-    Ok((encoder, loaded))
-}
-
 /// A vector of every entity, by its events.
 ///
 /// # Errors
@@ -352,40 +236,35 @@ pub fn embed_events(job: &EventEmbedJob, context: &Context) -> Result<EmbedOutco
     context.limits.apply(|| {
         let mut writer = Output::open(&job.output, job.overwrite)?;
         let encoder = EventEncoderFolder::open(&job.encoder)?;
-        let known = &encoder.about.histories;
-        let of = (&known.entity, &known.time);
-        let events = OpenEvents::open(&job.source, of, Some(known), context)?;
         let model = &encoder.about.model;
-        let (width, mut rows) = (model.shape.width, 0);
-        let mut sorted = events.sorted(job.memory)?;
-        while let Some((names, cells)) = sorted.next(EVENTS_AT_ONCE, context.watch)? {
-            encoder.check(&cells, &job.encoder.to_string_lossy())?;
-            let vectors = model.embed(&encoder.params, &cells, context.watch)?;
-            let counts = cells.spans.iter().map(|span| span.len() as u64);
-            let mut columns: Vec<(String, ArrayRef)> = vec![
-                (
-                    known.entity.clone(),
-                    Arc::new(StringArray::from_iter_values(&names)),
-                ),
-                (
-                    "events".into(),
-                    Arc::new(UInt64Array::from_iter_values(counts)),
-                ),
-            ];
-            columns.extend(as_columns("embedding", vectors, width, writer.format));
-            writer.write(&batch_of(columns, "embeddings")?)?;
-            rows += names.len() as u64;
-        }
-        if rows == 0 {
-            return Err(RunError::NoRows);
-        }
+        let entity = &encoder.about.histories.entity;
+        let (width, format) = (model.shape.width, writer.format);
+        let of = (&job.source, job.memory);
+        let folder = (&encoder, job.encoder.as_path());
+        let (rows, n_bad_rows) =
+            event_stream::write_each(folder, of, &mut writer, context, |names, cells| {
+                let vectors = model.embed(&encoder.params, cells, context.watch)?;
+                let counts = cells.spans.iter().map(|span| span.len() as u64);
+                let mut columns: Vec<(String, ArrayRef)> = vec![
+                    (
+                        entity.clone(),
+                        Arc::new(StringArray::from_iter_values(names)),
+                    ),
+                    (
+                        "events".into(),
+                        Arc::new(UInt64Array::from_iter_values(counts)),
+                    ),
+                ];
+                columns.extend(as_columns("embedding", vectors, width, format));
+                batch_of(columns, "embeddings")
+            })?;
         writer.commit()?;
         Ok(EmbedOutcome {
             output: job.output.clone(),
             rows,
-            columns: vec![known.entity.clone()],
+            columns: vec![entity.clone()],
             width,
-            n_bad_rows: events.table.n_bad_rows(),
+            n_bad_rows,
             precision: adit_nn::Precision::F32,
             choice: None,
         })

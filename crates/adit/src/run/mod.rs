@@ -38,6 +38,7 @@ mod event_encoder;
 mod event_members;
 mod event_pretraining;
 mod event_reasons;
+mod event_stream;
 mod export;
 mod gate;
 mod generate;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, StringArray, UInt64Array};
 
-use super::apply::{Output, PredictJob, PredictOutcome, batch_of};
+use super::apply::{Output, PredictJob, PredictOutcome, batch_of, nullable_batch_of};
 use super::event_encoder::EventEncoderFolder;
-use super::event_pretraining::{LoadedHistories, open};
+use super::event_stream::{self, LoadedHistories};
 use super::{Context, RunError};
+use crate::prepare::HistoryCells;
 use crate::represent::event_tokens::PredictedField;
 
 /// Quantiles of a number that comes next.
@@ -20,20 +21,29 @@ const SECONDS_A_DAY: f64 = 86_400.0;
 /// A folder that is no encoder of events, events that lack its columns, or what is wrong with the disk.
 pub(super) fn next_events(job: &PredictJob, context: &Context) -> Result<PredictOutcome, RunError> {
     let mut writer = Output::open(&job.output, job.overwrite)?;
-    let (encoder, loaded) = open(&job.run, &job.source, context)?;
-    let (columns, member) = if job.surprise {
-        (surprise(&encoder, &loaded, context)?, "surprise")
+    let (rows, n_bad_rows, member) = if job.surprise {
+        // A row an event, in the order of the file.
+        let (encoder, loaded) = event_stream::open(&job.run, &job.source, context)?;
+        let columns = surprise(&encoder, &loaded, context)?;
+        let rows = columns.first().map_or(0, |(_, column)| column.len() as u64);
+        writer.write(&batch_of(columns, "predictions")?)?;
+        (rows, loaded.n_bad_rows, "surprise")
     } else {
-        (next(&encoder, &loaded, context)?, "next event")
+        let encoder = EventEncoderFolder::open(&job.run)?;
+        let folder = (&encoder, job.run.as_path());
+        let of = (&job.source, event_stream::SORT_MEMORY);
+        let (rows, n_bad_rows) =
+            event_stream::write_each(folder, of, &mut writer, context, |names, cells| {
+                nullable_batch_of(next(&encoder, (names, cells), context)?, "predictions")
+            })?;
+        (rows, n_bad_rows, "next event")
     };
-    let rows = columns.first().map_or(0, |(_, column)| column.len() as u64);
-    writer.write(&batch_of(columns, "predictions")?)?;
     writer.commit()?;
     Ok(PredictOutcome {
         output: job.output.clone(),
         rows,
         member: member.into(),
-        n_bad_rows: loaded.n_bad_rows,
+        n_bad_rows,
     })
 }
 
@@ -46,18 +56,17 @@ type Columns = Vec<(String, ArrayRef)>;
 
 fn next(
     encoder: &EventEncoderFolder,
-    loaded: &LoadedHistories,
+    (names, cells): (&[String], &HistoryCells),
     context: &Context,
 ) -> Result<Columns, RunError> {
     let model = &encoder.about.model;
-    let cells = &loaded.cells;
     let temperatures = temperatures(encoder);
     let found = model.next(&encoder.params, cells, temperatures, context.watch)?;
     let counts = cells.spans.iter().map(|span| span.len() as u64);
     let mut columns: Columns = vec![
         (
             encoder.about.histories.entity.clone(),
-            Arc::new(StringArray::from_iter_values(&loaded.names)),
+            Arc::new(StringArray::from_iter_values(names)),
         ),
         (
             "events".into(),

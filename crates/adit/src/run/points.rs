@@ -26,7 +26,7 @@ pub(super) const ENCODER_SHARE: f64 = 0.5;
 
 /// Rows as points, and how they became so.
 pub(super) struct LoadedPoints {
-    /// All columns that were read; held-out ones last.
+    /// All columns that were read, and those that groups of histories are told by; held-out ones last.
     pub rows: Rows,
     /// Names of the columns that were held out.
     pub held_out: Vec<String>,
@@ -157,11 +157,15 @@ pub(super) fn load(
     let is_held = |name: &String| section.hold_out.contains(name);
     let (own, mut held) = (rows.columns.into_iter()).partition(|c| !is_held(&c.name));
     rows.columns = own;
-    let (mut profiles, mut vectors) = (None, None);
+    let (mut profiles, mut vectors, mut steps) = (None, None, Vec::new());
     if let (Some(entity), Some(time)) = (&section.entity, &section.time) {
         let fitted = Profiles::fit(&rows, entity, time)?;
         if let Some(histories) = &histories {
             vectors = Some(histories.vectors(&rows, (entity, time), context)?);
+            // What an encoder sees has to be told in words that a profile lacks.
+            if shaping.of_use == PointUse::Groups {
+                steps = fitted.steps(&rows)?;
+            }
         }
         held = fitted.latest(&rows, held)?;
         rows = fitted.rows(&rows)?;
@@ -227,7 +231,7 @@ pub(super) fn load(
         held_out: held.iter().map(|c| c.name.clone()).collect(),
         rows: Rows {
             row_ids: rows.row_ids,
-            columns: rows.columns.into_iter().chain(held).collect(),
+            columns: (rows.columns.into_iter().chain(steps).chain(held)).collect(),
         },
         points,
         fitted,
