@@ -47,7 +47,7 @@ pub enum Aggregate {
 impl Session {
     /// Starts `threads` threads (at least one); plans may hold `memory_limit` bytes, or any.
     ///
-    /// The limit is a budget of the plans' own buffers; nothing is spilled to disk.
+    /// The limit is a budget of the plans' own buffers; only what [`Session::sorted`] sorts is spilled to disk.
     pub fn new(threads: usize, memory_limit: Option<u64>) -> Result<Session, EngineError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))

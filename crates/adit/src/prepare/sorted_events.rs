@@ -415,7 +415,8 @@ mod tests {
             .next(usize::MAX, &silent)
             .expect("sorts")
             .expect("events");
-        assert_eq!(found, (names.clone(), whole.clone()));
+        // In words, because a missing number is no number and equals none.
+        assert!(format!("{found:?}") == format!("{:?}", (&names, &whole)));
         let of_table = Histories::of_table(&found.1.events, ("who", "at"));
         assert!(of_table.columns().eq(histories.columns()));
         // In parts: the same entities, each with all that it did.
