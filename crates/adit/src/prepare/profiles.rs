@@ -188,10 +188,10 @@ impl Profiles {
                 if sum == 0 || (sum as f64) < LEAST_STEPS * all as f64 {
                     continue;
                 }
-                let share = |((_, own), count): (&(&str, &[(f64, usize)]), u32)| {
+                let shares = entities.iter().zip(of_step()).map(|((_, own), count)| {
                     // Of a single event there is none: 0 / 0.
                     f64::from(count) / (own.len() - 1) as f64
-                };
+                });
                 columns.push(RowColumn {
                     name: format!(
                         "share of {name} = {}, then {}",
@@ -199,7 +199,7 @@ impl Profiles {
                         told[step % n]
                     ),
                     role: Role::Number,
-                    values: Values::Numbers(entities.iter().zip(of_step()).map(share).collect()),
+                    values: Values::Numbers(shares.collect()),
                 });
             }
         }

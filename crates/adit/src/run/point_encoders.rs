@@ -160,7 +160,7 @@ fn other(given: &[&[f32]], again: &[f32]) -> Option<usize> {
     given
         .iter()
         .zip(again.chunks(width.max(1)))
-        .position(|pair| is_other(pair))
+        .position(is_other)
 }
 
 fn column<'a>(rows: &'a Rows, name: &str) -> Result<&'a RowColumn, RunError> {
