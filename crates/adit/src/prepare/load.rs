@@ -87,30 +87,11 @@ pub fn stream(
     table: &Table,
     roles: &[ColumnRole],
 ) -> Result<impl Iterator<Item = Result<Rows, PrepareError>>, PrepareError> {
-    let positions: Vec<usize> = wanted(table.schema(), roles)?
-        .iter()
-        .map(|column| column.position)
-        .collect();
-    Ok(table.batches(Some(&positions))?.map(move |batch| {
-        let batch = batch?;
-        let mut loaded = Vec::new();
-        for (mut column, array) in wanted(table.schema(), roles)?
-            .into_iter()
-            .zip(batch.columns.columns())
-        {
-            column.append(array, batch.first_row)?;
-            column.words(Words::Refused)?;
-            loaded.push(RowColumn {
-                name: column.name,
-                role: column.role,
-                values: column.values,
-            });
-        }
-        let n_rows = batch.columns.num_rows() as u64;
-        Ok(Rows {
-            row_ids: (batch.first_row..batch.first_row + n_rows).collect(),
-            columns: loaded,
-        })
+    let positions = positions(table.schema(), roles)?;
+    Ok(table.batches(Some(&positions))?.map(move |read| {
+        let read = read?;
+        let of = (table.schema(), roles);
+        batch(of, read.columns.columns(), read.first_row, Words::Refused)
     }))
 }
 
@@ -126,7 +107,7 @@ pub(super) fn positions(
     Ok(columns.iter().map(|column| column.position).collect())
 }
 
-/// The rows of one batch of these columns; of number columns that arrive as text at most a tenth of the cells are words.
+/// The rows of one batch of these columns; of words that may be missing at most a tenth of its cells.
 ///
 /// # Errors
 /// A column of a type that its role cannot have; too many words.
@@ -134,11 +115,12 @@ pub(super) fn batch(
     (schema, roles): (&[ColumnSchema], &[ColumnRole]),
     arrays: &[ArrayRef],
     first_row: u64,
+    words: Words,
 ) -> Result<Rows, PrepareError> {
     let mut columns = Vec::new();
     for (mut column, array) in wanted(schema, roles)?.into_iter().zip(arrays) {
         column.append(array, first_row)?;
-        column.words(Words::Missing)?;
+        column.words(words)?;
         columns.push(RowColumn {
             name: column.name,
             role: column.role,

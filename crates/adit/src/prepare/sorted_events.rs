@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt64Ty
 use super::histories::{column, moment, wrong};
 use super::{
     ColumnRole, EventCells, EventTable, EventValues, HistoryCells, PrepareError, Role, Rows, Span,
-    Values, load,
+    Values, Words, load,
 };
 use crate::Watch;
 use crate::engine;
@@ -78,7 +78,12 @@ impl SortedEvents {
         let change = Change {
             schema: sorted,
             of: Arc::new(move |batch, first_row| {
-                let rows = load::batch((&schema, &roles), batch.columns(), first_row)?;
+                let rows = load::batch(
+                    (&schema, &roles),
+                    batch.columns(),
+                    first_row,
+                    Words::Missing,
+                )?;
                 let arrays = own.arrays(&rows, (&entity, &time))?;
                 Ok(RecordBatch::try_new(Arc::clone(&made), arrays)?)
             }),
