@@ -3,6 +3,7 @@
 //! Every reduction has a fixed order and every partition a fixed size, so results do not depend on
 //! the number of threads. Not here: gradients (see [`crate::ops`]), shapes beyond plain lengths.
 
+pub mod ahead;
 pub mod attention;
 pub mod bits;
 pub mod bytes;

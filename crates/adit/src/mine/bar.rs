@@ -52,8 +52,8 @@ impl Bar {
         self.least.load(Ordering::Relaxed)
     }
 
-    /// Tells of patterns that were found: the count and the bytes of each. True where the bar has risen.
-    pub fn tell(&self, found: impl Iterator<Item = (u32, u64)>) -> bool {
+    /// Tells of patterns that were found: the count and the bytes of each.
+    pub fn tell(&self, found: impl Iterator<Item = (u32, u64)>) {
         let mut new = 0;
         for (count, bytes) in found {
             let weight = match self.budget {
@@ -64,9 +64,13 @@ impl Bar {
             new += weight;
         }
         self.sum.fetch_add(new, Ordering::Relaxed);
-        let before = self.least();
         self.raise();
-        self.least() > before
+    }
+
+    /// The least count when all patterns were told of, which no longer rises.
+    pub fn settled(&self) -> u32 {
+        self.raise();
+        self.least()
     }
 
     /// Raises the least count as far as what was found demands. All patterns of the final count are found whatever the

@@ -21,7 +21,7 @@ pub(super) fn below(
     bar: &Bar,
 ) -> Kept {
     let mut kept = Kept::new();
-    if ranked.count[item] < bar.least() {
+    if ranked.by.count[item] < bar.least() {
         return kept;
     }
     // What is maximal must not depend on how far the bar has risen.

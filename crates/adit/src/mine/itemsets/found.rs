@@ -1,7 +1,6 @@
 //! What is found, kept within a budget.
 
 use super::ItemsetSettings;
-use super::ranked::Ranked;
 use crate::mine::bar::{Bar, Shortage};
 
 /// Sets between two looks at the budget.
@@ -98,14 +97,20 @@ impl Itemsets {
         parts: Vec<Kept>,
         settings: &ItemsetSettings,
         bar: &Bar,
-        ranked: &Ranked,
         n_baskets: usize,
     ) -> Itemsets {
-        let least = bar.least();
+        let least = bar.settled();
+        let fits = |part: &Kept| part.is_clean(least);
+        let n_items = (parts.iter().filter(|part| fits(part)))
+            .map(|part| part.items.len())
+            .sum();
+        let n_sets = (parts.iter().filter(|part| fits(part)))
+            .map(|part| part.counts.len())
+            .sum();
         let mut all = Itemsets {
-            items: Vec::new(),
-            ends: Vec::new(),
-            counts: Vec::new(),
+            items: Vec::with_capacity(n_items),
+            ends: Vec::with_capacity(n_sets),
+            counts: Vec::with_capacity(n_sets),
             n_baskets,
             shortage: (settings.top.is_none() && least > settings.min_count).then_some(Shortage {
                 asked: settings.min_count,
@@ -116,11 +121,7 @@ impl Itemsets {
             let mut start = 0;
             for (&end, &count) in part.ends.iter().zip(&part.counts) {
                 if count >= least {
-                    let first = all.items.len();
-                    let codes = part.ranks[start..end].iter();
-                    all.items
-                        .extend(codes.map(|&rank| ranked.code[rank as usize]));
-                    all.items[first..].sort_unstable();
+                    all.items.extend_from_slice(&part.items[start..end]);
                     all.ends.push(all.items.len());
                     all.counts.push(count);
                 }
@@ -158,29 +159,38 @@ impl Itemsets {
 
 /// Sets of one branch of the search.
 pub(super) struct Kept {
-    ranks: Vec<u32>,
+    /// Ranks of all sets, one set after another; codes once they are named.
+    items: Vec<u32>,
     ends: Vec<usize>,
     counts: Vec<u32>,
     /// Sets that the bar was not told of yet begin here.
     untold: usize,
+    /// No set of a smaller count is among those that the bar was told of.
+    least: u32,
 }
 
 impl Kept {
     pub fn new() -> Kept {
         Kept {
-            ranks: Vec::new(),
+            items: Vec::new(),
             ends: Vec::new(),
             counts: Vec::new(),
             untold: 0,
+            least: 0,
         }
+    }
+
+    /// Whether every set has so high a count.
+    fn is_clean(&self, least: u32) -> bool {
+        self.least >= least || self.counts.iter().all(|count| *count >= least)
     }
 
     /// Keeps a set of two parts.
     #[inline]
     pub fn push(&mut self, (one, other): (&[u32], &[u32]), count: u32, bar: &Bar) {
-        self.ranks.extend_from_slice(one);
-        self.ranks.extend_from_slice(other);
-        self.ends.push(self.ranks.len());
+        self.items.extend_from_slice(one);
+        self.items.extend_from_slice(other);
+        self.ends.push(self.items.len());
         self.counts.push(count);
         if self.counts.len() - self.untold >= AT_ONCE {
             self.tell(bar);
@@ -191,11 +201,23 @@ impl Kept {
     pub fn append(&mut self, other: Kept) {
         debug_assert_eq!(other.untold, other.counts.len());
         debug_assert_eq!(self.untold, self.counts.len());
-        let shift = self.ranks.len();
-        self.ranks.extend(other.ranks);
+        let shift = self.items.len();
+        self.least = self.least.min(other.least);
+        self.items.extend(other.items);
         self.ends.extend(other.ends.iter().map(|end| end + shift));
         self.counts.extend(other.counts);
         self.untold = self.counts.len();
+    }
+
+    /// Puts codes in place of ranks, sorted within each set.
+    pub fn name(&mut self, code: &[u32]) {
+        let mut start = 0;
+        for &end in &self.ends {
+            let set = &mut self.items[start..end];
+            set.iter_mut().for_each(|item| *item = code[*item as usize]);
+            set.sort_unstable();
+            start = end;
+        }
     }
 
     /// Tells the bar of what is new, and lets go of what no longer counts.
@@ -205,26 +227,29 @@ impl Kept {
             let n_items = (self.ends[at] - start_of(at)) as u64;
             (self.counts[at], BYTES_OF_SET + BYTES_OF_ITEM * n_items)
         });
-        let has_risen = bar.tell(new);
+        bar.tell(new);
         self.untold = self.counts.len();
-        if has_risen {
-            self.drop_below(bar.least());
+        // Others may have raised it since.
+        let least = bar.least();
+        if least > self.least {
+            self.drop_below(least);
+            self.least = least;
         }
     }
 
     fn drop_below(&mut self, least: u32) {
-        let (mut start, mut n_sets, mut n_ranks) = (0, 0, 0);
+        let (mut start, mut n_sets, mut n_items) = (0, 0, 0);
         for at in 0..self.counts.len() {
             let end = self.ends[at];
             if self.counts[at] >= least {
-                self.ranks.copy_within(start..end, n_ranks);
-                n_ranks += end - start;
-                (self.ends[n_sets], self.counts[n_sets]) = (n_ranks, self.counts[at]);
+                self.items.copy_within(start..end, n_items);
+                n_items += end - start;
+                (self.ends[n_sets], self.counts[n_sets]) = (n_items, self.counts[at]);
                 n_sets += 1;
             }
             start = end;
         }
-        self.ranks.truncate(n_ranks);
+        self.items.truncate(n_items);
         self.ends.truncate(n_sets);
         self.counts.truncate(n_sets);
         self.untold = n_sets;

@@ -30,7 +30,7 @@ struct Grown {
 pub(super) fn below(ranked: &Ranked, item: usize, max_items: usize, bar: &Bar) -> Kept {
     let mut kept = Kept::new();
     let least = bar.least();
-    if ranked.count[item] < least {
+    if ranked.by.count[item] < least {
         return kept;
     }
     let Some(beside) = ranked.beside(item, least, false) else {
@@ -43,6 +43,20 @@ pub(super) fn below(ranked: &Ranked, item: usize, max_items: usize, bar: &Bar) -
     };
     search.tell(&grown, beside.n, &mut kept);
     search.grow(&mut grown, &beside.after, &mut kept, &mut Vec::new());
+    kept.tell(bar);
+    kept
+}
+
+/// The same, of items as sets over all baskets in the order of their ranks.
+pub(super) fn within(all: &Sets, item: usize, max_items: usize, bar: &Bar) -> Kept {
+    let mut kept = Kept::new();
+    let mut grown = Grown {
+        ranks: Vec::new(),
+        always: Vec::new(),
+    };
+    let order: Vec<u32> = (item as u32..all.len() as u32).collect();
+    let search = Search { max_items, bar };
+    search.branch(&mut grown, (all, &order), &mut kept, &mut Vec::new());
     kept.tell(bar);
     kept
 }
@@ -118,26 +132,23 @@ impl Search<'_> {
             return;
         }
         kept.push((&grown.ranks, &[]), count, self.bar);
-        let mut chosen = Vec::new();
-        self.tell_subsets(grown, 0, &mut chosen, count, kept);
-    }
-
-    fn tell_subsets(
-        &self,
-        grown: &Grown,
-        from: usize,
-        chosen: &mut Vec<u32>,
-        count: u32,
-        kept: &mut Kept,
-    ) {
-        if grown.ranks.len() + chosen.len() >= self.max_items || count < self.bar.least() {
-            return;
-        }
-        for at in from..grown.always.len() {
-            chosen.push(grown.always[at]);
-            kept.push((&grown.ranks, chosen), count, self.bar);
-            self.tell_subsets(grown, at + 1, chosen, count, kept);
-            chosen.pop();
+        // Without calls of itself: a basket of many thousand items has sets as long.
+        let (mut chosen, mut places, mut at) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let may_grow = at < grown.always.len()
+                && grown.ranks.len() + chosen.len() < self.max_items
+                && count >= self.bar.least();
+            if may_grow {
+                chosen.push(grown.always[at]);
+                places.push(at);
+                kept.push((&grown.ranks, &chosen), count, self.bar);
+                at += 1;
+            } else if let Some(last) = places.pop() {
+                chosen.pop();
+                at = last + 1;
+            } else {
+                return;
+            }
         }
     }
 }

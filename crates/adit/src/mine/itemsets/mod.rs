@@ -6,7 +6,7 @@
 //! Items are taken from the rarest to the most frequent. For each, one pass over its baskets counts all items beside it
 //! (occurrence deliver: Uno, Kiyomi and Arimura 2004, "LCM ver. 2"); those that stay frequent become bit sets over
 //! these baskets only, and sets are grown by intersecting bits (Zaki 2000, "Scalable algorithms for association
-//! mining"). Items in all baskets of a set are not searched but added to what is found. Closed sets are told from their
+//! mining"). Where baskets hold many of the items, frequent sets are grown from bits over all baskets at once. Items in all baskets of a set are not searched but added to what is found. Closed sets are told from their
 //! doubles by the items that were taken before (Lucchese, Orlando and Perego 2006, "Fast and memory efficient mining of
 //! frequent closed itemsets").
 
@@ -26,7 +26,7 @@ pub use parts::PartSearch;
 use rayon::prelude::*;
 
 use self::found::Kept;
-use self::ranked::Ranked;
+use self::ranked::{Ranked, Ranks};
 use super::MineError;
 use super::bar::{Bar, Budget};
 use crate::represent::transactions::Transactions;
@@ -78,13 +78,29 @@ impl ItemsetSettings {
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Result<Itemsets, MineError> {
         self.check()?;
-        let ranked = Ranked::new(transactions, self.min_count);
+        let ranks = Ranks::new(transactions, self.min_count);
         let budget = match self.top {
             Some(top) => Budget::Enough(top as u64),
             None => Budget::Bytes(self.memory),
         };
         let bar = Bar::new(self.min_count, budget, transactions.len());
-        let n = ranked.n_items();
+        let n = ranks.len();
+        let is_dense = self.kind == Kind::Frequent && ranks.are_dense(transactions.len());
+        let dense = is_dense.then(|| ranks.sets(transactions));
+        let ranked = dense.is_none().then(|| Ranked::new(transactions, &ranks));
+        let below = |item: usize| match (&dense, &ranked, self.kind) {
+            (Some(all), ..) => frequent::within(all, item, self.max_items, &bar),
+            (None, Some(ranked), Kind::Frequent) => {
+                frequent::below(ranked, item, self.max_items, &bar)
+            }
+            (None, Some(ranked), Kind::Closed) => {
+                closed::below(ranked, item, self.max_items, None, &bar)
+            }
+            (None, Some(ranked), Kind::Maximal) => {
+                closed::below(ranked, item, self.max_items, Some(self.min_count), &bar)
+            }
+            (None, None, _) => Kept::new(),
+        };
         // The rarest items have the most before them, so they come first.
         let found: Vec<Option<Kept>> = (0..n)
             .into_par_iter()
@@ -93,25 +109,14 @@ impl ItemsetSettings {
                 if !goes_on(item, n) {
                     return None;
                 }
-                Some(match self.kind {
-                    Kind::Frequent => frequent::below(&ranked, item, self.max_items, &bar),
-                    Kind::Closed => closed::below(&ranked, item, self.max_items, None, &bar),
-                    Kind::Maximal => {
-                        let least = Some(self.min_count);
-                        closed::below(&ranked, item, self.max_items, least, &bar)
-                    }
-                })
+                let mut kept = below(item);
+                kept.name(&ranks.code);
+                Some(kept)
             })
             .collect();
         let found: Option<Vec<Kept>> = found.into_iter().collect();
         let found = found.ok_or(MineError::Cancelled)?;
-        Ok(Itemsets::gathered(
-            found,
-            self,
-            &bar,
-            &ranked,
-            transactions.len(),
-        ))
+        Ok(Itemsets::gathered(found, self, &bar, transactions.len()))
     }
 
     fn check(&self) -> Result<(), MineError> {

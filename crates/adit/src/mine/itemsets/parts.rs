@@ -21,6 +21,8 @@ pub struct PartSearch {
     /// Share of the baskets that hold a set, at least; it rises where memory is too little.
     share: f64,
     asked: f64,
+    /// The largest share whose sets were let go of, all of them.
+    above: Option<f64>,
     /// Sorted, each once.
     sets: Vec<Vec<u32>>,
     /// The largest share of a part that holds each.
@@ -40,6 +42,7 @@ impl PartSearch {
             settings,
             share,
             asked: share,
+            above: None,
             sets: Vec::new(),
             shares: Vec::new(),
             counts: Vec::new(),
@@ -60,7 +63,7 @@ impl PartSearch {
         }
         let of_all = ItemsetSettings {
             kind: Kind::Frequent,
-            min_count: least_count(self.share, part.len()),
+            min_count: self.min_count(part.len()),
             // Whether a set is closed is told by those with one item more.
             max_items: self.longest(),
             top: None,
@@ -113,17 +116,26 @@ impl PartSearch {
         });
         if let Some(at) = first_too_much {
             // All sets above the share of the first that is too much; those of the same share go with it.
-            self.share = self.share.max(by_share[at].0.next_up());
+            self.above = Some(self.above.unwrap_or(0.0).max(by_share[at].0));
         }
-        let least = self.share;
-        let mut keeps = self.shares.iter().map(|share| *share >= least);
+        let (least, above) = (self.share, self.above);
+        let stays = |share: &f64| *share >= least && above.is_none_or(|above| *share > above);
+        let mut keeps = self.shares.iter().map(stays);
         self.sets.retain(|_| keeps.next().unwrap_or(false));
-        self.shares.retain(|share| *share >= least);
+        self.shares.retain(stays);
     }
 
     fn longest(&self) -> usize {
         let more = usize::from(self.settings.kind != Kind::Frequent);
         self.settings.max_items.saturating_add(more)
+    }
+
+    /// The least count in `n` baskets of what is left.
+    fn min_count(&self, n: usize) -> u32 {
+        let above = self
+            .above
+            .map_or(0, |above| (above * n as f64 + 1e-9).floor() as u32 + 1);
+        least_count(self.share, n).max(above)
     }
 
     /// Counts a part, after all were searched.
@@ -156,7 +168,7 @@ impl PartSearch {
 
     /// The sets that so many baskets as asked for hold, of `n` in all parts.
     pub fn finish(self, n: usize) -> Itemsets {
-        let min_count = u64::from(least_count(self.share, n));
+        let min_count = u64::from(self.min_count(n));
         let mut keeps: Vec<bool> = self
             .counts
             .iter()
@@ -322,6 +334,39 @@ mod tests {
             assert_eq!(in_order(&found), in_order(&whole), "{round}");
             assert!(found.shortage().is_none());
         }
+    }
+
+    #[test]
+    fn what_was_let_go_of_is_not_said_to_be_there() {
+        // The same part twice: what does not fit has the same share in both, and in all.
+        let rng = &mut ChaCha8Rng::seed_from_u64(31);
+        let part: Vec<Vec<u32>> = (0..200)
+            .map(|_| (0..12u32).filter(|_| rng.random_bool(0.6)).collect())
+            .collect();
+        let names: Vec<String> = (0..12).map(|k| k.to_string()).collect();
+        let of = |times: usize| {
+            let baskets = std::iter::repeat_n(part.clone(), times).flatten();
+            Transactions::from_codes(names.clone(), baskets)
+        };
+        let settings = ItemsetSettings {
+            memory: 20_000,
+            ..ItemsetSettings::frequent(1)
+        };
+        let mut search = PartSearch::new(settings, 0.05);
+        (0..2).for_each(|_| search.search(&of(1), &|_, _| true).unwrap());
+        (0..2).for_each(|_| search.count(&of(1)));
+        let found = search.finish(400);
+        let fits = found.shortage().expect("too little memory").fits;
+        let whole = ItemsetSettings::frequent(fits)
+            .mine(&of(2), &|_, _| true)
+            .unwrap();
+        assert!(found.len() > 20);
+        let sorted = |of: &Itemsets| {
+            let mut sets: Vec<(Vec<u32>, u32)> = of.iter().map(|(i, n)| (i.to_vec(), n)).collect();
+            sets.sort();
+            sets
+        };
+        assert_eq!(sorted(&found), sorted(&whole));
     }
 
     #[test]

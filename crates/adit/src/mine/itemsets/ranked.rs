@@ -1,5 +1,6 @@
-//! Baskets with their frequent items only, the rarest first.
+//! Frequent items, the rarest first, and where each occurs: as baskets of ranks, or as bits over all baskets.
 
+use adit_nn::kernels::ahead::prefetch;
 use adit_nn::kernels::bits;
 
 use crate::represent::transactions::Transactions;
@@ -7,12 +8,24 @@ use crate::represent::transactions::Transactions;
 /// Ends a basket.
 const END: u32 = u32::MAX;
 
-/// Frequent items by rank, 0 the rarest, and where each occurs.
-pub(super) struct Ranked {
+/// Places are asked for so many before they are read: those of one item lie far apart.
+const AHEAD: usize = 12;
+/// Items are bits over all baskets where one in so many of these is set: fewer words than places, and no sorting.
+const DENSE: usize = 16;
+
+/// Frequent items by rank, 0 the rarest.
+pub(super) struct Ranks {
     /// The item of each rank.
     pub code: Vec<u32>,
     /// Baskets of each rank.
     pub count: Vec<u32>,
+    /// The rank of each item, `END` where it is not frequent.
+    of_code: Vec<u32>,
+}
+
+/// Baskets of frequent items by rank, and where each item occurs.
+pub(super) struct Ranked<'a> {
+    pub by: &'a Ranks,
     /// Sorted ranks of the baskets, an `END` after each and one before all.
     ranks: Vec<u32>,
     /// Places in `ranks` of each item, one item after another.
@@ -43,23 +56,58 @@ pub(super) struct Sets {
     words: Vec<u64>,
 }
 
-impl Ranked {
-    pub fn new(transactions: &Transactions, min_count: u32) -> Ranked {
+impl Ranks {
+    pub fn new(transactions: &Transactions, min_count: u32) -> Ranks {
         let counts = transactions.counts();
         let mut code: Vec<u32> = (0..counts.len() as u32)
             .filter(|&c| counts[c as usize] >= min_count)
             .collect();
         code.sort_unstable_by_key(|&c| (counts[c as usize], c));
-        let mut rank_of = vec![END; counts.len()];
+        let mut of_code = vec![END; counts.len()];
         for (rank, &c) in (0u32..).zip(&code) {
-            rank_of[c as usize] = rank;
+            of_code[c as usize] = rank;
         }
-        let count: Vec<u32> = code.iter().map(|&c| counts[c as usize]).collect();
-        let mut starts = vec![0usize; code.len() + 1];
-        for (rank, &n) in count.iter().enumerate() {
+        let count = code.iter().map(|&c| counts[c as usize]).collect();
+        Ranks {
+            code,
+            count,
+            of_code,
+        }
+    }
+
+    /// Number of frequent items.
+    pub fn len(&self) -> usize {
+        self.code.len()
+    }
+
+    /// True where baskets hold many of the items.
+    pub fn are_dense(&self, n_baskets: usize) -> bool {
+        let held: usize = self.count.iter().map(|&count| count as usize).sum();
+        held >= (self.len() * n_baskets).div_ceil(DENSE)
+    }
+
+    /// All items as sets over all baskets, the rarest first.
+    pub fn sets(&self, transactions: &Transactions) -> Sets {
+        let mut sets = Sets::new(transactions.len() as u32);
+        for (rank, &count) in (0u32..).zip(&self.count) {
+            sets.add(rank, count);
+        }
+        for (at, basket) in transactions.baskets().enumerate() {
+            for &code in basket {
+                sets.mark(self.of_code[code as usize], at);
+            }
+        }
+        sets
+    }
+}
+
+impl Ranked<'_> {
+    pub fn new<'a>(transactions: &Transactions, by: &'a Ranks) -> Ranked<'a> {
+        let mut starts = vec![0usize; by.len() + 1];
+        for (rank, &n) in by.count.iter().enumerate() {
             starts[rank + 1] = starts[rank] + n as usize;
         }
-        let total = starts[code.len()];
+        let total = starts[by.len()];
         let mut ranks = Vec::with_capacity(total + transactions.len() + 1);
         let mut places = vec![0u32; total];
         let mut next = starts.clone();
@@ -69,7 +117,7 @@ impl Ranked {
             ranks.extend(
                 basket
                     .iter()
-                    .map(|&c| rank_of[c as usize])
+                    .map(|&c| by.of_code[c as usize])
                     .filter(|&r| r != END),
             );
             if ranks.len() == first {
@@ -83,21 +131,25 @@ impl Ranked {
             ranks.push(END);
         }
         Ranked {
-            code,
-            count,
+            by,
             ranks,
             places,
             starts,
         }
     }
 
-    /// Number of frequent items.
-    pub fn n_items(&self) -> usize {
-        self.code.len()
-    }
-
     fn places(&self, item: usize) -> &[u32] {
         &self.places[self.starts[item]..self.starts[item + 1]]
+    }
+
+    /// The places of an item, with each basket asked for before its turn.
+    fn visited<'a>(&'a self, places: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+        let next = places.iter().skip(AHEAD).map(|&place| place as usize);
+        let next = next.chain(std::iter::repeat(usize::MAX));
+        places.iter().zip(next).map(|(&place, next)| {
+            prefetch(&self.ranks, next);
+            place
+        })
     }
 
     /// The ranks after a place in its basket.
@@ -117,8 +169,8 @@ impl Ranked {
     pub fn beside(&self, item: usize, min_count: u32, with_rarer: bool) -> Option<Beside> {
         let places = self.places(item);
         let n = places.len() as u32;
-        let mut counts = vec![0u32; self.n_items()];
-        for &place in places {
+        let mut counts = vec![0u32; self.by.len()];
+        for place in self.visited(places) {
             self.after(place)
                 .for_each(|rank| counts[rank as usize] += 1);
             if with_rarer {
@@ -129,7 +181,7 @@ impl Ranked {
         if counts[..item].contains(&n) {
             return None;
         }
-        let mut of_rank: Vec<u32> = vec![END; self.n_items()];
+        let mut of_rank: Vec<u32> = vec![END; self.by.len()];
         let mut before = Sets::new(n);
         let mut after = Sets::new(n);
         let mut always = Vec::new();
@@ -142,7 +194,7 @@ impl Ranked {
             }
         }
         if !before.is_empty() || !after.is_empty() {
-            for (at, &place) in places.iter().enumerate() {
+            for (at, place) in self.visited(places).enumerate() {
                 self.after(place)
                     .for_each(|rank| after.mark(of_rank[rank as usize], at));
                 if with_rarer {

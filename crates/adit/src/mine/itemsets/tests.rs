@@ -102,6 +102,39 @@ fn exactly_the_sets_that_counting_finds() {
 }
 
 #[test]
+fn bits_over_all_baskets_and_over_those_of_an_item_find_the_same() {
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
+    for _ in 0..500 {
+        let transactions = drawn(&mut rng);
+        let (least, max_items) = (rng.random_range(1..12), rng.random_range(1..10));
+        let ranks = Ranks::new(&transactions, least);
+        let ranked = Ranked::new(&transactions, &ranks);
+        let all = ranks.sets(&transactions);
+        let settings = ItemsetSettings::frequent(least);
+        let bar = Bar::new(least, Budget::Bytes(u64::MAX), transactions.len());
+        let of = |below: &dyn Fn(usize) -> Kept| {
+            let named = |item| {
+                let mut kept = below(item);
+                kept.name(&ranks.code);
+                kept
+            };
+            let kept = (0..ranks.len()).map(named).collect();
+            found(&Itemsets::gathered(
+                kept,
+                &settings,
+                &bar,
+                transactions.len(),
+            ))
+        };
+        let of_item = of(&|item| frequent::below(&ranked, item, max_items, &bar));
+        assert_eq!(
+            of(&|item| frequent::within(&all, item, max_items, &bar)),
+            of_item
+        );
+    }
+}
+
+#[test]
 fn the_most_frequent_are_the_most_frequent() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     for _ in 0..2_000 {
@@ -205,6 +238,23 @@ fn columns_that_are_all_alike_end_within_memory() {
         mine(&settings, &transactions).by_size(),
         [vec![0; 59], vec![1]].concat()
     );
+}
+
+#[test]
+fn a_giant_basket_needs_no_deep_stack() {
+    let basket = std::iter::once((0..20_000).collect());
+    let transactions = Transactions::from_codes(names(20_000), basket);
+    let settings = ItemsetSettings {
+        memory: 1 << 20,
+        ..ItemsetSettings::frequent(1)
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(2)
+        .stack_size(128 << 10)
+        .build();
+    let found = pool.unwrap().install(|| mine(&settings, &transactions));
+    assert_eq!(found.shortage().map(|s| s.fits), Some(2));
+    assert!(found.is_empty());
 }
 
 #[test]

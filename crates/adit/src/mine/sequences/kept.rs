@@ -14,6 +14,8 @@ pub(super) struct Kept {
     pub patterns: Vec<SequencePattern>,
     /// Patterns that the bar was not told of yet begin here.
     untold: usize,
+    /// No pattern of a smaller count is among those that the bar was told of.
+    least: u32,
 }
 
 impl Kept {
@@ -27,9 +29,12 @@ impl Kept {
     /// Tells the bar of what is new, and lets go of what no longer counts.
     pub fn tell(&mut self, bar: &Bar) {
         let new = self.patterns[self.untold..].iter();
-        if bar.tell(new.map(|p| (p.count, p.bytes()))) {
-            let least = bar.least();
+        bar.tell(new.map(|p| (p.count, p.bytes())));
+        // Others may have raised it since.
+        let least = bar.least();
+        if least > self.least {
             self.patterns.retain(|p| p.count >= least);
+            self.least = least;
         }
         self.untold = self.patterns.len();
     }
