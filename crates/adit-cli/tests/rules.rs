@@ -559,3 +559,28 @@ fn what_is_too_much_for_memory_is_searched_part_by_part() {
         assert!(all == same, "{kind}: the same sets in the same order");
     }
 }
+
+#[test]
+fn blanks_around_a_cell_do_not_hide_whose_basket_it_is() {
+    let bench = Bench::new();
+    let mut chance = drawn();
+    let mut table = String::from("day, customer, item\n");
+    for basket in 0..400 {
+        for item in ["milk", "bread", "jam", "tea"] {
+            if item == "milk" || chance(2) == 0 {
+                table.push_str(&format!("{}, who{}, {item}\n", basket / 20, basket % 20));
+            }
+        }
+    }
+    bench.write("t.csv", &table);
+    let args = [
+        "rules", "t.csv", "--basket", "customer", "--basket", "day", "--item", "item",
+    ];
+    bench
+        .adit(&[&args[..], &["--out", "run", "--quiet"]].concat())
+        .ok();
+    let found = result(&bench, "run");
+    let half = found["search"]["held_out"].as_u64().expect("baskets");
+    // Twenty customers of twenty baskets: halves are of whole customers.
+    assert!((100..=300).contains(&half) && half % 20 == 0, "{half}");
+}

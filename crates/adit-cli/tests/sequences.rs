@@ -490,3 +490,27 @@ fn a_hundred_malformed_inputs_end_in_a_result_or_an_error() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn too_little_memory_raises_the_support_and_says_how_much_there_is() {
+    let bench = Bench::new();
+    let mut chance = drawn();
+    let lines: Vec<String> = (0..300)
+        .map(|_| {
+            let events: Vec<String> = (0..14).map(|_| format!("e{}", chance(4))).collect();
+            events.join(",") + "\n"
+        })
+        .collect();
+    bench.write("dense.csv", lines.concat());
+    let more = ["--form", "lines", "--min-support", "5%", "--memory", "1"];
+    for kind in ["frequent", "rules"] {
+        let more = [&more[..], &["--kind", kind, "--max-items", "9"]].concat();
+        let ended = run(&bench, "dense.csv", &more, kind).ok();
+        let found = result(&bench, kind);
+        let fits = found["search"]["support_that_fits"].as_f64().unwrap();
+        assert!(fits > 0.05, "{fits}");
+        let about = found["search"]["estimated_sets"].as_f64().unwrap();
+        assert!(about > 6_000.0, "{about}");
+        assert!(ended.stdout.contains("there are about"), "{}", ended.stdout);
+    }
+}

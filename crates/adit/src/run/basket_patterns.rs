@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
+    ArrayRef, Float64Array, LargeStringArray, LargeStringBuilder, RecordBatch, UInt32Array,
+    UInt64Array,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -102,8 +103,11 @@ fn find_sets(
     };
     let settings = set_settings(job, transactions.len());
     let found = settings.mine(transactions, &goes_on)?;
-    let estimate =
-        |count: u32| estimate_frequent(transactions, count, settings.max_items, job.seed);
+    // Of closed and maximal sets there are fewer, by how many is not known.
+    let estimate = |count: u32| match settings.kind {
+        Kind::Frequent => estimate_frequent(transactions, count, settings.max_items, job.seed),
+        Kind::Closed | Kind::Maximal => None,
+    };
     let n = transactions.len();
     note_shortage(findings, found.shortage(), n, &estimate);
     tell_sets(
@@ -225,7 +229,8 @@ fn sets_batch(
     names: &[String],
 ) -> Result<RecordBatch, RunError> {
     let n = found.n_baskets() as f64;
-    let mut items = StringBuilder::with_capacity(order.len(), order.len() * 16);
+    // Offsets of 32 bits end at 2 GiB of text.
+    let mut items = LargeStringBuilder::with_capacity(order.len(), order.len() * 16);
     let mut text = String::new();
     for &at in order {
         text.clear();
@@ -388,11 +393,11 @@ fn rules_table(found: &RulesFound, names: &[String]) -> Result<RecordBatch, RunE
     let columns: Vec<(String, ArrayRef)> = vec![
         (
             "if".into(),
-            Arc::new(StringArray::from_iter_values(antecedent)),
+            Arc::new(LargeStringArray::from_iter_values(antecedent)),
         ),
         (
             "then".into(),
-            Arc::new(StringArray::from_iter_values(consequent)),
+            Arc::new(LargeStringArray::from_iter_values(consequent)),
         ),
         (
             "count".into(),

@@ -11,7 +11,7 @@ use super::{Context, RunError};
 use crate::engine::Session;
 use crate::explain::Warning;
 use crate::mine::rules::searched_half;
-use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values, number_name};
+use crate::prepare::{self, ColumnRole, Role, RoleSettings, RowColumn, Values};
 use crate::represent::baskets::{self, Baskets};
 use crate::represent::cutting::{Classes, Cutting};
 use crate::represent::histories::labels_of;
@@ -389,8 +389,17 @@ fn asked_of<'a>(
     if let Some(contrast) = &job.data.contrast {
         return Some((column(contrast)?, None));
     }
-    let (name, value) = job.search.target.as_ref()?.split_once(" = ")?;
-    Some((column(name)?, Some(value.to_string())))
+    let target = job.search.target.as_ref()?;
+    if let Some((name, value)) = target.split_once(" = ") {
+        return Some((column(name)?, Some(value.to_string())));
+    }
+    // A part of a column of numbers: `age > 6`, `age ≤ 6` or `age > 3 and ≤ 6`.
+    let is_part_of = |name: &str| {
+        let rest = target.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(" > ") || rest.starts_with(" ≤ "))
+    };
+    let found = columns.iter().find(|c| is_part_of(&c.name)).copied();
+    found.map(|column| (column, None))
 }
 
 /// The items that a column gives.
@@ -460,15 +469,12 @@ fn joined(columns: &[&RowColumn]) -> RowColumn {
     if let [one] = columns {
         return (*one).clone();
     }
-    let cell = |column: &RowColumn, row: usize| match &column.values {
-        Values::Numbers(values) => values[row].is_finite().then(|| number_name(values[row])),
-        Values::Strings(values) => values[row].clone(),
-        Values::Times(values) => values[row].map(|t| t.to_string()),
-        Values::Histories(_) => None,
-    };
     let n_rows = columns[0].values.len();
     let name = |row: usize| {
-        let cells: Option<Vec<String>> = columns.iter().map(|column| cell(column, row)).collect();
+        let cells: Option<Vec<String>> = columns
+            .iter()
+            .map(|column| baskets::cell(&column.values, row))
+            .collect();
         cells.map(|cells| cells.join(BETWEEN))
     };
     RowColumn {
@@ -496,7 +502,10 @@ fn units(baskets: &Baskets, key: &RowColumn, first: &RowColumn) -> Vec<u64> {
         }
     }
     let ids = baskets.ids.as_deref().unwrap_or_default();
-    ids.iter()
-        .map(|id| unit_of.get(id).copied().unwrap_or(0))
-        .collect()
+    // Whose it is not known is somebody else's.
+    let own = |(at, id): (usize, &String)| {
+        let of = unit_of.get(id).copied();
+        of.unwrap_or(number_of.len() as u64 + at as u64)
+    };
+    ids.iter().enumerate().map(own).collect()
 }

@@ -204,7 +204,10 @@ pub(super) fn note_shortage(
             "patterns in {} of {n} {} do not fit into memory; all of those in {} do{about}",
             shortage.asked, findings.data.of, shortage.fits
         ),
-        action: format!("searched from a support of {support:.6} on; --memory gives more"),
+        action: match shortage.fits as usize > n {
+            true => "nothing fits, and nothing was found; --memory gives more".into(),
+            false => format!("searched from a support of {support:.6} on; --memory gives more"),
+        },
     });
 }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    ArrayRef, Float64Array, LargeStringArray, RecordBatch, UInt32Array, UInt64Array,
+};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -139,7 +141,18 @@ fn find_frequent(
         memory: job.search.memory * MIB,
     };
     let found = settings.mine(sequences, None, &goes_on)?;
-    note_shortage(findings, found.shortage, sequences.len(), &|_| None);
+    // Of closed and maximal ones there are fewer, by how many is not known.
+    let estimate = |min_count: u32| {
+        let asked = SequenceSettings {
+            min_count,
+            ..settings
+        };
+        let is_all = settings.kind == Kind::Frequent;
+        is_all
+            .then(|| asked.estimate(sequences, job.seed))
+            .flatten()
+    };
+    note_shortage(findings, found.shortage, sequences.len(), &estimate);
     let mut patterns = found.patterns;
     let n = patterns.len() as u64;
     match kind {
@@ -206,7 +219,10 @@ fn frequent_table(
     let counts = patterns.iter().map(|p| u64::from(p.count));
     let support = patterns.iter().map(|p| f64::from(p.count) / n);
     let columns: [(&str, ArrayRef); 5] = [
-        ("pattern", Arc::new(StringArray::from_iter_values(texts))),
+        (
+            "pattern",
+            Arc::new(LargeStringArray::from_iter_values(texts)),
+        ),
         (
             "elements",
             Arc::new(UInt32Array::from_iter_values(elements)),
@@ -274,9 +290,18 @@ fn find_rules(
     counts.rejected = by_reason(&found.rejected, loaded.labels.is_none());
     findings.search.searched = found.n_searched;
     findings.search.held_out = found.n_held_out;
-    note_shortage(findings, found.shortage, found.n_searched as usize, &|_| {
-        None
-    });
+    let n_searched = found.n_searched as usize;
+    // Of the half that was searched as many sequences were asked for as is that share of all.
+    let estimate = |count: u32| {
+        let share = f64::from(count) / n_searched.max(1) as f64;
+        let asked = SequenceSettings {
+            max_items: settings.max_items,
+            limits: settings.limits,
+            ..SequenceSettings::frequent(least_count(share, sequences.len()))
+        };
+        asked.estimate(sequences, job.seed)
+    };
+    note_shortage(findings, found.shortage, n_searched, &estimate);
     note_guard(findings, settings.guard);
     findings.verdict = rules_verdict(&findings.counts, settings.guard, findings.shuffled.as_ref());
     let teller = Teller {
@@ -355,8 +380,8 @@ fn rules_table(found: &SequenceRules, teller: &Teller) -> Result<RecordBatch, Ru
             (shown(&before).join(THEN), then)
         })
         .collect();
-    let before = StringArray::from_iter_values(parts.iter().map(|p| p.0.as_str()));
-    let then = StringArray::from_iter_values(parts.iter().map(|p| p.1.as_str()));
+    let before = LargeStringArray::from_iter_values(parts.iter().map(|p| p.0.as_str()));
+    let then = LargeStringArray::from_iter_values(parts.iter().map(|p| p.1.as_str()));
     let count = UInt64Array::from_iter_values(kept.iter().map(|r| r.counts.count));
     let count_before = UInt64Array::from_iter_values(kept.iter().map(|r| r.counts.before));
     let support = kept

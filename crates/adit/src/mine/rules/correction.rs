@@ -28,6 +28,15 @@ pub fn benjamini_hochberg(p_values: &[f64], level: f64) -> Vec<bool> {
     passes
 }
 
+/// The level of a single test after Westfall and Young (1993): p-values at most this large are kept. `least`: the least
+/// p-value of all tests, for every time that what there is was dealt out anew.
+pub fn westfall_young(mut least: Vec<f64>, level: f64) -> f64 {
+    least.sort_by(f64::total_cmp);
+    // The p-values themselves are one more drawing; `at` of them may lie as low by chance.
+    let at = (level * (least.len() + 1) as f64).floor() as usize;
+    at.checked_sub(1).map_or(0.0, |at| least[at].next_down())
+}
+
 fn ascending(p_values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
@@ -43,6 +52,13 @@ pub struct Testable {
     pub n: u64,
     /// The level of a single test.
     pub level: f64,
+}
+
+impl Testable {
+    /// Whether a set of so many baskets passes: one of fewer than was paid for does not, whatever its p-value.
+    pub fn passes(&self, p_value: f64, count: u64) -> bool {
+        p_value <= self.level && count >= u64::from(self.least_count)
+    }
 }
 
 /// The correction of Terada, Okada-Hatakeyama, Tsuda and Sese (2013, "Statistical significance of combinatorial
@@ -90,6 +106,16 @@ mod tests {
         assert_eq!(benjamini_hochberg(&p, 0.05), [true, true, true, true]);
         assert_eq!(benjamini_hochberg(&[0.2, 0.04], 0.05), [false, false]);
         assert!(holm(&[], 0.05).is_empty() && benjamini_hochberg(&[], 0.05).is_empty());
+    }
+
+    #[test]
+    fn sets_that_were_not_paid_for_do_not_pass() {
+        // Of 40 baskets 20 are labelled: eight of eight have .00164 at best, which a hundred and one cannot pay.
+        let counts = [vec![8; 100], vec![9; 1]].concat();
+        let found = lamp(&counts, (40, 20), 0.05);
+        assert_eq!((found.least_count, found.n, found.level), (9, 1, 0.05));
+        assert!(!found.passes(0.022, 8) && found.passes(0.022, 9));
+        assert!(!found.passes(0.06, 9));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod shuffled;
 mod tests;
 
 pub use candidates::Rule;
-pub use correction::{Testable, benjamini_hochberg, holm, lamp};
+pub use correction::{Testable, benjamini_hochberg, holm, lamp, westfall_young};
 pub use fisher::Together;
 pub use groups::Group;
 pub use shuffled::{shuffled, with_shuffled_items};
@@ -44,7 +44,7 @@ use crate::represent::transactions::Transactions;
 /// Rules that look significant on the exploratory half by themselves are tested on the other.
 pub(in crate::mine) const EXPLORATORY_LEVEL: f64 = 0.05;
 /// Rules that are tested on the hold-out half, at most: those of the least p-values.
-const MOST_TESTED: usize = 100_000;
+pub(in crate::mine) const MOST_TESTED: usize = 100_000;
 /// Times that labels are dealt out anew.
 pub(in crate::mine) const LABEL_PERMUTATIONS: u64 = 1_000;
 /// Times that all items are dealt out anew.
@@ -162,7 +162,7 @@ pub struct RulesFound {
 }
 
 /// Fallen rules that are kept to be shown.
-const FALLEN_SHOWN: usize = 100;
+pub(in crate::mine) const FALLEN_SHOWN: usize = 100;
 
 /// A look at whether the search goes on: what is done of what.
 pub type GoesOn<'a> = &'a (dyn Fn(usize, usize) -> bool + Sync);
@@ -227,6 +227,11 @@ impl RuleSettings {
             let reason = "an item that rules lead to is in none of them";
             return fail("groups", "given".into(), reason);
         }
+        let permutations = match self.targets {
+            Some(_) => LABEL_PERMUTATIONS,
+            None => ITEM_PERMUTATIONS,
+        };
+        check_permutations(self.guard, self.level, permutations)?;
         if self.guard == Guard::Lamp && self.targets.is_none() {
             let reason = "it corrects for rules to a target, which none was named";
             return fail("guard", "lamp".into(), reason);
@@ -385,7 +390,7 @@ impl RuleSettings {
                     let of = testable
                         .iter()
                         .find(|(target, _)| *target == rule.consequent);
-                    of.is_some_and(|(_, t)| rule.p_value <= t.level)
+                    of.is_some_and(|(_, t)| t.passes(rule.p_value, rule.counts.one))
                 };
                 for rule in rules.iter() {
                     let of = testable
@@ -458,14 +463,11 @@ impl RuleSettings {
         transactions: &Transactions,
         goes_on: GoesOn,
     ) -> Result<f64, MineError> {
-        let mut least = match &self.targets {
+        let least = match &self.targets {
             Some(targets) => self.least_of_labels(transactions, targets, goes_on)?,
             None => self.least_of_items(ungrouped, goes_on)?,
         };
-        least.sort_by(f64::total_cmp);
-        // The p-values themselves are one more drawing; `at` of them may lie as low by chance.
-        let at = (self.level * (least.len() + 1) as f64).floor() as usize;
-        Ok(at.checked_sub(1).map_or(0.0, |at| least[at].next_down()))
+        Ok(westfall_young(least, self.level))
     }
 
     /// The least p-value of any set, for every time that the labels are dealt out anew. All frequent sets are looked at,
@@ -638,6 +640,27 @@ fn sort(rules: &mut [Rule]) {
         let by_p = a.p_value.total_cmp(&b.p_value);
         by_p.then_with(|| key(a).cmp(&key(b)))
     });
+}
+
+/// With few permutations a small level cannot be shown: that is told before they are made.
+pub(in crate::mine) fn check_permutations(
+    guard: Guard,
+    level: f64,
+    permutations: u64,
+) -> Result<(), MineError> {
+    if guard != Guard::Permutation || level * (permutations + 1) as f64 >= 1.0 {
+        return Ok(());
+    }
+    Err(MineError::Setting {
+        setting: "level",
+        value: level.to_string(),
+        reason: match permutations {
+            LABEL_PERMUTATIONS => {
+                "1,000 permutations show no less than .001; the guard holdout has no such bound"
+            }
+            _ => "200 permutations show no less than .005; the guard holdout has no such bound",
+        },
+    })
 }
 
 /// A rule with the counts of all baskets and the p-values of the search.

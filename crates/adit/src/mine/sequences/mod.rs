@@ -9,6 +9,7 @@
 
 mod chance;
 mod contrast;
+mod estimate;
 mod kept;
 mod order;
 mod places;
@@ -288,9 +289,11 @@ impl SequenceSettings {
             })
             .collect();
         let found: Option<Vec<Vec<SequencePattern>>> = found.into_iter().collect();
-        let mut all = found.ok_or(MineError::Cancelled)?.concat();
-        let least = bar.least();
-        all.retain(|pattern| pattern.count >= least);
+        let found = found.ok_or(MineError::Cancelled)?;
+        let least = bar.settled();
+        let mut all: Vec<SequencePattern> = (found.into_iter().flatten())
+            .filter(|pattern| pattern.count >= least)
+            .collect();
         if !is_all {
             all = kept::outermost(all, self.kind, self.max_items.min(MOST_ITEMS));
         }
@@ -512,7 +515,13 @@ impl Search<'_> {
             let n_elements = self.sequences.n_elements(sequence as usize);
             begins.clear();
             begins.resize(n_elements, None);
-            for &place in places.of(at) {
+            // Without limits whatever comes after any place comes after the first, and where it began plays no part.
+            let n_places = if self.limits.are_none() {
+                1
+            } else {
+                usize::MAX
+            };
+            for &place in places.of(at).iter().take(n_places) {
                 for element in self.next_elements(place, n_elements) {
                     let items = self.sequences.element(sequence as usize, element);
                     if items.binary_search(&item).is_ok() {

@@ -22,18 +22,15 @@ use crate::mine::MineError;
 use crate::mine::bar::{Shortage, least_count};
 use crate::mine::halves::halves;
 use crate::mine::rules::{
-    EXPLORATORY_LEVEL, Guard, LABEL_PERMUTATIONS, Reason, Together, benjamini_hochberg, holm, lamp,
+    EXPLORATORY_LEVEL, FALLEN_SHOWN, Guard, LABEL_PERMUTATIONS, MOST_TESTED, Reason, Together,
+    benjamini_hochberg, check_permutations, holm, lamp, westfall_young,
 };
 use crate::represent::sequences::Sequences;
 
 /// What is in one sequence only is no pattern.
 const LEAST_COUNT: u32 = 2;
-/// Patterns that are tested on the hold-out half, at most: those of the least p-values.
-const MOST_TESTED: usize = 100_000;
 /// Times that the order of all sequences is drawn anew.
 const ORDER_PERMUTATIONS: u64 = 200;
-/// Fallen patterns that are kept to be shown.
-const FALLEN_SHOWN: usize = 100;
 /// A longer pattern speaks for a shorter one of which at least so many hundredths hold it.
 const SPEAKS_FROM: u64 = 95;
 
@@ -121,6 +118,8 @@ type GoesOn<'a> = &'a (dyn Fn(usize, usize) -> bool + Sync);
 /// A pattern that was looked at.
 struct Candidate {
     elements: Vec<Vec<u32>>,
+    /// Sequences that hold the pattern.
+    count: u32,
     p_value: f64,
     p_alone: f64,
 }
@@ -179,6 +178,11 @@ impl SequenceRuleSettings {
             let reason = "a rule has 1 to 12 items";
             return fail("max_items", self.max_items.to_string(), reason);
         }
+        let permutations = match question {
+            Question::Order => ORDER_PERMUTATIONS,
+            Question::Labels(_) => LABEL_PERMUTATIONS,
+        };
+        check_permutations(self.guard, self.level, permutations)?;
         match question {
             Question::Order if self.guard == Guard::Lamp => {
                 let reason = "it corrects for rules to a label, which none was named";
@@ -299,6 +303,7 @@ impl SequenceRuleSettings {
         }
         Verdict::Candidate(Candidate {
             elements: pattern.elements.clone(),
+            count: pattern.count,
             p_value: found.p_value,
             p_alone: found.p_value,
         })
@@ -315,6 +320,7 @@ impl SequenceRuleSettings {
         } else {
             Verdict::Candidate(Candidate {
                 elements: pattern.elements.clone(),
+                count: pattern.count,
                 p_value: found.p_value,
                 p_alone: found.p_alone,
             })
@@ -441,18 +447,19 @@ impl SequenceRuleSettings {
             (Guard::Lamp, Question::Labels(labels)) => {
                 let labelled = labels.iter().filter(|l| **l).count() as u64;
                 let n = (sequences.len() as u64, labelled);
-                let level = lamp(&explored.sizes, n, self.level).level;
-                (p_values.iter().map(|&p| p <= level).collect(), Some(level))
+                let testable = lamp(&explored.sizes, n, self.level);
+                let passes = |c: &Candidate| testable.passes(c.p_value, u64::from(c.count));
+                (
+                    explored.candidates.iter().map(passes).collect(),
+                    Some(testable.level),
+                )
             }
             (Guard::Permutation, _) => {
-                let mut least = match question {
+                let least = match question {
                     Question::Order => self.least_of_orders(sequences, goes_on)?,
                     Question::Labels(labels) => self.least_of_labels(sequences, labels, goes_on)?,
                 };
-                least.sort_by(f64::total_cmp);
-                // The real p-values are one more drawing; `at` of them may lie as low by chance.
-                let at = (self.level * (least.len() + 1) as f64).floor() as usize;
-                let level = at.checked_sub(1).map_or(0.0, |at| least[at].next_down());
+                let level = westfall_young(least, self.level);
                 (p_values.iter().map(|&p| p <= level).collect(), Some(level))
             }
             _ => (vec![true; p_values.len()], None),
