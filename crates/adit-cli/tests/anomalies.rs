@@ -618,6 +618,22 @@ fn few_rows_and_rows_that_are_all_alike_are_no_error() {
         ])
         .ok();
     assert_eq!(result(&bench, "alike")["findings"][0]["rows"][0], 0);
+    // Of three rows none can be called usual or strange.
+    let page = std::fs::read_to_string(bench.path("three/report.html")).expect("a report");
+    assert!(page.contains("too few rows to tell"));
+    assert!(!page.contains("no farther out than chance explains"));
+    let all = usize::MAX.to_string();
+    let of = [
+        "anomalies",
+        "alike.csv",
+        "--role",
+        "a=number",
+        "--alerts",
+        &all,
+        "--out",
+        "all",
+    ];
+    bench.adit(&of).ok();
 }
 
 #[test]
@@ -653,6 +669,55 @@ fn events_that_tie_at_the_top_are_all_told() {
         bench.adit(&args).ok();
         assert_eq!(result(&bench, alerts)["n_findings"], 5, "{alerts} events");
     }
+}
+
+#[test]
+fn readings_that_tie_at_the_top_and_events_that_are_not_listed_are_counted() {
+    let bench = Bench::new();
+    let search = |name: &str, length: usize, value: &dyn Fn(usize) -> f64| {
+        let rows: String = (0..length)
+            .map(|at| format!("{at},{}\n", value(at)))
+            .collect();
+        bench.write(name, format!("at,heat\n{rows}"));
+        let of = [
+            "anomalies",
+            name,
+            "--series",
+            "heat",
+            "--time",
+            "at",
+            "--out",
+            "run",
+            "--force",
+        ];
+        let shown = bench.adit(&of).ok().stdout;
+        (shown, result(&bench, "run"))
+    };
+    // 2% are equally strange, where 1% was asked for.
+    let mut next = uniform(5);
+    let ones: Vec<f64> = (0..5_000)
+        .map(|_| f64::from(u8::from(next() < 0.02)))
+        .collect();
+    let (shown, found) = search("ones.csv", 5_000, &|at| ones[at]);
+    assert!(found["n_findings"].as_u64() > Some(60), "{shown}");
+    // Eighty events stand out, of which fifty are listed.
+    let noise = |at: usize| (at * 7919 % 101) as f64 / 100.0;
+    let (shown, found) = search("spikes.csv", 20_000, &|at| match at % 250 {
+        249 => 60.0 + noise(at),
+        _ => noise(at),
+    });
+    assert_eq!(found["events"].as_array().map(Vec::len), Some(50));
+    assert!(found["n_standing_events"].as_u64() >= Some(75), "{found}");
+    let standing = found["n_standing_events"].to_string();
+    assert!(
+        shown.starts_with(&format!("{standing} events stand out")),
+        "{shown}"
+    );
+    // Too short to judge anything, and too short to tell.
+    let (shown, found) = search("short.csv", 10, &noise);
+    assert!(shown.contains("can be judged"), "{shown}");
+    assert_eq!(found["is_told"], false);
+    assert!(!shown.contains("chance explains"), "{shown}");
 }
 
 #[test]

@@ -401,7 +401,15 @@ fn what_only_the_order_of_events_tells_is_seen_through_their_encoder() {
             .collect();
         bench.adit(&args)
     };
-    ended("pretrain", &["--epochs", "20", "--out", "encoder"]).ok();
+    let without_last = |line: &str| format!("{}\n", line.rsplit_once(',').map_or("", |l| l.0));
+    let learned: String = orders(200).lines().map(without_last).collect();
+    bench.write("learned.csv", learned);
+    let pretrain = |events: &str, epochs: &str, out: &str| {
+        let of = ["pretrain", events, "--entity", "who", "--time", "at"];
+        let more = ["--epochs", epochs, "--out", out];
+        bench.adit(&[&of[..], &more].concat()).ok();
+    };
+    pretrain("learned.csv", "20", "encoder");
     let cluster = |out: &str, more: &[&str]| -> f64 {
         let given = ["-k", "2", "--no-chance", "--resamples", "0", "--out", out];
         ended("cluster", &[&given, more].concat()).ok();
@@ -438,6 +446,19 @@ fn what_only_the_order_of_events_tells_is_seen_through_their_encoder() {
         assert!(!found["data"].to_string().contains("segment ="), "{out}");
         assert_eq!(found["held_out"][0]["column"], "segment");
     }
+    // What the encoder learned from cannot be held out of it.
+    pretrain("events.csv", "1", "whole");
+    let of_whole = ["--encoder", "whole", "--hold-out", "segment"];
+    let error = ended("cluster", &of_whole).error();
+    assert!(error.contains("learned from `segment`"), "{error}");
+    // A column that is to be ignored is, though the encoder knows it.
+    let without = ["--role", "kind=ignore", "-k", "2", "--no-chance"];
+    let more = ["--resamples", "0", "--out", "without"];
+    ended("cluster", &[&encoder[..], &held, &without, &more].concat()).ok();
+    let found = result(&bench, "without");
+    assert!(!found["data"].to_string().contains("kind ="), "{found}");
+    let told = found["warnings"].to_string();
+    assert!(told.contains("columns that are not read: kind"), "{told}");
     // Strange entities are looked for in the same points.
     ended("anomalies", &[&encoder[..], &["--out", "strange"]].concat()).ok();
     bench
@@ -550,6 +571,10 @@ fn vectors_that_were_made_before_are_taken_where_they_are_those_of_the_texts() {
         "others.parquet",
     ];
     bench.adit(&args).ok();
+    let of_cells = ["cluster", "data.csv", "--encoder", "tiny", "--out", "no"];
+    let more = ["--vectors", "nowhere.parquet", "--role", "text=ignore"];
+    let no_text = bench.adit(&[&of_cells[..], &more].concat()).error();
+    assert!(no_text.contains("no column looks like text"), "{no_text}");
     let others = cluster("no", &["--vectors", "others.parquet"]).error();
     assert!(others.contains("row 0 has another vector"), "{others}");
     assert!(!bench.path("no").exists());
@@ -577,4 +602,100 @@ fn what_cannot_be_is_told() {
     ];
     insta::assert_snapshot!(told.join("\n\n"));
     assert_eq!(bench.entries(), ["t.csv"]);
+}
+
+#[test]
+fn small_groups_are_not_told_by_the_map_either() {
+    let bench = Bench::new();
+    let mut next = tool::uniform(4);
+    let mut text = String::from("x,y,at\n");
+    for row in 0..308 {
+        let (x, y) = match row {
+            300.. => (70_500.0, 31_000.0),
+            _ => (f64::from(row % 2) * 900.0, 500.0),
+        };
+        let at = format!("2024-{:02}-03", 1 + row % 5);
+        let (x, y) = (x + tool::gaussian(&mut next), y + tool::gaussian(&mut next));
+        let _ = writeln!(text, "{x:.3},{y:.3},{at}");
+    }
+    bench.write("t.csv", text);
+    let told = |floor: &str| {
+        let args = [
+            "cluster",
+            "t.csv",
+            "-k",
+            "3",
+            "--no-chance",
+            "--hold-out",
+            "at",
+            "--resamples",
+            "0",
+        ];
+        let more = ["--min-people", floor, "--out", floor];
+        bench.adit(&[&args[..], &more].concat()).ok();
+        let page = std::fs::read_to_string(bench.path(&format!("{floor}/report.html")));
+        let shares = result(&bench, floor)["over_time"]["shares"][2].clone();
+        (page.expect("a report").matches("x 70").count(), shares)
+    };
+    let (n_open, shares) = told("2");
+    assert!(n_open >= 8, "{n_open}");
+    assert_eq!(shares.as_array().map(Vec::len), Some(5));
+    let (n_withheld, shares) = told("20");
+    assert_eq!(n_withheld, 0);
+    assert_eq!(shares.as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn texts_that_are_all_the_same_have_no_components_and_no_clusters() {
+    let bench = Bench::new();
+    let text: String = (0..30).map(|row| format!("{row},it was good\n")).collect();
+    bench.write("same.csv", format!("n,text\n{text}"));
+    tool::tiny_encoder(&bench, "tiny");
+    let of_texts = ["same.csv", "--text", "text", "--encoder", "./tiny"];
+    let args = [
+        &["cluster"],
+        &of_texts[..],
+        &["--components", "5", "--out", "run"],
+    ]
+    .concat();
+    let ended = bench.adit(&args).ok();
+    assert!(ended.stdout.contains("o clusters here"), "{}", ended.stdout);
+    // Beside a column of numbers they say nothing of anomalies either.
+    let args = [
+        &["anomalies"],
+        &of_texts[..],
+        &["--column", "n", "--role", "n=number"],
+    ]
+    .concat();
+    bench
+        .adit(&[&args[..], &["--out", "strange"]].concat())
+        .ok();
+    bench
+        .adit(&["predict", "strange", "same.csv", "-o", "scores.csv"])
+        .ok();
+    assert_eq!(tool::cells(&bench, "scores.csv", "score").len(), 30);
+}
+
+#[test]
+fn categories_that_are_all_rare_are_not_called_constant() {
+    let bench = Bench::new();
+    let mut next = tool::uniform(6);
+    let mut text = String::from("x,city,one\n");
+    for row in 0..600 {
+        let x = tool::gaussian(&mut next);
+        let _ = writeln!(text, "{x:.3},c{},same", row % 240);
+    }
+    bench.write("t.csv", text);
+    let args = [
+        "cluster",
+        "t.csv",
+        "--role",
+        "city=category",
+        "--role",
+        "one=category",
+    ];
+    bench.adit(&[&args[..], &["--out", "run"]].concat()).ok();
+    let found = result(&bench, "run");
+    assert_eq!(found["data"]["constant"], serde_json::json!(["one"]));
+    assert_eq!(found["data"]["rare"], serde_json::json!(["city"]));
 }

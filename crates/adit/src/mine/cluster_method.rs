@@ -16,6 +16,8 @@ use crate::represent::points::Points;
 const WIDE: usize = 32;
 /// Rows that make a place dense, at most.
 const MOST_SAMPLES: usize = 10;
+/// Points of a dense region among some of all, at least.
+const FEWEST: usize = 10;
 /// Starts where a clustering is one of many.
 const QUICK_STARTS: usize = 2;
 /// Multiplications that all starts together may take; fewer are made of large data.
@@ -70,6 +72,20 @@ impl Method {
             n_starts: QUICK_STARTS.min(self.n_starts),
             ..*self
         }
+    }
+
+    /// The same for `some` of `all` points, among which a dense region has as many fewer; it keeps some.
+    pub fn thinned(&self, all: usize, some: usize) -> Method {
+        let shape = match self.shape {
+            Shape::Dense { min_cluster_size } if some < all => {
+                let share = (min_cluster_size as f64 * some as f64 / all as f64).round() as usize;
+                Shape::Dense {
+                    min_cluster_size: share.max(min_cluster_size.min(FEWEST)),
+                }
+            }
+            shape => shape,
+        };
+        Method { shape, ..*self }
     }
 
     /// Clusters points; `n_clusters` plays no part where clusters are dense regions.
@@ -196,11 +212,23 @@ impl ClusterModel {
         matches!(self, ClusterModel::Hdbscan { .. })
     }
 
-    /// The cluster of each point, and how far it is from belonging to another: 1 in the middle, 0 on the border. `known`
-    /// are the points that the clusters were found in, where they are needed.
+    /// How far each of the points that the clusters were found in is from belonging to another, as [`Self::assign`] has it.
     ///
     /// # Errors
     /// Points of another width; a value that is not finite.
+    pub fn margins(&self, points: Points) -> Result<Vec<f32>, MineError> {
+        match self {
+            ClusterModel::Hdbscan { model } => Ok(model.probabilities().to_vec()),
+            _ => Ok(self.assign(points, None)?.1),
+        }
+    }
+
+    /// The cluster of each point, and how far it is from belonging to another: 1 in the middle, 0 on the border; of dense
+    /// regions how dense its place is beside the densest of its cluster. `known` are the points that the clusters were
+    /// found in, where they are needed.
+    ///
+    /// # Errors
+    /// Points of another width; a value that is not finite; a model that does not fit together.
     pub fn assign(
         &self,
         points: Points,
@@ -208,6 +236,7 @@ impl ClusterModel {
     ) -> Result<(Vec<Option<u32>>, Vec<f32>), MineError> {
         match self {
             ClusterModel::Kmeans { model } => {
+                model.check()?;
                 let found = margins(points, Points::new(&model.centers, model.width))?;
                 let labels = found.iter().map(|m| Some(m.nearest)).collect();
                 Ok((labels, found.iter().map(|m| m.margin).collect()))
@@ -218,11 +247,26 @@ impl ClusterModel {
                 centers,
             } => {
                 let labels = model.labels(points)?;
+                let fits = !centers.is_empty()
+                    && centers.len().is_multiple_of(points.width())
+                    && order.len() == model.n_components();
+                if !fits {
+                    return Err(MineError::DamagedModel {
+                        reason: "its centres do not fit its components".into(),
+                    });
+                }
                 let found = margins(points, Points::new(centers, points.width()))?;
-                let labels = labels
-                    .into_iter()
-                    .map(|label| order.get(label as usize).copied());
-                Ok((labels.collect(), found.iter().map(|m| m.margin).collect()))
+                let labels: Vec<u32> = (labels.into_iter())
+                    .map(|label| order[label as usize])
+                    .collect();
+                // Nearer to the centre of another one it lies beyond the border.
+                let margin =
+                    (found.iter().zip(&labels)).map(|(m, label)| match m.nearest == *label {
+                        true => m.margin,
+                        false => 0.0,
+                    });
+                let margins = margin.collect();
+                Ok((labels.into_iter().map(Some).collect(), margins))
             }
             ClusterModel::Hdbscan { model } => {
                 let absent = || MineError::DamagedModel {
@@ -233,6 +277,106 @@ impl ClusterModel {
                 let labels = found.iter().map(|m| m.label).collect();
                 Ok((labels, found.iter().map(|m| m.probability).collect()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_nn::random::normal_at;
+
+    use super::*;
+    use crate::mine::clusters::ChanceSettings;
+
+    fn method(shape: Shape) -> Method {
+        Method { shape, n_starts: 3 }
+    }
+
+    #[test]
+    fn regions_of_few_rows_are_seen_among_some_of_many() {
+        // Twenty groups of 5% each: fifty rows of a thousand, where a group of all rows has a hundred at least.
+        let at = |at: u64| {
+            let group = (at / 2 % 20) as f32;
+            let center = [30.0 * (group % 5.0), 30.0 * (group / 5.0).floor()];
+            normal_at(3, at, 1.0) + center[(at % 2) as usize]
+        };
+        let values: Vec<f32> = (0..12_000).map(at).collect();
+        let points = Points::new(&values, 2);
+        let settings = ChanceSettings {
+            counts: vec![2],
+            n_draws: 49,
+            ..ChanceSettings::default()
+        };
+        let whole = method(Shape::Dense {
+            min_cluster_size: 100,
+        });
+        let some = whole.thinned(points.len(), settings.most_rows);
+        assert_eq!(
+            some.shape,
+            Shape::Dense {
+                min_cluster_size: 17
+            }
+        );
+        let found = (settings.test(points, &some, &|_, _| true)).expect("runs");
+        assert!(found.is_there && found.seen > 0.0, "{found:?}");
+        // Fewer than ten rows are no region, and with all of them nothing changes.
+        let rare = whole.thinned(100_000, 1_000);
+        assert_eq!(
+            rare.shape,
+            Shape::Dense {
+                min_cluster_size: 10
+            }
+        );
+        assert_eq!(whole.thinned(900, 1_000), whole);
+    }
+
+    #[test]
+    fn a_member_that_lies_nearer_to_another_centre_has_no_margin() {
+        // One broad Gaussian around 0, a narrow one at 5.
+        let values: Vec<f32> = (0..600)
+            .map(|at| match at % 3 {
+                0 => normal_at(5, at, 0.1) + 5.0,
+                _ => normal_at(5, at, 3.0),
+            })
+            .collect();
+        let points = Points::new(&values, 1);
+        let (model, found) = method(Shape::Gaussian)
+            .fit(points, 2, 1, &|_, _| true)
+            .expect("fits");
+        let ClusterModel::Mixture { centers, .. } = &model else {
+            panic!("no mixture");
+        };
+        let (labels, margins) = model.assign(points, None).expect("assigns");
+        assert_eq!(labels, found.labels);
+        assert_eq!(margins, model.margins(points).expect("margins"));
+        let mut n_beyond = 0;
+        for (row, margin) in margins.iter().enumerate() {
+            let own = labels[row].expect("a cluster") as usize;
+            let apart = |at: usize| (values[row] - centers[at]).abs();
+            if apart(own) > apart(1 - own) {
+                n_beyond += 1;
+                assert_eq!(*margin, 0.0, "{}", values[row]);
+            } else {
+                assert!(*margin >= 0.0);
+            }
+        }
+        assert!(n_beyond > 10, "{n_beyond}");
+    }
+
+    #[test]
+    fn damaged_centres_are_an_error() {
+        let values: Vec<f32> = (0..40).map(|at| normal_at(1, at, 1.0)).collect();
+        let points = Points::new(&values, 2);
+        for shape in [Shape::Round, Shape::Gaussian] {
+            let fitted = method(shape).fit(points, 2, 1, &|_, _| true).expect("fits");
+            let mut model = fitted.0;
+            match &mut model {
+                ClusterModel::Kmeans { model } => drop(model.centers.pop()),
+                ClusterModel::Mixture { centers, .. } => drop(centers.pop()),
+                ClusterModel::Hdbscan { .. } => {}
+            }
+            let error = model.assign(points, None).expect_err("damaged");
+            assert!(matches!(error, MineError::DamagedModel { .. }), "{error}");
         }
     }
 }

@@ -73,6 +73,7 @@ fn page(findings: &AnomalyFindings, cost: &Cost, adit_version: &str) -> Value {
         of => data.of.as_str(),
         is_series => findings.search.kind == "series",
         clean => findings.search.clean,
+        is_told => findings.is_told,
         facts => facts(findings, cost),
         map => map(findings).map(Value::from_safe_string),
         map_how => findings.map.as_ref().map(|m| m.how.as_str()),
@@ -91,6 +92,7 @@ fn page(findings: &AnomalyFindings, cost: &Cost, adit_version: &str) -> Value {
         histogram => findings.histogram.as_ref().and_then(|h| svg::bars::scores(h, message)).map(Value::from_safe_string),
         data_columns => data.columns.clone(),
         constant => data.constant.clone(),
+        rare => data.rare.clone(),
         texts => data.texts.clone(),
         encoder => data.encoder.as_deref(),
         encoder_share => data.encoder_share.map(|s| numbers::share(s, 1.0)),
@@ -138,11 +140,14 @@ fn facts(findings: &AnomalyFindings, cost: &Cost) -> Vec<Value> {
     let mut facts = vec![
         fact(name, numbers::count(data.n), made),
         fact("Flagged", numbers::count(findings.n_flagged), asked),
-        fact(
-            "Stand out",
-            numbers::count(findings.n_standing_out),
-            "of these, farther than chance explains".into(),
-        ),
+        match findings.is_told {
+            true => fact(
+                "Stand out",
+                numbers::count(findings.n_standing_out),
+                "of these, farther than chance explains".into(),
+            ),
+            false => fact("Stand out", "–".into(), "too few to tell".into()),
+        },
         fact(found.0, numbers::count(findings.n_findings), found.1.into()),
     ];
     if let Some(known) = &findings.known {
@@ -409,7 +414,7 @@ fn glossary(findings: &AnomalyFindings) -> Vec<Value> {
     if findings.search.kind == "series" {
         entries.push((
             "Expected",
-            "The middle of the last readings, and how the same moment of past seasons lay above their level. Later readings are never looked at.".into(),
+            "The middle of the last readings, and how the same moment of past seasons lay above their level. Later readings are looked at only to find how long a season is.".into(),
         ));
         entries.push((
             "Score",

@@ -103,6 +103,7 @@ fn page(findings: &ClusterFindings, cost: &Cost, adit_version: &str) -> Value {
         data_columns => findings.data.columns.clone(),
         logarithmic => findings.data.logarithmic.clone(),
         constant => findings.data.constant.clone(),
+        rare => findings.data.rare.clone(),
         texts => findings.data.texts.clone(),
         encoder => findings.data.encoder.as_deref(),
         encoder_share => findings.data.encoder_share.map(|s| numbers::share(s, 1.0)),
@@ -360,6 +361,7 @@ fn chance(c: &AgainstChance) -> Value {
 
 fn over_time(o: &OverTime, clusters: &[Cluster]) -> Value {
     let rows: Vec<Value> = (clusters.iter().zip(&o.shares))
+        .filter(|(_, shares)| !shares.is_empty())
         .take(40)
         .map(|(c, shares)| {
             let most = shares.iter().copied().fold(0.0, f64::max).max(1e-9);

@@ -44,6 +44,15 @@ pub struct RowPoints {
     far: f32,
     /// Columns that hold one value only.
     pub constant: Vec<String>,
+    /// Columns of categories of which none is in enough rows.
+    #[serde(default)]
+    pub rare: Vec<String>,
+}
+
+/// Why no points are made of a column.
+enum LeftOut {
+    Constant,
+    Rare,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,22 +84,23 @@ impl RowPoints {
     /// Looks at the feature columns of all rows.
     pub fn fit(rows: &Rows, of_use: PointUse) -> RowPoints {
         let mut columns = Vec::new();
-        let mut constant = Vec::new();
+        let (mut constant, mut rare) = (Vec::new(), Vec::new());
         for column in &rows.columns {
             let scale = match column.role {
                 Role::Number | Role::Time => {
                     let values = (0..rows.n_rows()).filter_map(|row| number(&column.values, row));
-                    number_scale(&values.collect::<Vec<f64>>(), of_use)
+                    number_scale(&values.collect::<Vec<f64>>(), of_use).ok_or(LeftOut::Constant)
                 }
                 Role::Category => category_scale(&column.values, rows.n_rows(), of_use),
                 _ => continue,
             };
             match scale {
-                Some(scale) => columns.push(PointColumn {
+                Ok(scale) => columns.push(PointColumn {
                     name: column.name.clone(),
                     scale,
                 }),
-                None => constant.push(column.name.clone()),
+                Err(LeftOut::Constant) => constant.push(column.name.clone()),
+                Err(LeftOut::Rare) => rare.push(column.name.clone()),
             }
         }
         let far = match of_use {
@@ -101,6 +111,7 @@ impl RowPoints {
             columns,
             far,
             constant,
+            rare,
         }
     }
 
@@ -230,15 +241,15 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64, f64)>
     Some((mean, deviation, skewness))
 }
 
-/// `None` where all cells are the same.
-fn category_scale(values: &Values, n_rows: usize, of_use: PointUse) -> Option<PointScale> {
+/// One coordinate a category that is in enough rows.
+fn category_scale(values: &Values, n_rows: usize, of_use: PointUse) -> Result<PointScale, LeftOut> {
     let mut count_of: BTreeMap<String, usize> = BTreeMap::new();
     for row in 0..n_rows {
         let name = cell(values, row).unwrap_or_else(|| MISSING.to_string());
         *count_of.entry(name).or_insert(0) += 1;
     }
     if count_of.len() < 2 {
-        return None;
+        return Err(LeftOut::Constant);
     }
     let n = n_rows as f64;
     let mut kept: Vec<(String, usize)> = count_of.into_iter().collect();
@@ -254,7 +265,10 @@ fn category_scale(values: &Values, n_rows: usize, of_use: PointUse) -> Option<Po
     shares.push((others as f64 / n) as f32);
     let variance: f32 = shares.iter().map(|p| p * (1.0 - p)).sum();
     // Where every category is rare, the column tells rows apart, but not groups of them.
-    (variance > 1e-6).then(|| PointScale::Category {
+    if variance <= 1e-6 {
+        return Err(LeftOut::Rare);
+    }
+    Ok(PointScale::Category {
         names: kept.into_iter().map(|(name, _)| name).collect(),
         shares,
         unit: match of_use {

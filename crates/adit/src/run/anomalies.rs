@@ -175,8 +175,9 @@ fn search(
     };
     let reasons = anomaly_cards::tell(&told, &mut findings, context)?;
     let labels: Vec<Option<u32>> = flagged.iter().map(|is| is.then_some(0)).collect();
-    findings.map = super::cluster_map::map_of(&loaded, &labels, job.seed, context)?;
-    findings.verdict = anomaly_verdict(&findings, standing.is_some());
+    findings.map = super::cluster_map::map_of(&loaded, (&labels, &|_| true), job.seed, context)?;
+    findings.is_told = standing.is_some();
+    findings.verdict = anomaly_verdict(&findings);
     notes(job, &loaded, n_alerts, &mut findings);
     let own = OwnColumns::of(&loaded.rows, loaded.of == "entities");
     let table = table(&own, (&judged.joined, &judged.fitted), &flagged, &reasons)?;
@@ -247,6 +248,8 @@ pub(super) fn begun(
         },
         n_flagged: 0,
         n_standing_out: 0,
+        is_told: false,
+        n_standing_events: None,
         n_findings: 0,
         findings: Vec::new(),
         detectors: Vec::new(),

@@ -92,8 +92,16 @@ impl View {
 
     fn of<'a>(&self, points: Points<'a>) -> Seen<'a> {
         let whole = (Cow::Borrowed(points.values()), points.width());
-        // Texts that are all the same leave no component: vectors are as good as any other constant then.
+        // Texts that are all the same leave no component: beside cells they say nothing, and alone their vectors are as good
+        // as any other constant.
         let Some(texts) = self.texts.as_ref().filter(|texts| !texts.is_empty()) else {
+            if (1..points.width()).contains(&self.n_cells) {
+                let cells = (Cow::Owned(part(points, 0..self.n_cells)), self.n_cells);
+                return Seen {
+                    forest: cells.clone(),
+                    tails: cells,
+                };
+            }
             return Seen {
                 forest: whole.clone(),
                 tails: whole,
@@ -123,7 +131,10 @@ impl View {
     /// The columns that the coordinates of trees and of tails belong to; texts are the one after those of cells.
     fn columns(&self, cells: &[usize], text_column: usize) -> (Vec<usize>, Vec<usize>) {
         let Some(texts) = self.texts.as_ref().filter(|texts| !texts.is_empty()) else {
-            let width = self.texts.as_ref().map_or(0, Components::width);
+            let width = match self.n_cells {
+                0 => self.texts.as_ref().map_or(0, Components::width),
+                _ => 0,
+            };
             let all: Vec<usize> = (cells.iter().copied())
                 .chain(std::iter::repeat_n(text_column, width))
                 .collect();
@@ -301,7 +312,7 @@ fn share(n_alerts: usize, n: usize) -> f64 {
 }
 
 /// Above it lie so many of the scores; where rows that tie at the top are more, all of these.
-fn threshold(joined: &[f64], n_alerts: usize) -> f64 {
+pub(super) fn threshold(joined: &[f64], n_alerts: usize) -> f64 {
     let threshold = threshold_of_alerts(joined, n_alerts);
     let top = joined.iter().copied().fold(0.0, f64::max);
     if threshold < top {

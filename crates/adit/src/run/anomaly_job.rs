@@ -124,12 +124,12 @@ impl AnomalyJob {
         self
     }
 
-    /// The number of rows of `n` that are to be flagged: at least one.
+    /// The number of rows of `n` that are to be flagged: at least one, and no more than there are.
     pub(super) fn n_alerts(&self, n: usize) -> usize {
         let share = self.anomalies.share.unwrap_or(SHARE);
         // A share of .29 of 100 rows is 29 of them, although the product is a little less.
         let of_share = (n as f64 * share + 1e-6).floor() as usize;
-        self.anomalies.alerts.unwrap_or(of_share).max(1)
+        (self.anomalies.alerts.unwrap_or(of_share)).clamp(1, n.max(1))
     }
 
     /// What is read: the label is, but no point is made of it.

@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArra
 use serde::{Deserialize, Serialize};
 
 use super::anomalies::{SAVED, SavedAnomalies, SavedJudge, VERSION, begun};
+use super::anomaly_detectors::threshold;
 use super::anomaly_job::AnomalyJob;
 use super::anomaly_series_data::{self as data, Columns, Readings, Series};
 use super::apply::batch_of;
@@ -77,7 +78,7 @@ pub(super) fn search(
     let scores = pooled(&judged);
     let threshold = match job.anomalies.alerts {
         Some(n_events) => threshold_of_events(&judged, &scores, n_events),
-        None => threshold_of_alerts(&scores, job.n_alerts(scores.len().max(1))),
+        None => threshold(&scores, job.n_alerts(scores.len().max(1))),
     };
     let read = ClusterData {
         sources: sources(&readings.origins),
@@ -95,13 +96,14 @@ pub(super) fn search(
     findings.search.once_in = (above > 0).then(|| scores.len() as f64 / above as f64);
     let share = above as f64 / scores.len().max(1) as f64;
     let bound = farthest_by_chance(&scores, share);
+    findings.is_told = bound.is_some();
     tell(
         &readings,
         &judged,
         (threshold, bound.unwrap_or(f64::INFINITY)),
         &mut findings,
     );
-    findings.verdict = series_verdict(&findings, judged.len() as u64);
+    findings.verdict = series_verdict(&findings, judged.len() as u64, scores.len() as u64);
     notes(&judged, &readings, scores.len(), &mut findings);
     let batch = table(&columns, &readings, &judged, threshold)?;
     folder.write("anomalies.parquet", &crate::store::parquet_bytes(&batch)?)?;
@@ -200,7 +202,7 @@ fn events(judged: &[Judged], threshold: f64) -> Vec<(usize, Window)> {
 
 /// A threshold above which there are so many events at most; more only where they tie at the top.
 fn threshold_of_events(judged: &[Judged], scores: &[f64], n_events: usize) -> f64 {
-    let mut n = scores.len() / 100 + n_events;
+    let mut n = (scores.len() / 100).saturating_add(n_events);
     loop {
         let threshold = threshold_of_alerts(scores, n);
         let found = events(judged, threshold);
@@ -240,6 +242,8 @@ fn tell(
         standing += out.count() as u64;
     }
     findings.n_standing_out = standing;
+    let stands_out = |event: &&(usize, Window)| event.1.score > bound;
+    findings.n_standing_events = Some(events.iter().filter(stands_out).count() as u64);
     for (number, (at, window)) in events.iter().take(MOST_EVENTS).enumerate() {
         let mut event = event(readings, &judged[*at], window, threshold);
         event.number = number as u64 + 1;

@@ -51,11 +51,13 @@ pub(super) fn tell(
         .collect();
     findings.columns = columns(&compared, &by_column);
     let of_texts = terms_of(loaded, labels, n_clusters);
+    let members = members(labels, n_clusters);
     for (at, (told_by, terms)) in told.into_iter().zip(of_texts).enumerate() {
         let size = found.sizes[at];
         let withheld = size < job.cluster.min_people;
         let differences = largest(&by_column, at);
-        let stability = found.stability.get(at);
+        // Where no resample held any of it, nothing is known.
+        let stability = (found.stability.get(at)).filter(|s| s.n_resamples > 0);
         let mut cluster = Cluster {
             number: at as u64 + 1,
             name: String::new(),
@@ -80,7 +82,7 @@ pub(super) fn tell(
             (cluster.told_by, cluster.terms, cluster.differences) = (None, Vec::new(), Vec::new());
         } else if loaded.of != "entities" {
             // Rows of entities are persons.
-            let (typical, borderline) = examples(found, at as u32);
+            let (typical, borderline) = examples(found, &members[at]);
             let tell = |rows: Vec<usize>| rows.into_iter().map(|row| member(loaded, row)).collect();
             (cluster.typical, cluster.borderline) = (tell(typical), tell(borderline));
         }
@@ -149,13 +151,22 @@ fn columns(compared: &[Compared], by_column: &[Vec<Option<Difference>>]) -> Vec<
     order.into_iter().take(COLUMNS).map(column).collect()
 }
 
-/// Rows nearest to the centre for their distance to the next, and rows half way to another.
-fn examples(found: &FoundClusters, cluster: u32) -> (Vec<usize>, Vec<usize>) {
-    let mut own: Vec<usize> = (0..found.found.labels.len())
-        .filter(|&row| found.found.labels[row] == Some(cluster))
-        .collect();
+/// The rows of each cluster.
+fn members(labels: &[Option<u32>], n_clusters: usize) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); n_clusters];
+    for (row, label) in labels.iter().enumerate() {
+        if let Some(label) = label {
+            members[*label as usize].push(row);
+        }
+    }
+    members
+}
+
+/// Of the members those farthest from any border, and those nearest to one.
+fn examples(found: &FoundClusters, members: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut own = members.to_vec();
     own.sort_by(|&a, &b| {
-        let by_margin = found.margins[b].margin.total_cmp(&found.margins[a].margin);
+        let by_margin = found.margins[b].total_cmp(&found.margins[a]);
         by_margin.then(a.cmp(&b))
     });
     let typical: Vec<usize> = own.iter().take(EXAMPLES).copied().collect();

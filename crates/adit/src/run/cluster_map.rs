@@ -17,13 +17,13 @@ const NEIGHBOURS: usize = 15;
 const CELLS: usize = 4;
 const LETTERS: usize = 100;
 
-/// Rows in two dimensions; `None` where there are too few.
+/// Rows in two dimensions, with words about those of clusters that are told; `None` where there are too few.
 ///
 /// # Errors
 /// `Interrupted`.
 pub(super) fn map_of(
     loaded: &LoadedPoints,
-    labels: &[Option<u32>],
+    (labels, is_told): (&[Option<u32>], &dyn Fn(u32) -> bool),
     seed: u64,
     context: &Context,
 ) -> Result<Option<Map>, RunError> {
@@ -61,7 +61,7 @@ pub(super) fn map_of(
     let trust = trust(points, &places, NEIGHBOURS)?;
     let has_texts = loaded.fitted.texts.is_some();
     let words = |row: usize| {
-        if loaded.of == "entities" {
+        if loaded.of == "entities" || labels[row].is_some_and(|label| !is_told(label)) {
             return String::new();
         }
         let text = match has_texts {

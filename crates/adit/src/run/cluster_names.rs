@@ -2,7 +2,7 @@
 
 use super::{Context, RunError};
 use crate::explain::{ToldBy, share_estimate};
-use crate::mine::rules::{Guard, JudgedRule, RuleSettings, searched_half};
+use crate::mine::rules::{Guard, JudgedRule, RuleSettings, Together, searched_half};
 use crate::prepare::{self, Role, RowColumn, Rows, Values};
 use crate::represent::baskets;
 use crate::represent::cutting::{Classes, Cutting};
@@ -104,7 +104,8 @@ pub(super) fn conditions(
     Ok(targets.iter().map(told).collect())
 }
 
-/// The rule that says most of who is in and who is not; of nearly equal ones the shortest.
+/// The rule that says most of who is in and who is not on the rows that were searched, so that the others judge it as any;
+/// of nearly equal ones the shortest.
 fn best<'a>(rules: impl Iterator<Item = &'a JudgedRule>) -> Option<&'a JudgedRule> {
     let mut best: Option<(&JudgedRule, f64)> = None;
     let mut all: Vec<&JudgedRule> = rules.collect();
@@ -124,10 +125,12 @@ fn best<'a>(rules: impl Iterator<Item = &'a JudgedRule>) -> Option<&'a JudgedRul
     best.map(|(judged, _)| judged)
 }
 
-/// Harmonic mean of precision and recall, on the rows that the search did not see.
+/// Harmonic mean of precision and recall, on the rows that were searched.
 fn f1(judged: &JudgedRule) -> f64 {
-    let t = &judged.held_out.as_ref().unwrap_or(&judged.rule).counts;
-    2.0 * t.both as f64 / (t.one + t.other).max(1) as f64
+    let all = &judged.rule.counts;
+    let held = judged.held_out.as_ref().map(|rule| &rule.counts);
+    let of = |count: fn(&Together) -> u64| count(all) - held.map_or(0, count).min(count(all));
+    2.0 * of(|t| t.both) as f64 / (of(|t| t.one) + of(|t| t.other)).max(1) as f64
 }
 
 fn told_by(judged: &JudgedRule, names: &[String]) -> ToldBy {

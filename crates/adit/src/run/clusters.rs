@@ -22,8 +22,8 @@ use crate::explain::{
 use crate::mine::cluster_method::{ClusterModel, Method, Shape};
 use crate::mine::cluster_tree::joined;
 use crate::mine::clusters::{
-    ChanceSettings, ChoiceSettings, ClusterStability, Found, Margin, StabilitySettings,
-    adjusted_rand_index, grid, margins, silhouette, v_measure,
+    ChanceSettings, ChoiceSettings, ClusterStability, Found, StabilitySettings,
+    adjusted_rand_index, grid, silhouette, v_measure,
 };
 use crate::prepare::Values;
 use crate::report;
@@ -39,6 +39,8 @@ pub(super) const KNOWN: &str = "model/known.npy";
 pub(super) const VERSION: u32 = 1;
 /// Rows that the number of clusters is chosen by, at most.
 const CHOICE_ROWS: usize = 4_000;
+/// More clusters make a tree that nobody reads.
+const MOST_IN_TREE: usize = 200;
 
 /// A finished search.
 #[derive(Debug)]
@@ -67,8 +69,8 @@ pub(super) struct FoundClusters {
     /// Means of the members. `[n_clusters, width]`
     pub centers: Vec<f32>,
     pub sizes: Vec<u64>,
-    /// Between the means; empty where there are no clusters. `[n_rows]`
-    pub margins: Vec<Margin>,
+    /// How far each row is from any border; empty where there are no clusters. `[n_rows]`
+    pub margins: Vec<f32>,
     pub stability: Vec<ClusterStability>,
     pub silhouettes: Vec<Option<f64>>,
 }
@@ -169,11 +171,17 @@ fn search(
         let told = conditions(&loaded.rows, &own, (labels, n_clusters), job.seed, context)?;
         cluster_cards::tell(job, loaded, (&found, told), &mut findings)?;
         compare(loaded, (labels, n_clusters), &mut findings);
-        withhold(&mut findings);
-        findings.merges = merges(&found, points.width());
         findings.over_time = cluster_cards::over_time(loaded, labels, n_clusters);
+        withhold(&mut findings);
+        if n_clusters <= MOST_IN_TREE {
+            findings.merges = merges(&found, points.width());
+        }
     }
-    findings.map = map_of(loaded, labels, job.seed, context)?;
+    let is_told = |cluster: u32| {
+        let of = findings.clusters.get(cluster as usize);
+        of.is_none_or(|cluster| !cluster.withheld)
+    };
+    findings.map = map_of(loaded, (labels, &is_told), job.seed, context)?;
     findings.verdict = cluster_verdict(
         &findings.data,
         findings.chance.as_ref(),
@@ -231,11 +239,15 @@ fn against_chance(
         watch.progress("compare with chance", at as u64, of as u64, "");
         !watch.cancelled()
     };
-    let settings = ChanceSettings {
+    let mut settings = ChanceSettings {
         seed: job.seed,
         ..ChanceSettings::default()
     };
-    let quick = method.quick();
+    if job.cluster.method == ClusterMethod::Hdbscan {
+        // It finds as many as there are, whatever number is asked for.
+        settings.counts = vec![2];
+    }
+    let quick = (method.quick()).thinned(points.len(), settings.most_rows);
     let found = settings.test(points, &quick, &goes_on)?;
     Ok(Some(AgainstChance {
         statistic: match job.cluster.method {
@@ -306,7 +318,7 @@ fn fit(
         return Ok(nothing(points));
     }
     let (centers, sizes) = means(points, &found);
-    let margins = margins(points, Points::new(&centers, points.width()))?;
+    let margins = model.margins(points)?;
     let seen = silhouette(points, &found.labels, found.n_clusters, job.seed)?;
     let stability = match job.cluster.resamples {
         0 => Vec::new(),
@@ -316,7 +328,7 @@ fn fit(
                 seed: job.seed,
                 ..StabilitySettings::default()
             };
-            let quick = method.quick();
+            let quick = (method.quick()).thinned(points.len(), settings.most_rows);
             settings.stability(points, &found, &quick, &goes_on("draw rows anew"))?
         }
     };
@@ -410,6 +422,7 @@ pub(super) fn data_of(section: &PointSection, loaded: &LoadedPoints) -> ClusterD
         columns: loaded.fitted.cells.names().map(String::from).collect(),
         logarithmic: loaded.fitted.cells.bent(),
         constant: loaded.fitted.cells.constant.clone(),
+        rare: loaded.fitted.cells.rare.clone(),
         learned: loaded.fitted.learned.is_some(),
         texts: texts.map(|t| t.columns.clone()).unwrap_or_default(),
         encoder: encoder.map(|name| super::summary::file_name(Path::new(name))),
@@ -457,7 +470,7 @@ fn compare(
     }
 }
 
-/// Small groups are not told by the table of columns either.
+/// Small groups are not told by the table of columns either, nor by what they have in each period.
 fn withhold(findings: &mut ClusterFindings) {
     let small: Vec<usize> = (findings.clusters.iter().enumerate())
         .filter(|(_, cluster)| cluster.withheld)
@@ -467,6 +480,9 @@ fn withhold(findings: &mut ClusterFindings) {
     let held_out = findings.held_out.iter_mut().map(|c| &mut c.by_cluster);
     for by_cluster in columns.chain(held_out) {
         small.iter().for_each(|&at| by_cluster[at] = None);
+    }
+    if let Some(over_time) = &mut findings.over_time {
+        small.iter().for_each(|&at| over_time.shares[at].clear());
     }
 }
 
@@ -499,10 +515,13 @@ fn notes(job: &ClusterJob, loaded: &LoadedPoints, findings: &mut ClusterFindings
         .k
         .filter(|k| findings.clusters.len() < *k && !findings.clusters.is_empty())
     {
-        let message = format!(
-            "{k} clusters were asked for, but there are only {} different points",
-            findings.clusters.len()
-        );
+        let n = findings.clusters.len();
+        let message = match job.cluster.method {
+            ClusterMethod::Mixture => {
+                format!("{k} clusters were asked for, but only {n} have members")
+            }
+            _ => format!("{k} clusters were asked for, but there are only {n} different points"),
+        };
         findings
             .warnings
             .push(warning("fewer_clusters", message, "as many were made"));
@@ -550,8 +569,7 @@ fn table(
     {
         columns.push((first.name.clone(), Arc::new(StringArray::from(ids.clone()))));
     }
-    let margins: Vec<f32> = found.margins.iter().map(|m| m.margin).collect();
-    columns.extend(label_columns(&found.found.labels, &margins, names));
+    columns.extend(label_columns(&found.found.labels, &found.margins, names));
     batch_of(columns, "clusters.parquet")
 }
 

@@ -130,7 +130,8 @@ fn read(
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let again = encoder.embed(&texts, context.watch)?;
         let given: Vec<&[f32]> = (some.iter().map(|row| &vectors[row * own..][..own])).collect();
-        if let Some(at) = other(&given, &again) {
+        let are_alike = texts.windows(2).all(|pair| pair[0] == pair[1]);
+        if let Some(at) = other(&given, &again, are_alike) {
             return Err(RunError::VectorsFile {
                 path: file.into(),
                 reason: format!(
@@ -144,8 +145,8 @@ fn read(
 }
 
 /// The first vector that is not the one made again; some encoders' vectors all point the same way, so that what is near
-/// is told by how far apart those of different texts are.
-fn other(given: &[&[f32]], again: &[f32]) -> Option<usize> {
+/// is told by how far apart those of different texts are, or, where all texts are alike, by their length.
+fn other(given: &[&[f32]], again: &[f32], are_alike: bool) -> Option<usize> {
     let squared = |a: &[f32], b: &[f32]| -> f64 {
         let apart = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
         a.iter().zip(b).map(apart).sum()
@@ -155,7 +156,8 @@ fn other(given: &[&[f32]], again: &[f32]) -> Option<usize> {
     let width = given.first().map_or(1, |vector| vector.len());
     let is_other = |(given, again): (&&[f32], &[f32])| {
         let length: f64 = again.iter().map(|x| f64::from(*x).powi(2)).sum();
-        squared(given, again) > SAME * apart + ROUNDING * length
+        let scale = if are_alike { length } else { apart };
+        squared(given, again) > SAME * scale + ROUNDING * length
     };
     given
         .iter()

@@ -178,10 +178,12 @@ pub(super) fn load(
     let texts: Vec<String> = (rows.columns.iter().filter(|c| c.role == Role::Text))
         .map(|c| c.name.clone())
         .collect();
+    let columns = || table.schema().iter().map(|c| c.name.clone()).collect();
+    if section.encoder.is_some() && texts.is_empty() && vectors.is_none() {
+        return Err(RunError::NoTextColumn { columns: columns() });
+    }
     if cells.width() == 0 && texts.is_empty() && vectors.is_none() {
-        return Err(RunError::NoPoints {
-            columns: table.schema().iter().map(|c| c.name.clone()).collect(),
-        });
+        return Err(RunError::NoPoints { columns: columns() });
     }
     let of = match (&profiles, cells.width()) {
         (Some(_), _) => "entities",
@@ -222,9 +224,12 @@ pub(super) fn load(
     let mut kept = None;
     if let Some(n) = shaping.components.filter(|n| *n < fitted.width) {
         let found = reduced(Points::new(&points, fitted.width), n);
-        kept = Some(found.0.kept());
-        fitted.width = found.0.len();
-        (fitted.components, points) = (Some(found.0), found.1);
+        // Points that are all the same have no components.
+        if !found.0.is_empty() {
+            kept = Some(found.0.kept());
+            fitted.width = found.0.len();
+            (fitted.components, points) = (Some(found.0), found.1);
+        }
     }
     watch.progress("read", 2, 2, "");
     Ok(LoadedPoints {
@@ -299,12 +304,12 @@ fn roles(
 ) -> Result<Vec<ColumnRole>, RunError> {
     let profile = table.profile(context.watch)?;
     let mut given = section.roles.clone();
-    // As its encoder learned them.
-    let learned = histories.into_iter().flat_map(FittedHistories::columns);
+    // As its encoder learned them, where no one says otherwise.
+    let learned = || histories.into_iter().flat_map(FittedHistories::columns);
     let is_there = |name: &str| table.schema().iter().any(|column| column.name == name);
-    given.extend(
-        (learned.filter(|(name, _)| is_there(name))).map(|(name, role)| (name.to_string(), role)),
-    );
+    for (name, role) in learned().filter(|(name, _)| is_there(name)) {
+        given.entry(name.to_string()).or_insert(role);
+    }
     for name in &section.texts {
         given.insert(name.clone(), Role::Text);
     }
@@ -370,6 +375,32 @@ fn roles(
         {
             (role.role, role.reason) = (Role::Category, "two values".into());
         }
+    }
+    if let Some(name) = section
+        .hold_out
+        .iter()
+        .find(|name| learned().any(|(own, _)| own == *name))
+    {
+        return Err(RunError::HeldOutLearned {
+            column: name.clone(),
+        });
+    }
+    let is_read = |name: &str| {
+        let role = roles.iter().find(|role| role.name == name);
+        role.is_some_and(|role| role.role != Role::Ignore)
+    };
+    let unread: Vec<&str> = (learned().map(|(name, _)| name))
+        .filter(|name| !is_read(name))
+        .collect();
+    if !unread.is_empty() {
+        warnings.push(warning(
+            "encoder_columns",
+            format!(
+                "the encoder learned from columns that are not read: {}",
+                unread.join(", ")
+            ),
+            "missing in every event; name them with `--column`, or pre-train without them",
+        ));
     }
     Ok(roles)
 }
@@ -495,6 +526,12 @@ impl FittedPoints {
         };
         if let Some(components) = &self.components {
             points = components.projected(Points::new(&points, components.width()));
+        }
+        if self.width == 0 || points.len() != rows.n_rows() * self.width {
+            return Err(RunError::ModelFile {
+                path: "model/points.json".into(),
+                reason: "is damaged: its columns do not make points of its width".into(),
+            });
         }
         Ok((rows, points, table.n_bad_rows()))
     }

@@ -18,6 +18,12 @@ pub struct AnomalyFindings {
     pub n_flagged: u64,
     /// Those of them that lie farther out than the tail of the rest explains.
     pub n_standing_out: u64,
+    /// Whether there is enough to tell what lies farther out.
+    #[serde(default)]
+    pub is_told: bool,
+    /// Events of series that lie farther out, those that are not told too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_standing_events: Option<u64>,
     /// All findings, of which the first are told.
     pub n_findings: u64,
     /// The strangest first.

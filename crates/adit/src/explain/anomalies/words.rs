@@ -65,7 +65,7 @@ pub fn rarity_words(rarity: Rarity, of: &str) -> String {
 }
 
 /// The verdict over rows, once everything else is told.
-pub fn anomaly_verdict(findings: &AnomalyFindings, is_told: bool) -> String {
+pub fn anomaly_verdict(findings: &AnomalyFindings) -> String {
     let (n, of) = (grouped_count(findings.data.n), findings.data.of.as_str());
     let (flagged, out) = (findings.n_flagged, findings.n_standing_out);
     let strangest = findings.findings.first().map(|first| {
@@ -96,7 +96,7 @@ pub fn anomaly_verdict(findings: &AnomalyFindings, is_told: bool) -> String {
             "{n} {of} are taken as free of anomalies; `adit predict` flags new ones that are as strange as one in {} of these.{beyond}",
             grouped_count(once)
         )
-    } else if !is_told {
+    } else if !findings.is_told {
         format!(
             "{} of {n} {of} {} flagged, as {}; too few {of} to tell whether they are stranger than chance.{strangest}",
             grouped_count(flagged),
@@ -156,18 +156,14 @@ fn known_words(findings: &AnomalyFindings) -> String {
     )
 }
 
-/// The verdict over series.
-pub fn series_verdict(findings: &AnomalyFindings, n_series: u64) -> String {
+/// The verdict over series, of which so many readings have a score.
+pub fn series_verdict(findings: &AnomalyFindings, n_series: u64, n_scored: u64) -> String {
     let n = grouped_count(findings.data.n);
     let of = match n_series {
         1 => format!("{n} readings"),
         more => format!("{n} readings of {} series", grouped_count(more)),
     };
-    let out = findings
-        .events
-        .iter()
-        .filter(|event| event.stands_out)
-        .count() as u64;
+    let out = findings.n_standing_events.unwrap_or(0);
     let first = findings.events.first().map(|event| {
         let whose = event
             .entity
@@ -177,6 +173,16 @@ pub fn series_verdict(findings: &AnomalyFindings, n_series: u64) -> String {
         format!(" The strangest{whose}: {}.", event.words)
     });
     let first = first.unwrap_or_default();
+    if n_scored == 0 {
+        return format!("None of {of} can be judged: the past before each is too short.");
+    }
+    if !findings.is_told && findings.n_findings > 0 {
+        return format!(
+            "{} of {of} {} flagged; too few readings to tell whether they are farther off than chance explains.{first}",
+            counted(findings.n_findings, "event", "events"),
+            be(findings.n_findings),
+        );
+    }
     match (findings.n_findings, out) {
         (0, _) => format!("Nothing stands out of {of}."),
         (events, 0) => format!(

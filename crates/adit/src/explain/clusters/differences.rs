@@ -11,10 +11,13 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::super::Estimate;
 use super::super::proportion::{Z, wilson};
+use super::dealt;
 use crate::prepare::{Role, RowColumn, Values, number_name};
 
 /// Values of a category that are told apart, at most: the most frequent.
 const MOST_VALUES: usize = 1_000;
+/// With fewer rows expected anywhere, the chi-square is not trusted.
+const LEAST_EXPECTED: f64 = 5.0;
 /// Those of them whose shares are compared.
 const COMPARED: usize = 30;
 
@@ -221,6 +224,7 @@ fn of_numbers(
     n_clusters: usize,
 ) -> Vec<Option<Difference>> {
     let (sums, counts, _) = rank_sums(sorted, labels, n_clusters);
+    let places = places_of(sorted, labels, n_clusters);
     (0..n_clusters)
         .map(|cluster| {
             let n_in = counts[cluster] as f64;
@@ -228,13 +232,13 @@ fn of_numbers(
             if n_in == 0.0 || n_out == 0.0 {
                 return None;
             }
-            let is_in = |row: usize| labels[row] == Some(cluster as u32);
+            let own = &places[cluster];
             let area = (sums[cluster] - n_in * (n_in + 1.0) / 2.0) / (n_in * n_out);
             Some(Difference {
                 column: name.into(),
                 value: None,
-                inside: median(sorted, counts[cluster], &is_in),
-                outside: median(sorted, sorted.len() - counts[cluster], &|row| !is_in(row)),
+                inside: median(own.len(), |at| sorted[own[at]].0),
+                outside: median(sorted.len() - own.len(), |at| sorted[other_at(own, at)].0),
                 effect: delta_of(area, n_in, n_out),
             })
         })
@@ -255,17 +259,41 @@ fn delta_of(area: f64, n_in: f64, n_out: f64) -> Estimate {
     }
 }
 
-fn median(sorted: &[(f64, usize)], n: usize, belongs: &dyn Fn(usize) -> bool) -> f64 {
-    let mut own = sorted
-        .iter()
-        .filter(|(_, row)| belongs(*row))
-        .map(|(x, _)| *x);
-    let low = own.by_ref().nth((n - 1) / 2).unwrap_or(f64::NAN);
-    if n % 2 == 1 {
-        low
-    } else {
-        let high = own.next().unwrap_or(low);
-        low / 2.0 + high / 2.0
+/// Places of each cluster's values among all, ascending.
+fn places_of(
+    sorted: &[(f64, usize)],
+    labels: &[Option<u32>],
+    n_clusters: usize,
+) -> Vec<Vec<usize>> {
+    let mut places = vec![Vec::new(); n_clusters];
+    for (at, (_, row)) in sorted.iter().enumerate() {
+        if let Some(label) = labels[*row] {
+            places[label as usize].push(at);
+        }
+    }
+    places
+}
+
+/// The place of the `k`-th value that is not among `own`.
+fn other_at(own: &[usize], k: usize) -> usize {
+    let (mut low, mut high) = (0, own.len());
+    while low < high {
+        let middle = (low + high) / 2;
+        // So many others stand before it.
+        if own[middle] - middle <= k {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    k + low
+}
+
+/// The median of `n` values, one or more, that `at` gives in order.
+fn median(n: usize, at: impl Fn(usize) -> f64) -> f64 {
+    match n % 2 {
+        1 => at(n / 2),
+        _ => at(n / 2 - 1) / 2.0 + at(n / 2) / 2.0,
     }
 }
 
@@ -372,7 +400,8 @@ fn kruskal_wallis(
     )
 }
 
-/// P-value of Pearson's chi-square and Cramér's V; rows of no cluster are a group.
+/// P-value of Pearson's chi-square and Cramér's V; rows of no cluster are a group. Where fewer than five rows are expected
+/// of any value in any group, the p-value is that of labels dealt out anew: the statistic is no chi-square then.
 fn chi_square(
     (width, codes): (usize, &[Option<u32>]),
     labels: &[Option<u32>],
@@ -394,15 +423,25 @@ fn chi_square(
     if free <= 0.0 {
         return (1.0, 0.0);
     }
-    let mut sum = 0.0;
+    let (mut sum, mut least_expected) = (0.0, f64::INFINITY);
     for (g, in_row) in &rows {
         for (v, in_column) in &columns {
             let expected = in_row * in_column / n;
+            least_expected = least_expected.min(expected);
             sum += (counts[g * width + v] as f64 - expected).powi(2) / expected;
         }
     }
     let least = (rows.len().min(columns.len()) - 1) as f64;
-    (above(sum, free), (sum / (n * least)).sqrt().min(1.0))
+    let p = if least_expected < LEAST_EXPECTED {
+        let of = |label: &Option<u32>| label.unwrap_or(n_clusters as u32);
+        let pairs: Vec<(u32, u32)> = (codes.iter().zip(labels))
+            .filter_map(|(code, label)| Some((*code.as_ref()?, of(label))))
+            .collect();
+        dealt::p_value(&pairs)
+    } else {
+        above(sum, free)
+    };
+    (p, (sum / (n * least)).sqrt().min(1.0))
 }
 
 fn above(statistic: f64, freedom: f64) -> f64 {

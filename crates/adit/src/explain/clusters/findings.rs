@@ -63,6 +63,9 @@ pub struct ClusterData {
     /// Columns of one value, which were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constant: Vec<String>,
+    /// Columns of categories that are all in few rows, which were left out too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rare: Vec<String>,
     /// Whether points are vectors of a transformer that learned how the cells go together.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub learned: bool,
@@ -216,7 +219,7 @@ pub struct OverTime {
     pub periods: Vec<String>,
     /// Rows of each period.
     pub n: Vec<u64>,
-    /// `[n_clusters][n_periods]`
+    /// `[n_clusters][n_periods]`, nothing of clusters that are not described
     pub shares: Vec<Vec<f64>>,
 }
 

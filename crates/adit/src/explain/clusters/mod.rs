@@ -2,6 +2,7 @@
 //!
 //! Enters: cells, texts and labels. Leaves: [`ClusterFindings`]. Not here: how clusters are found, how they are drawn.
 
+mod dealt;
 mod differences;
 mod findings;
 mod terms;

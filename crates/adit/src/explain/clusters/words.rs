@@ -17,6 +17,7 @@ pub fn cluster_verdict(
                 "No clusters here: {n} {of} lie as one cloud with no groups in it would (p = {}).",
                 p_words(c.p_value)
             ),
+            _ if data.n < 3 => format!("No clusters here: {n} {of} are too few to be grouped."),
             _ => format!(
                 "No clusters here: {n} {of} lie in no group that is denser than its surroundings."
             ),

@@ -278,6 +278,8 @@ impl HdbscanModel {
             .zip(self.tree.clusters.iter().skip(1))
             .all(|(at, cluster)| cluster.parent.is_some_and(|parent| parent < at));
         let fits = self.version == VERSION
+            && self.settings.min_samples > 0
+            && (self.cores.is_empty() || self.settings.min_samples <= n)
             && (self.cores.len() == n || self.cores.is_empty())
             && self.tree.row_clusters.len() == n
             && self.tree.row_distances.len() == n

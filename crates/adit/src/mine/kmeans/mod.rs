@@ -193,7 +193,7 @@ impl KMeansModel {
         Ok(nearest.into_iter().map(|(_, apart)| apart).collect())
     }
 
-    fn check(&self) -> Result<(), MineError> {
+    pub(in crate::mine) fn check(&self) -> Result<(), MineError> {
         let whole = self.width > 0 && self.centers.len().is_multiple_of(self.width);
         let reason = if !whole || self.centers.is_empty() {
             "its centres are no whole rows"

@@ -32,7 +32,7 @@ impl Rarity {
 pub fn threshold_of_alerts(scores: &[f64], n_alerts: usize) -> f64 {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    match sorted.len().checked_sub(n_alerts + 1) {
+    match sorted.len().checked_sub(n_alerts.saturating_add(1)) {
         Some(at) => sorted[at],
         None => 0.0,
     }
