@@ -227,7 +227,20 @@ fn labels_are_made_of_what_comes_within_a_horizon_and_no_two_look_at_the_same_ev
     let found = tool::result(&bench, "run");
     let auc = tool::score(&found, "boosted trees", "roc_auc");
     assert!((0.7..1.0).contains(&auc), "{auc}");
+    // The made labels are rows that the run predicts, cut off where they say.
+    let of_labels = [
+        "predict",
+        "run",
+        "run/labels.csv",
+        "--events",
+        "events.csv",
+        "-o",
+        "p.csv",
+    ];
+    bench.adit(&of_labels).ok();
     let labels = std::fs::read_to_string(bench.path("run/labels.csv")).expect("made labels");
+    let n_predicted = tool::cells(&bench, "p.csv", "predicted").len();
+    assert_eq!(n_predicted, labels.lines().count() - 1);
     let mut cutoffs: Vec<&str> = labels
         .lines()
         .skip(1)

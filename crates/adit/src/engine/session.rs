@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -52,6 +53,7 @@ impl Session {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("adit-engine")
+            .enable_time()
             .build()
             .map_err(EngineError::Start)?;
         let no_disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
@@ -94,7 +96,12 @@ impl Session {
         let disk = DiskManagerMode::Directories(vec![folder.to_path_buf()]);
         let bytes = usize::try_from(memory.max(LEAST_SORT)).unwrap_or(usize::MAX);
         let environment = RuntimeEnvBuilder::new()
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default()
+                    .with_mode(disk)
+                    // The disk says itself when it is full.
+                    .with_max_temp_directory_size(u64::MAX),
+            )
             .with_memory_limit(bytes, 1.0);
         let context = SessionContext::new_with_config_rt(config(), environment.build_arc()?);
         let schema = scan.schema();
@@ -195,6 +202,19 @@ pub struct Rows {
     // Declared first, so that the stream is dropped before the threads that feed it.
     stream: SendableRecordBatchStream,
     session: Session,
+}
+
+impl Rows {
+    /// The next batch; `None` where there is none yet after so long, `Some(None)` at the end.
+    pub fn next_within(
+        &mut self,
+        wait: Duration,
+    ) -> Option<Option<Result<RecordBatch, EngineError>>> {
+        let stream = &mut self.stream;
+        let next = async { tokio::time::timeout(wait, stream.next()).await };
+        let found = self.session.runtime.block_on(next).ok()?;
+        Some(found.map(|batch| batch.map_err(EngineError::from)))
+    }
 }
 
 impl Iterator for Rows {

@@ -44,7 +44,7 @@ pub struct HistoryReasons {
     pub row: usize,
     /// Of classes, the score of the class over the mean of the others'; of a number, the number.
     pub output: f64,
-    /// The same before any event.
+    /// The same before the first of these events.
     pub before: f64,
     /// The same of a history of events that say nothing.
     pub baseline: f64,
@@ -64,7 +64,7 @@ impl HistoryReasons {
 pub struct Course {
     /// Places in the table of events.
     pub events: std::ops::Range<usize>,
-    /// The output before any event, and after each.
+    /// The output before the first of them, and after each.
     pub outputs: Vec<f64>,
 }
 
@@ -357,18 +357,20 @@ impl Asked<'_> {
         Ok((0..n - 1).map(of_event).collect())
     }
 
-    /// The output before any event, and after each of them.
+    /// The output before the events of a span, and after each of them: at each the model reads the latest events until
+    /// then, as it would have at that time.
     fn after_each(&self, row: usize, span: Span) -> Result<Vec<f64>, MineError> {
         let times = self.network.coded.times();
+        let until = |end: usize| Span {
+            start: self.network.starts[row],
+            end,
+            until: match end < span.end {
+                true => span.until.map(|_| times[end]),
+                false => span.until,
+            },
+        };
         let prefixes: Vec<Span> = (span.start..=span.end)
-            .map(|end| Span {
-                end,
-                until: match end < span.end {
-                    true => span.until.map(|_| times[end]),
-                    false => span.until,
-                },
-                ..span
-            })
+            .map(|end| until(end).latest(self.network.window))
             .collect();
         let lengths: Vec<usize> = prefixes.iter().map(|p| p.len() + 1).collect();
         let batches = batches_in_order(0..prefixes.len(), |at| lengths[at], TOKENS);

@@ -152,7 +152,12 @@ pub struct EventTransformerModel {
 /// The network of a batch of rows.
 pub(super) struct EventNetwork<'a> {
     dataset: &'a Dataset,
+    /// The latest events of each row, as many as are read together.
     pub spans: Vec<Span>,
+    /// Where the events of each row begin, those before its span too.
+    pub starts: Vec<usize>,
+    /// Events that are read together, at most.
+    pub window: usize,
     pub coded: CodedEvents<'a>,
     pub meaning: OutputMeaning,
     pub head_dropout: f32,
@@ -303,6 +308,8 @@ impl EventTransformerModel {
             spans: (cells.spans.iter())
                 .map(|span| span.latest(self.events.shape.window))
                 .collect(),
+            starts: cells.spans.iter().map(|span| span.start).collect(),
+            window: self.events.shape.window,
             coded: self.events.fields.code(&cells.events),
             meaning: self.meaning,
             head_dropout: HEAD_DROPOUT,

@@ -15,6 +15,8 @@ const TOKENS: usize = 2048;
 const BATCHES_AT_ONCE: usize = 64;
 /// Events of held-out histories that temperatures are fitted and judged on, about.
 const MOST_GUESSED: usize = 50_000;
+/// Guesses that temperatures are fitted and judged on, at least.
+const LEAST_GUESSES: usize = 100;
 /// Temperatures that are tried, around 1 and by equal factors.
 const STEPS: i32 = 40;
 const FACTOR: f64 = 1.04;
@@ -155,7 +157,8 @@ impl EventModel {
                 all.push(scores);
             },
         )?;
-        if all.is_empty() {
+        // A temperature of a few guesses runs to an end of what is tried.
+        if all.len() < LEAST_GUESSES {
             return Err(MineError::NoTrainingRows);
         }
         let sizes = self.fields.targets();

@@ -51,6 +51,15 @@ pub enum PrepareError {
         is_target: bool,
     },
 
+    #[error(
+        "column `{column}` tells entities apart, but its ids were read as numbers, of which different ones may be one: {cell} in row {row}"
+    )]
+    IdsAreNumbers {
+        column: String,
+        row: u64,
+        cell: String,
+    },
+
     #[error("no target is given")]
     NoTarget,
 
@@ -184,6 +193,9 @@ impl PrepareError {
             }
             Self::NotNumbers { .. } => {
                 "leave the cells blank where the number is not known, or give the column the role `category`".into()
+            }
+            Self::IdsAreNumbers { .. } => {
+                "put a letter before each id, in all files alike, so that they are read as text".into()
             }
             Self::NoTarget => "name the column to predict with `--target COLUMN`".into(),
             Self::TargetMissingEverywhere { .. } | Self::TargetMissing { .. } => {

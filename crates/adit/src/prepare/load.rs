@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 
 use super::nearest::nearest;
@@ -65,7 +65,7 @@ pub fn load_counted(
     let mut found = Vec::new();
     let mut loaded = Vec::with_capacity(columns.len());
     for column in columns {
-        found.extend(column.words(words)?);
+        found.extend(column.cells.words(&column.name, words)?);
         loaded.push(RowColumn {
             name: column.name,
             role: column.role,
@@ -91,7 +91,11 @@ pub fn stream(
     Ok(table.batches(Some(&positions))?.map(move |read| {
         let read = read?;
         let of = (table.schema(), roles);
-        batch(of, read.columns.columns(), read.first_row, Words::Refused)
+        let (rows, cells) = batch(of, read.columns.columns(), read.first_row)?;
+        for (column, cells) in &cells {
+            cells.words(column, Words::Refused)?;
+        }
+        Ok(rows)
     }))
 }
 
@@ -107,20 +111,21 @@ pub(super) fn positions(
     Ok(columns.iter().map(|column| column.position).collect())
 }
 
-/// The rows of one batch of these columns; of words that may be missing at most a tenth of its cells.
+/// The rows of one batch of these columns, and what the cells of columns with words were; words are missing.
 ///
 /// # Errors
-/// A column of a type that its role cannot have; too many words.
+/// A column of a type that its role cannot have.
 pub(super) fn batch(
     (schema, roles): (&[ColumnSchema], &[ColumnRole]),
     arrays: &[ArrayRef],
     first_row: u64,
-    words: Words,
-) -> Result<Rows, PrepareError> {
-    let mut columns = Vec::new();
+) -> Result<(Rows, Vec<(String, Cells)>), PrepareError> {
+    let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for (mut column, array) in wanted(schema, roles)?.into_iter().zip(arrays) {
         column.append(array, first_row)?;
-        column.words(words)?;
+        if column.cells.present > 0 {
+            cells.push((column.name.clone(), column.cells));
+        }
         columns.push(RowColumn {
             name: column.name,
             role: column.role,
@@ -128,10 +133,11 @@ pub(super) fn batch(
         });
     }
     let n_rows = arrays.first().map_or(0, |array| array.len() as u64);
-    Ok(Rows {
+    let rows = Rows {
         row_ids: (first_row..first_row + n_rows).collect(),
         columns,
-    })
+    };
+    Ok((rows, cells))
 }
 
 impl Preparation {
@@ -154,8 +160,17 @@ struct Loading {
     /// Place in the table's schema.
     position: usize,
     values: Values,
+    cells: Cells,
+    /// The first number that may stand for several names, and its row.
+    inexact: Option<(u64, f64)>,
+}
+
+/// What the cells of a number column that arrives as text were; nothing of other columns.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
     present: u64,
     n_words: u64,
+    /// `(row, cell)`, at most five.
     examples: Vec<(u64, String)>,
 }
 
@@ -175,9 +190,8 @@ fn wanted(schema: &[ColumnSchema], roles: &[ColumnRole]) -> Result<Vec<Loading>,
                 column_type: column.column_type,
                 position,
                 values: empty(role, column.column_type),
-                present: 0,
-                n_words: 0,
-                examples: Vec::new(),
+                cells: Cells::default(),
+                inexact: None,
             });
         }
     }
@@ -214,6 +228,14 @@ fn empty(role: Role, column_type: ColumnType) -> Values {
     }
 }
 
+/// The first number that is not whole or too large for all whole numbers to be told apart.
+fn inexact(cells: &PrimitiveArray<Float64Type>, first_row: u64) -> Option<(u64, f64)> {
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    let is_inexact = |id: f64| id.is_finite() && (id.fract() != 0.0 || id.abs() >= WHOLE);
+    let mut of_row = (first_row..).zip(cells.iter());
+    of_row.find_map(|(row, id)| Some((row, id.filter(|id| is_inexact(*id))?)))
+}
+
 impl Loading {
     fn append(&mut self, array: &ArrayRef, first_row: u64) -> Result<(), PrepareError> {
         let wrong = PrepareError::WrongType {
@@ -223,11 +245,19 @@ impl Loading {
         };
         let done = match self.values {
             Values::Numbers(_) => self.append_numbers(array, first_row),
-            Values::Strings(_) => self.append_strings(array),
+            Values::Strings(_) => self.append_strings(array, first_row),
             Values::Times(_) => self.append_times(array),
             Values::Histories(_) => None,
         };
-        done.ok_or(wrong)
+        done.ok_or(wrong)?;
+        match self.inexact.filter(|_| self.role == Role::Entity) {
+            Some((row, id)) => Err(PrepareError::IdsAreNumbers {
+                column: self.name.clone(),
+                row,
+                cell: number_name(id),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn append_numbers(&mut self, array: &ArrayRef, first_row: u64) -> Option<()> {
@@ -263,11 +293,11 @@ impl Loading {
         for (row, cell) in (first_row..).zip(array.as_string_opt::<i32>()?.iter()) {
             let text = cell.map(str::trim).filter(|text| !text.is_empty());
             let number = text.and_then(parse_number);
-            self.present += u64::from(text.is_some());
+            self.cells.present += u64::from(text.is_some());
             if let (Some(word), None) = (text, number) {
-                self.n_words += 1;
-                if self.examples.len() < EXAMPLES {
-                    self.examples.push((row, word.to_string()));
+                self.cells.n_words += 1;
+                if self.cells.examples.len() < EXAMPLES {
+                    self.cells.examples.push((row, word.to_string()));
                 }
             }
             values.push(number.unwrap_or(f64::NAN));
@@ -275,7 +305,7 @@ impl Loading {
         Some(())
     }
 
-    fn append_strings(&mut self, array: &ArrayRef) -> Option<()> {
+    fn append_strings(&mut self, array: &ArrayRef, first_row: u64) -> Option<()> {
         let Values::Strings(values) = &mut self.values else {
             return None;
         };
@@ -290,6 +320,7 @@ impl Loading {
             }
             ColumnType::Float => {
                 let cells = array.as_primitive_opt::<Float64Type>()?;
+                self.inexact = self.inexact.or_else(|| inexact(cells, first_row));
                 let name = |cell: Option<f64>| cell.filter(|x| x.is_finite()).map(number_name);
                 values.extend(cells.iter().map(name));
             }
@@ -322,22 +353,37 @@ impl Loading {
             _ => None,
         }
     }
+}
+
+impl Cells {
+    /// Takes in those of another part of the column.
+    pub(super) fn merge(&mut self, other: Cells) {
+        self.present += other.present;
+        self.n_words += other.n_words;
+        self.examples.extend(other.examples);
+        self.examples.sort_unstable();
+        self.examples.truncate(EXAMPLES);
+    }
 
     /// The words among the numbers, unless they are too many.
-    fn words(&self, words: Words) -> Result<Option<WordsFound>, PrepareError> {
+    pub(super) fn words(
+        &self,
+        column: &str,
+        words: Words,
+    ) -> Result<Option<WordsFound>, PrepareError> {
         if self.n_words == 0 {
             return Ok(None);
         }
         if words == Words::Refused || self.n_words * CELLS_PER_WORD > self.present {
             return Err(PrepareError::NotNumbers {
-                column: self.name.clone(),
+                column: column.into(),
                 count: self.n_words,
                 examples: self.examples.clone(),
                 is_target: false,
             });
         }
         Ok(Some(WordsFound {
-            column: self.name.clone(),
+            column: column.into(),
             count: self.n_words,
             examples: self.examples.clone(),
         }))

@@ -3,9 +3,11 @@
 //! Enters: a table and the roles of its columns. Leaves: entities with all that they did, some at a time. Events wait on
 //! disk where memory is too little to sort them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt64Type};
@@ -21,6 +23,9 @@ use crate::source::{Change, SourceError, Table};
 
 /// Entity, moment and row, by which events are sorted.
 const N_KEYS: usize = 3;
+
+/// Between two looks at whether someone wants it to stop, while events are read and sorted.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Which events, and in how much memory they are sorted.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +44,18 @@ pub struct SortedEvents {
     fields: Fields,
     /// A batch, and its first row that was not given yet.
     rest: Option<(RecordBatch, usize)>,
+    /// What was read so far; until the first sorted event comes, which is after the last was read.
+    reading: Option<Reading>,
     done: u64,
     all: u64,
+}
+
+/// Events while they are read.
+struct Reading {
+    /// Of each batch, how many rows it has, and what the cells of columns with words were.
+    parts: Receiver<(u64, Vec<(String, load::Cells)>)>,
+    n_rows: u64,
+    cells: BTreeMap<String, load::Cells>,
 }
 
 /// Columns of the events, and whether their moments are times.
@@ -75,15 +90,13 @@ impl SortedEvents {
         let (entity, time) = (order.entity.to_string(), order.time.to_string());
         let (own, sorted) = (fields.clone(), fields.schema());
         let made = Arc::clone(&sorted);
+        let (sender, parts) = channel();
         let change = Change {
             schema: sorted,
             of: Arc::new(move |batch, first_row| {
-                let rows = load::batch(
-                    (&schema, &roles),
-                    batch.columns(),
-                    first_row,
-                    Words::Missing,
-                )?;
+                let (rows, cells) = load::batch((&schema, &roles), batch.columns(), first_row)?;
+                // No one listens any more once the sorted events come.
+                let _ = sender.send((batch.num_rows() as u64, cells));
                 let arrays = own.arrays(&rows, (&entity, &time))?;
                 Ok(RecordBatch::try_new(Arc::clone(&made), arrays)?)
             }),
@@ -93,6 +106,11 @@ impl SortedEvents {
             rows: table.sorted(&positions, change, N_KEYS, at)?,
             fields,
             rest: None,
+            reading: Some(Reading {
+                parts,
+                n_rows: 0,
+                cells: BTreeMap::new(),
+            }),
             done: 0,
             all: table.n_rows(),
         })
@@ -112,8 +130,8 @@ impl SortedEvents {
         loop {
             let (batch, from) = match self.rest.take() {
                 Some(rest) => rest,
-                None => match self.rows.next() {
-                    Some(batch) => (batch.map_err(own_error)?, 0),
+                None => match self.batch(watch)? {
+                    Some(batch) => (batch, 0),
                     None => break,
                 },
             };
@@ -129,6 +147,47 @@ impl SortedEvents {
             }
         }
         Ok((!building.names.is_empty()).then(|| building.finish()))
+    }
+
+    /// The next batch, once all are read and sorted.
+    fn batch(&mut self, watch: &dyn Watch) -> Result<Option<RecordBatch>, PrepareError> {
+        loop {
+            let found = self.rows.next_within(LOOK);
+            if let Some(reading) = &mut self.reading {
+                reading.take_in();
+                watch.progress("read events", reading.n_rows, self.all, "");
+            }
+            if watch.cancelled() {
+                return Err(SourceError::Cancelled.into());
+            }
+            let Some(found) = found else {
+                continue;
+            };
+            let batch = found.transpose().map_err(own_error)?;
+            if let Some(reading) = self.reading.take() {
+                reading.check()?;
+            }
+            return Ok(batch);
+        }
+    }
+}
+
+impl Reading {
+    fn take_in(&mut self) {
+        for (n_rows, cells) in self.parts.try_iter() {
+            self.n_rows += n_rows;
+            for (column, cells) in cells {
+                self.cells.entry(column).or_default().merge(cells);
+            }
+        }
+    }
+
+    /// Whether words are few in every column of numbers.
+    fn check(self) -> Result<(), PrepareError> {
+        for (column, cells) in &self.cells {
+            cells.words(column, Words::Missing)?;
+        }
+        Ok(())
     }
 }
 
@@ -439,5 +498,106 @@ mod tests {
             all.extend(own);
         }
         assert_eq!((all, n), (names, whole.events.n_events()));
+    }
+
+    /// 20,000 events whose amounts are words in so many rows, one after another.
+    fn first_of_words(words: std::ops::Range<u64>) -> Result<HistoryCells, PrepareError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut text = String::from("who,at,amount\n");
+        for row in 0..20_000u64 {
+            let amount = match words.contains(&row) {
+                true => "unknown".into(),
+                false => row.to_string(),
+            };
+            let _ = writeln!(text, "e{},{row},{amount}", row % 7);
+        }
+        let path = folder.path().join("events.csv");
+        std::fs::write(&path, text).expect("written");
+        let session = Session::new(2, None).expect("a session");
+        let settings = SourceSettings {
+            inputs: vec![path.to_string_lossy().into_owned()],
+            ..SourceSettings::default()
+        };
+        let silent = adit_nn::watch::Silent;
+        let table = Table::open(&settings, folder.path(), &session, &silent).expect("opens");
+        let roles = [
+            ("who", Role::Entity),
+            ("at", Role::Number),
+            ("amount", Role::Number),
+        ]
+        .map(|(name, role)| ColumnRole {
+            name: name.into(),
+            role,
+            reason: String::new(),
+        });
+        let order = EventOrder {
+            entity: "who",
+            time: "at",
+            memory: 0,
+            folder: folder.path(),
+        };
+        let found = SortedEvents::open(&table, &roles, &order)?.next(usize::MAX, &silent)?;
+        Ok(found.expect("events").1)
+    }
+
+    #[test]
+    fn words_among_numbers_are_counted_over_all_events_and_not_batch_by_batch() {
+        // 5% of all, which are most of one batch.
+        let cells = first_of_words(9_000..10_000).expect("few words are missing");
+        let EventCells::Numbers(values) = &cells.events.columns[0].cells else {
+            panic!("no numbers");
+        };
+        assert_eq!(values.iter().filter(|x| x.is_nan()).count(), 1_000);
+        let error = first_of_words(9_000..12_000).expect_err("too many");
+        let PrepareError::NotNumbers {
+            column,
+            count,
+            examples,
+            ..
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((column.as_str(), *count), ("amount", 3_000));
+        let rows: Vec<u64> = examples.iter().map(|example| example.0).collect();
+        assert_eq!(rows, [9_000, 9_001, 9_002, 9_003, 9_004]);
+    }
+
+    #[test]
+    fn a_stop_is_heard_before_the_first_sorted_event() {
+        struct Stopped;
+        impl Watch for Stopped {
+            fn progress(&self, _: &str, _: u64, _: u64, _: &str) {}
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("events.csv");
+        std::fs::write(&path, "who,at\na,1\nb,2\n").expect("written");
+        let session = Session::new(1, None).expect("a session");
+        let settings = SourceSettings {
+            inputs: vec![path.to_string_lossy().into_owned()],
+            ..SourceSettings::default()
+        };
+        let silent = adit_nn::watch::Silent;
+        let table = Table::open(&settings, folder.path(), &session, &silent).expect("opens");
+        let roles = [("who", Role::Entity), ("at", Role::Number)].map(|(name, role)| ColumnRole {
+            name: name.into(),
+            role,
+            reason: String::new(),
+        });
+        let order = EventOrder {
+            entity: "who",
+            time: "at",
+            memory: 0,
+            folder: folder.path(),
+        };
+        let mut events = SortedEvents::open(&table, &roles, &order).expect("opens");
+        let stopped = events.next(usize::MAX, &Stopped);
+        assert!(matches!(
+            stopped,
+            Err(PrepareError::Source(SourceError::Cancelled))
+        ));
     }
 }

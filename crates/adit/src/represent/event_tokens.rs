@@ -401,7 +401,7 @@ impl CodedEvents<'_> {
     /// The time from event `at` to `until`, on its scale.
     fn gap(&self, at: usize, until: f64) -> f32 {
         let gap = unit_of(self.table) * (until - self.table.times[at]);
-        self.fields.gap.place(gap)
+        self.fields.gap.place(gap.clamp(-f64::MAX, f64::MAX))
     }
 
     /// An event, with the one before it.

@@ -66,7 +66,9 @@ impl LogScale {
     }
 
     fn bent(&self, value: f64) -> f64 {
-        (value.abs() / self.unit).ln_1p().copysign(value)
+        // A tiny unit is no reason for an endless number.
+        let units = (value.abs() / self.unit).min(f64::MAX);
+        units.ln_1p().copysign(value)
     }
 
     /// Where a number lies, in deviations from the mean; NaN of what is not finite.

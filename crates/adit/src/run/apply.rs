@@ -97,6 +97,11 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
     predictor.preparation.check_schema(table.schema())?;
     let roles = predictor.preparation.roles_for(table.schema(), false);
     let mut writer = Output::open(&job.output, job.overwrite)?;
+    // Events are looked up anew for every part, and these rows are in memory all together.
+    let at_once = match predictor.preparation.histories() {
+        Some(_) => usize::MAX,
+        None => CHUNK_ROWS,
+    };
     let mut pending: Option<Rows> = None;
     let mut done = 0u64;
     // Windows need all rows of an entity, which may lie anywhere.
@@ -122,8 +127,8 @@ fn predict_inner(job: &PredictJob, context: &Context) -> Result<PredictOutcome, 
             }
             None => rows,
         };
-        while buffer.row_ids.len() >= CHUNK_ROWS {
-            let (chunk, rest) = buffer.split_at(CHUNK_ROWS);
+        while buffer.row_ids.len() >= at_once {
+            let (chunk, rest) = buffer.split_at(at_once);
             done += write_chunk((&predictor, job.reasons), &chunk, &mut writer, context)?;
             context.watch.progress("predict", done, table.n_rows(), "");
             buffer = rest;
@@ -173,7 +178,8 @@ fn with_events(
     let at = (spool, &session);
     let known = super::event_data::Known {
         histories: Some(histories),
-        outcome: None,
+        is_whole: true,
+        ..super::event_data::Known::default()
     };
     let loaded = super::event_data::load(&settings, columns, known, at, context.watch)?;
     let mut rows = prepare::load(table, roles)?;

@@ -51,8 +51,12 @@ pub enum RunError {
     VectorsFile { path: PathBuf, reason: String },
     #[error("{events} events take about {mib} MiB, which is more than they are given")]
     TooManyEvents { events: u64, mib: u64 },
+    #[error("of {entities} entities {enough} have two events or more, and one has to be held out")]
+    TooFewHistories { entities: usize, enough: usize },
     #[error("{name} is no encoder of events")]
     NoEventEncoder { name: String },
+    #[error("the encoder learned from `{column}`, so holding it out would test nothing")]
+    HeldOutLearned { column: String },
     #[error("there is no basket in the data")]
     NoBaskets,
     #[error("there is no sequence in the data")]
@@ -133,6 +137,12 @@ impl RunError {
             )),
             RunError::VectorsFile { .. } => Some(
                 "make it of the same data: `adit embed DATA --text COL --encoder NAME -o vectors.parquet`".into(),
+            ),
+            RunError::HeldOutLearned { column } => Some(format!(
+                "pre-train an encoder on events without `{column}`"
+            )),
+            RunError::TooFewHistories { .. } => Some(
+                "`--entity` names the column that tells whose an event is, whose values come back; or give more events".into(),
             ),
             RunError::NoEventEncoder { .. } => Some(
                 "profiles of events need the folder that `adit pretrain EVENTS --entity COL --time COL` made".into(),

@@ -24,6 +24,10 @@ pub(super) struct LoadedEvents {
 pub(super) struct Known<'a> {
     /// How they were read when a model was fitted.
     pub histories: Option<&'a Histories>,
+    /// Whether all of their columns have to be there.
+    pub is_whole: bool,
+    /// How an encoder that is to read them learned some of the columns.
+    pub learned: Option<&'a Histories>,
     /// The column whose value is asked for: read as it is, whatever it looks like.
     pub outcome: Option<&'a str>,
 }
@@ -74,8 +78,16 @@ pub(super) fn roles(
         .filter(|name| *name != entity && *name != time);
     given.extend(outcome.map(|name| (name.to_string(), Role::Category)));
     let mut roles: Vec<ColumnRole> = match known.histories {
-        Some(known) => {
-            given.extend(known.columns().map(|(name, role)| (name.to_string(), role)));
+        Some(histories) => {
+            if known.is_whole {
+                let names: Vec<String> = histories.columns().map(|(name, _)| name.into()).collect();
+                check_columns(table, names.iter())?;
+            }
+            given.extend(
+                histories
+                    .columns()
+                    .map(|(name, role)| (name.to_string(), role)),
+            );
             let of = |column: &crate::source::ColumnSchema| ColumnRole {
                 name: column.name.clone(),
                 role: given.get(&column.name).copied().unwrap_or(Role::Ignore),
@@ -84,6 +96,12 @@ pub(super) fn roles(
             table.schema().iter().map(of).collect()
         }
         None => {
+            let is_there = |name: &str| table.schema().iter().any(|column| column.name == name);
+            for (name, role) in known.learned.into_iter().flat_map(Histories::columns) {
+                if is_there(name) {
+                    given.entry(name.to_string()).or_insert(role);
+                }
+            }
             let settings = RoleSettings {
                 given: given.clone(),
                 ..RoleSettings::default()

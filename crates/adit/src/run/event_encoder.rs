@@ -93,6 +93,17 @@ impl EventEncoderFolder {
                 ),
             });
         }
+        let n_fields = about.model.fields.targets().len();
+        let is_whole = |t: &Temperatures| {
+            let are_sizes = t.by_field.iter().all(|t| t.is_finite() && *t > 0.0);
+            t.by_field.len() == n_fields && are_sizes
+        };
+        if !about.temperatures.as_ref().is_none_or(is_whole) {
+            return Err(RunError::ModelFile {
+                path: folder.join(MODEL),
+                reason: "is damaged: its temperatures are not those of its fields".into(),
+            });
+        }
         let drawn = about.model.encoder(0).map(|(_, drawn)| drawn);
         let params = read_weights(&folder.join(WEIGHTS), drawn)?;
         Ok(EventEncoderFolder { about, params })

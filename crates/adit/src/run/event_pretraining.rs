@@ -18,7 +18,7 @@ use crate::mine::MineError;
 use crate::mine::event_transformer::{EventModel, EventShape, MOST_EVENTS};
 use crate::mine::next_events::Temperatures;
 use crate::mine::pretraining::{HeldOut, PretrainingSettings};
-use crate::prepare::HistoryCells;
+use crate::prepare::{HistoryCells, Span};
 use crate::source::SourceSettings;
 use crate::store::{RunFolder, remove_checkpoint};
 
@@ -103,7 +103,7 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     let all: Vec<usize> = (0..loaded.cells.spans.len()).collect();
     let spans = of_entities(&loaded.cells, &all, &[]);
     if spans.iter().all(|span| span.len() < 2) {
-        return Err(RunError::Mine(MineError::NoTrainingRows));
+        return Err(too_few(&loaded.cells, &spans));
     }
     let epochs = job.epochs.unwrap_or_else(|| event_encoder::epochs(&spans));
     let rate = job.learning_rate.unwrap_or(event_encoder::LEARNING_RATE);
@@ -111,7 +111,7 @@ fn pretrain(job: &EventPretrainJob, context: &Context) -> Result<EventPretrainOu
     let course = EventCourse::new(&loaded.cells, &spans, job.held_out, job.shape);
     let (histories, held_out_histories) = course.n_histories();
     if held_out_histories == 0 {
-        return Err(RunError::Mine(MineError::NoTrainingRows));
+        return Err(too_few(&loaded.cells, &spans));
     }
     let mut state = course.begin(job.seed)?;
     let fingerprint = fingerprint(&settings, (course.model(), job.held_out), &loaded.cells);
@@ -269,4 +269,11 @@ pub fn embed_events(job: &EventEmbedJob, context: &Context) -> Result<EmbedOutco
             choice: None,
         })
     })
+}
+
+fn too_few(cells: &HistoryCells, spans: &[Span]) -> RunError {
+    RunError::TooFewHistories {
+        entities: cells.spans.len(),
+        enough: spans.iter().filter(|span| span.len() > 1).count(),
+    }
 }

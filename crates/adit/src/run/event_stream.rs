@@ -9,13 +9,19 @@ use super::apply::Output;
 use super::event_encoder::EventEncoderFolder;
 use super::{Context, RunError, event_data};
 use crate::engine::Session;
-use crate::prepare::{ColumnRole, EventOrder, Histories, HistoryCells, Role, SortedEvents};
+use crate::prepare::{
+    ColumnRole, EventCells, EventOrder, EventValues, Histories, HistoryCells, Role, SortedEvents,
+};
 use crate::source::{SourceError, SourceSettings, Table};
 
 /// Bytes of an event that is held: its moment, its row, …
 const BYTES_OF_EVENT: u64 = 16;
 /// … and each field, as it was read and as it is learned from.
 const BYTES_OF_FIELD: u64 = 12;
+/// Bytes of an entity besides its name: where its events are, as it is read and as it is learned from.
+const BYTES_OF_ENTITY: u64 = 180;
+/// Bytes of the name of a category besides its letters, and where it is looked up.
+const BYTES_OF_NAME: u64 = 100;
 /// Bytes in which events are sorted where no one says.
 pub(super) const SORT_MEMORY: u64 = 1 << 30;
 /// Events whose histories are worked on together.
@@ -51,7 +57,7 @@ impl OpenEvents {
         let table = Table::open(source, spool.path(), &session, context.watch)?;
         let of = event_data::Known {
             histories: known,
-            outcome: None,
+            ..event_data::Known::default()
         };
         Ok(OpenEvents {
             roles: event_data::roles(&table, (entity, time), of, context.watch)?,
@@ -80,6 +86,17 @@ impl OpenEvents {
     }
 }
 
+/// Bytes that entities and the names of categories take, about.
+fn bytes_of_names(names: &[String], cells: &HistoryCells) -> u64 {
+    let letters = |names: &[String]| names.iter().map(|name| name.len() as u64).sum::<u64>();
+    let of_column = |column: &EventValues| match &column.cells {
+        EventCells::Categories { names, .. } => letters(names) + BYTES_OF_NAME * names.len() as u64,
+        EventCells::Numbers(_) => 0,
+    };
+    let of_columns: u64 = cells.events.columns.iter().map(of_column).sum();
+    letters(names) + BYTES_OF_ENTITY * names.len() as u64 + of_columns
+}
+
 /// Reads a table of events, the columns of `known` histories where these are; in `memory` bytes, where it is told.
 ///
 /// # Errors
@@ -101,6 +118,14 @@ pub(super) fn load(
     let for_sorting = memory.map_or(SORT_MEMORY, |memory| memory - wanted);
     let found = (events.sorted(for_sorting)?).next(usize::MAX, context.watch)?;
     let (names, cells) = found.ok_or(RunError::NoRows)?;
+    // How many entities and names there are is known only now.
+    let wanted = wanted + bytes_of_names(&names, &cells);
+    if memory.is_some_and(|memory| wanted > memory) {
+        return Err(RunError::TooManyEvents {
+            events: events.table.n_rows(),
+            mib: (wanted >> 20) + 1,
+        });
+    }
     let histories = match known {
         Some(known) => known.clone(),
         None => Histories::of_table(&cells.events, (of.0, of.1)),
