@@ -403,3 +403,57 @@ fn what_mistakes_cost_decides_between_several_classes() {
     let error = run("r", &["--cost", "scrap,fine,-1"]).error();
     assert!(error.contains("cost_matrix"), "{error}");
 }
+
+#[test]
+fn a_class_that_is_held_out_whole_ends_no_run_and_truths_are_one_however_written() {
+    let bench = Bench::new();
+    // Two rows of one class: a fold that holds both out, or all but one, leaves one class or next to it.
+    let table = |from: usize, to: usize, rare: &[usize], names: [&str; 3]| {
+        let row = |row: usize| {
+            let class = if rare.contains(&row) { "rare" } else { "usual" };
+            let truth = names[row % 3];
+            format!("{},{truth},{class}\n", (row * 37) % 101)
+        };
+        format!("x,flag,y\n{}", (from..to).map(row).collect::<String>())
+    };
+    bench.write(
+        "train.csv",
+        table(0, 90, &[3, 40], ["True", "False", "Partial"]),
+    );
+    bench.write("test.csv", table(0, 30, &[3, 9], ["True", "False", "True"]));
+    let mut args = vec![
+        "classify",
+        "train.csv",
+        "--test",
+        "test.csv",
+        "--target",
+        "y",
+        "--out",
+        "run",
+    ];
+    args.extend(QUICK);
+    bench.adit(&args).ok();
+    // A file whose flags are all truths reads them as such: each is still the category that it was.
+    bench.write(
+        "as-learned.csv",
+        table(0, 30, &[], ["True", "False", "Partial"]),
+    );
+    let twos = |name: &str, keep: fn(usize) -> bool| {
+        let args = ["predict", "run", name, "-o", "p.csv", "--force"];
+        bench.adit(&args).ok();
+        let all = tool::cells(&bench, "p.csv", "predicted");
+        let some = tool::cells(&bench, "p.csv", "probability_rare");
+        let both: Vec<(String, String)> = all.into_iter().zip(some).collect();
+        let kept = both.into_iter().enumerate().filter(|(row, _)| keep(*row));
+        kept.map(|(_, cells)| cells).collect::<Vec<_>>()
+    };
+    let learned = twos("as-learned.csv", |row| row % 3 < 2);
+    let lines = table(0, 30, &[], ["True", "False", "Partial"]);
+    let truths: String = lines
+        .lines()
+        .filter(|line| !line.contains("Partial"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    bench.write("truths.csv", truths);
+    assert_eq!(learned, twos("truths.csv", |_| true));
+}

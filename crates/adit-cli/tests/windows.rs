@@ -64,6 +64,38 @@ fn what_is_left_is_learned_from_windows_and_predicted_from_a_file_without_it() {
 }
 
 #[test]
+fn the_order_of_windows_may_divide_the_rows_too() {
+    let bench = Bench::new();
+    bench.write("engines.csv", engines(24));
+    bench.write("job.toml", format!("{JOB}[split]\ntime = \"cycle\"\n"));
+    bench.adit(&["run", "job.toml", "--out", "run"]).ok();
+    let args = ["predict", "run", "engines.csv", "-o", "all.csv"];
+    bench.adit(&args).ok();
+    let all = tool::cells(&bench, "all.csv", "predicted");
+    assert_eq!(all.len() + 1, engines(24).lines().count());
+    // Nor is anything made of a column that is left out.
+    let copy = |line: &str| {
+        let own: Vec<&str> = line.split(',').collect();
+        let age = own[1]
+            .parse::<u64>()
+            .map_or("age".into(), |age| (age * 3).to_string());
+        format!("{line},{age}\n")
+    };
+    bench.write(
+        "engines.csv",
+        engines(24).lines().map(copy).collect::<String>(),
+    );
+    let job = format!("{JOB}[split]\ntime = \"age\"\n");
+    bench.write("job.toml", job);
+    bench.adit(&["run", "job.toml", "--out", "other"]).ok();
+    let found = tool::result(&bench, "other");
+    let told = found["explanation"].to_string() + &found["importance"].to_string();
+    assert!(!told.contains("age, mean of"), "{told}");
+    let args = ["predict", "other", "engines.csv", "-o", "others.csv"];
+    bench.adit(&args).ok();
+}
+
+#[test]
 fn a_window_over_a_column_that_is_not_there_is_refused() {
     let bench = Bench::new();
     bench.write("engines.csv", engines(6));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Estimate;
-use super::proportion::wilson;
+use super::proportion::share;
 use super::resampling::{Resampling, accelerated_interval};
 use crate::mine::Predictions;
 use crate::mine::decide::{Aim, Alerts, Conformal, Decisions, confidences, counts_at, top_share};
@@ -17,6 +17,9 @@ const ANSWERED: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 /// Decisions of the recommended member, measured on the test rows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DecisionFindings {
+    /// Rows come in entities, and intervals are over these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_grouped: bool,
     /// How its probabilities were calibrated; absent where they were left as they are.
     pub calibrated: Option<String>,
     pub conformal: Option<Coverage>,
@@ -103,39 +106,46 @@ pub struct Abstention {
     pub error: Option<Estimate>,
 }
 
-/// Measures decisions on calibrated predictions of the test rows.
+/// Measures decisions on calibrated predictions of the test rows; `groups` tells whose each row is, where several belong
+/// together and bear one another out.
 pub fn measure_decisions(
     decisions: &Decisions,
-    test: &Predictions,
+    (test, groups): (&Predictions, Option<&[u64]>),
     truth: &Target,
     positive: Option<usize>,
 ) -> DecisionFindings {
+    let n_rows = match truth {
+        Target::Classes { codes, .. } => codes.len(),
+        Target::Numbers(values) => values.len(),
+    };
+    let rows = Resampling::new(n_rows, groups, 0);
     let mut found = DecisionFindings {
+        is_grouped: rows.groups().is_some(),
         calibrated: decisions.calibration_words(),
         conformal: decisions
             .conformal
             .as_ref()
-            .and_then(|c| coverage(c, test, truth)),
+            .and_then(|c| coverage(c, test, truth, &rows)),
         ..DecisionFindings::default()
     };
     let Target::Classes { codes, names } = truth else {
         return found;
     };
-    found.costs = costs(decisions, test, (codes, names));
+    found.costs = costs(decisions, test, (codes, names), &rows);
     if let Some((positive, chances)) = positive.and_then(|p| Some((p, test.class(p)?))) {
         let is_positive: Vec<bool> = codes.iter().map(|&c| c as usize == positive).collect();
         found.budgets = budgets(&chances, &is_positive);
         found.rule = decisions.rule.map(|rule| {
             let counts = counts_at(&chances, &is_positive, rule.threshold);
-            let positives = counts.true_positives + counts.false_negatives;
+            let alerted = |row: usize| f64::from(chances[row]) >= rule.threshold;
             RuleFound {
                 aim: aim_words(rule.aim),
                 threshold: rule.threshold,
                 reached: rule.reached,
                 held_out: rule.held_out,
                 test: counts,
-                precision: wilson(counts.precision(), counts.n_alerts() as f64),
-                recall: wilson(counts.recall(), positives as f64),
+                precision: share(&rows, 1, |_, row| alerted(row).then(|| is_positive[row])),
+                recall: share(&rows, 1, |_, row| is_positive[row].then(|| alerted(row))),
                 costs: match rule.aim {
                     Aim::Costs {
                         false_positive,
@@ -152,17 +162,15 @@ pub fn measure_decisions(
     let decided = decisions.decided(test, positive).unwrap_or_default();
     let confidence = confidences(test, &decided);
     let right: Vec<bool> = decided.iter().zip(codes).map(|(d, c)| d == c).collect();
-    found.answered = answered(&confidence, &right);
+    found.answered = answered(&confidence, &right, &rows);
     found.abstain = decisions.abstain.map(|rule| {
-        let kept = (0..right.len()).filter(|&row| f64::from(confidence[row]) >= rule.confidence);
-        let kept: Vec<usize> = kept.collect();
-        let wrong = kept.iter().filter(|&&row| !right[row]).count();
-        let n = kept.len() as f64;
+        let is_kept = |row: usize| f64::from(confidence[row]) >= rule.confidence;
+        let n = (0..right.len()).filter(|&row| is_kept(row)).count() as f64;
         Abstention {
             max_error: rule.max_error,
             confidence: rule.confidence,
             answered: n / right.len().max(1) as f64,
-            error: (n > 0.0).then(|| wilson(wrong as f64 / n, n)),
+            error: (n > 0.0).then(|| share(&rows, 1, |_, row| is_kept(row).then(|| !right[row]))),
         }
     });
     found
@@ -172,6 +180,7 @@ fn costs(
     decisions: &Decisions,
     test: &Predictions,
     (codes, names): (&[u32], &[String]),
+    rows: &Resampling,
 ) -> Option<CostsFound> {
     let matrix = decisions.costs.as_ref()?;
     let (decided, probable) = (matrix.decide(test)?, test.argmax()?);
@@ -181,12 +190,12 @@ fn costs(
     let constant = matrix.best_constant(codes);
     let constants = vec![constant; codes.len()];
     Some(CostsFound {
-        decided: mean_estimate(&own),
-        most_probable: mean_estimate(&other).value,
-        saved: mean_estimate(&saved),
+        decided: mean_estimate(&own, rows),
+        most_probable: mean_estimate(&other, rows).value,
+        saved: mean_estimate(&saved, rows),
         constant: (
             names.get(constant as usize)?.clone(),
-            mean_estimate(&matrix.of_rows(codes, &constants)).value,
+            mean_estimate(&matrix.of_rows(codes, &constants), rows).value,
         ),
         changed: decided
             .iter()
@@ -197,8 +206,7 @@ fn costs(
 }
 
 /// A mean with a bootstrap interval.
-fn mean_estimate(values: &[f64]) -> Estimate {
-    let resampling = Resampling::new(values.len(), None, 0);
+fn mean_estimate(values: &[f64], resampling: &Resampling) -> Estimate {
     let mean = |weights: &[u32]| {
         let n: u64 = weights.iter().map(|&w| u64::from(w)).sum();
         let weighted = values.iter().zip(weights);
@@ -217,7 +225,12 @@ fn mean_estimate(values: &[f64]) -> Estimate {
     Estimate { value, low, high }
 }
 
-fn coverage(conformal: &Conformal, test: &Predictions, truth: &Target) -> Option<Coverage> {
+fn coverage(
+    conformal: &Conformal,
+    test: &Predictions,
+    truth: &Target,
+    rows: &Resampling,
+) -> Option<Coverage> {
     let (held, sizes): (Vec<bool>, Vec<f64>) = match (test, truth) {
         (Predictions::Probabilities { n_classes, values }, Target::Classes { codes, .. }) => {
             let of = |(row, &code): (&[f32], &u32)| {
@@ -240,17 +253,18 @@ fn coverage(conformal: &Conformal, test: &Predictions, truth: &Target) -> Option
     if n == 0.0 {
         return None;
     }
-    let share = |keep: &dyn Fn(f64) -> bool| sizes.iter().filter(|s| keep(**s)).count() as f64 / n;
+    let share_of =
+        |keep: &dyn Fn(f64) -> bool| sizes.iter().filter(|s| keep(**s)).count() as f64 / n;
     let is_sets = matches!(truth, Target::Classes { .. });
     Some(Coverage {
         level: conformal.level,
-        coverage: wilson(held.iter().filter(|h| **h).count() as f64 / n, n),
+        coverage: share(rows, 1, |_, row| Some(held[row])),
         mean_size: sizes.iter().sum::<f64>() / n,
         empty_single_several: is_sets.then(|| {
             [
-                share(&|s| s == 0.0),
-                share(&|s| s == 1.0),
-                share(&|s| s > 1.0),
+                share_of(&|s| s == 0.0),
+                share_of(&|s| s == 1.0),
+                share_of(&|s| s > 1.0),
             ]
         }),
         fitted_on: conformal.n as u64,
@@ -275,23 +289,19 @@ fn budgets(chances: &[f32], is_positive: &[bool]) -> Vec<Budget> {
     BUDGETS.into_iter().filter_map(of).collect()
 }
 
-fn answered(confidence: &[f32], is_right: &[bool]) -> Vec<Answered> {
+fn answered(confidence: &[f32], is_right: &[bool], of: &Resampling) -> Vec<Answered> {
     let mut order: Vec<usize> = (0..confidence.len()).collect();
     order.sort_by(|&a, &b| confidence[b].total_cmp(&confidence[a]));
-    let of = |share: f64| {
-        let rows = (order.len() as f64 * share).round() as usize;
-        let wrong = order
-            .get(..rows)?
-            .iter()
-            .filter(|&&row| !is_right[row])
-            .count();
-        let n = rows as f64;
+    let mut place = vec![0; order.len()];
+    (order.iter().enumerate()).for_each(|(at, &row)| place[row] = at);
+    let at = |part: f64| {
+        let rows = (order.len() as f64 * part).round() as usize;
         (rows > 0).then(|| Answered {
-            share,
-            error: wilson(wrong as f64 / n, n),
+            share: part,
+            error: share(of, 1, |_, row| (place[row] < rows).then(|| !is_right[row])),
         })
     };
-    ANSWERED.into_iter().filter_map(of).collect()
+    ANSWERED.into_iter().filter_map(at).collect()
 }
 
 fn aim_words(aim: Aim) -> String {
@@ -345,7 +355,7 @@ mod tests {
         };
         let found = measure_decisions(
             &decisions,
-            &two(&[0.9, 0.5, 0.2, 0.6]),
+            (&two(&[0.9, 0.5, 0.2, 0.6]), None),
             &classes(&[1, 1, 0, 0]),
             Some(1),
         );
@@ -354,6 +364,30 @@ mod tests {
         assert_eq!(coverage.empty_single_several, Some([0.25, 0.75, 0.0]));
         assert_eq!(coverage.mean_size, 0.75);
         assert_eq!(found.answered.last().unwrap().error.value, 0.5);
+    }
+
+    #[test]
+    fn rows_of_one_entity_are_no_more_than_one_row_where_they_are_all_alike() {
+        let decisions = Decisions {
+            conformal: Some(Conformal {
+                level: 0.9,
+                limits: Limits::Classes { least: 0.55 },
+                n: 100,
+            }),
+            ..Decisions::default()
+        };
+        // Ten entities of fifty rows each; of three of them all are wrong.
+        let entities: Vec<u64> = (0..500).map(|row| row / 50).collect();
+        let codes: Vec<u32> = entities.iter().map(|e| u32::from(*e >= 3)).collect();
+        let test = two(&[0.9; 500]);
+        let of = |groups: Option<&[u64]>| {
+            let found = measure_decisions(&decisions, (&test, groups), &classes(&codes), Some(1));
+            found.conformal.unwrap().coverage
+        };
+        let (rows, whole) = (of(None), of(Some(&entities)));
+        assert_eq!((rows.value, whole.value), (0.7, 0.7));
+        assert!(rows.high - rows.low < 0.09, "{rows:?}");
+        assert!(whole.high - whole.low > 0.4, "{whole:?}");
     }
 
     #[test]
@@ -370,7 +404,7 @@ mod tests {
         };
         let found = measure_decisions(
             &decisions,
-            &two(&[0.8, 0.4, 0.25, 0.05]),
+            (&two(&[0.8, 0.4, 0.25, 0.05]), None),
             &classes(&[1, 0, 1, 0]),
             Some(1),
         );

@@ -201,7 +201,7 @@ pub struct ExplainedHistory {
     pub entity: String,
     pub truth: String,
     pub output: f64,
-    /// The same before any event.
+    /// The same before the first of the events that are read.
     pub before: f64,
     /// The same of a history of events that say nothing.
     pub baseline: f64,

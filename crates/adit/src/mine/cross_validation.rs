@@ -1,5 +1,7 @@
 //! Which rows are held out together.
 
+use std::collections::BTreeMap;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -10,6 +12,23 @@ pub(super) type Folds = Vec<Option<usize>>;
 /// Folds of equal size, up to one row.
 pub(super) fn plain_folds(n_rows: usize, folds: usize, seed: u64) -> Folds {
     stratified_folds(&vec![0; n_rows], folds, seed)
+}
+
+/// Folds of whole groups.
+pub(super) fn grouped_folds(groups: &[u64], folds: usize, seed: u64) -> Folds {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<u64> = groups.to_vec();
+    order.sort_unstable();
+    order.dedup();
+    order.shuffle(&mut rng);
+    let places = order.into_iter().enumerate();
+    let fold_of: BTreeMap<u64, usize> = places
+        .map(|(place, group)| (group, place % folds.max(1)))
+        .collect();
+    groups
+        .iter()
+        .map(|group| fold_of.get(group).copied())
+        .collect()
 }
 
 /// Folds in which every class has its share, up to one row.
@@ -38,6 +57,17 @@ pub(super) fn stratified_folds(classes: &[u32], folds: usize, seed: u64) -> Fold
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_stay_whole_and_every_fold_has_some() {
+        let groups: Vec<u64> = (0..90).map(|row| row % 13).collect();
+        let folds = grouped_folds(&groups, 4, 3);
+        for (a, fold) in groups.iter().zip(&folds) {
+            let same = groups.iter().zip(&folds).filter(|(b, _)| *b == a);
+            assert!(same.into_iter().all(|(_, other)| other == fold));
+        }
+        assert!((0..4).all(|fold| folds.contains(&Some(fold))));
+    }
 
     #[test]
     fn every_fold_has_its_share_of_every_class() {

@@ -125,19 +125,20 @@ impl RowTransformerModel {
     /// weights are trained by [`RowTransformerModel::train`].
     ///
     /// `train` are rows whose targets may be looked at, all of them where nothing is held out of them later: else
-    /// there are no statistics of the target.
+    /// there are no statistics of the target. `groups` tells whose each row of the dataset is, where rows of one entity
+    /// stay together.
     ///
     /// # Errors
     /// `NoFeatures` without number or category columns.
     pub fn fit<'a>(
         dataset: &'a Dataset,
         shape: RowTransformerShape,
-        train: &[usize],
+        (train, groups): (&[usize], Option<&[u64]>),
         with_statistics: bool,
     ) -> Result<(RowTransformerModel, Cow<'a, Dataset>), MineError> {
         let target = dataset.target.as_ref().ok_or(MineError::WrongTarget)?;
         let fitted = if with_statistics {
-            StatisticColumns::fit(dataset, target, train)?
+            StatisticColumns::fit(dataset, target, (train, groups))?
         } else {
             None
         };

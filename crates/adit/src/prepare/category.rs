@@ -71,7 +71,7 @@ impl Categories {
             .zip(&self.names)
             .map(|(code, name)| (name.as_str(), code))
             .collect();
-        let by_number = self.by_number();
+        let (by_number, by_truth) = (self.by_number(), self.by_truth());
         let code = |cell: Option<&str>| {
             let Some(name) = cell.map(normalise_text).filter(|name| !name.is_empty()) else {
                 return MISSING;
@@ -81,8 +81,11 @@ impl Categories {
             let same_number = || {
                 parse_number(&name).and_then(|x| by_number.get(&number_name(x)).copied().flatten())
             };
+            // `True` is `true` in a file whose column holds nothing but truths.
+            let same_truth = || by_truth[usize::from(truth(&name)?)];
             known
                 .or_else(same_number)
+                .or_else(same_truth)
                 .unwrap_or_else(|| self.other(&name))
         };
         cells.map(code).collect()
@@ -94,10 +97,23 @@ impl Categories {
             return UNKNOWN;
         }
         let same_number = parse_number(name).map(number_name);
-        let hash = fnv1a(same_number.as_deref().unwrap_or(name).as_bytes());
+        let same = same_number.or_else(|| truth(name).map(|truth| truth.to_string()));
+        let hash = fnv1a(same.as_deref().unwrap_or(name).as_bytes());
         // The high bits are the better mixed ones.
         let bucket = ((hash >> 32) * u64::from(self.buckets)) >> 32;
         FIRST + self.names.len() as u32 + bucket as u32
+    }
+
+    /// The codes of false and true; `None` where no name or two mean one.
+    fn by_truth(&self) -> [Option<u32>; 2] {
+        [false, true].map(|wanted| {
+            let means = |(_, name): &(u32, &String)| truth(name) == Some(wanted);
+            let mut codes = (FIRST..)
+                .zip(&self.names)
+                .filter(means)
+                .map(|(code, _)| code);
+            codes.next().filter(|_| codes.next().is_none())
+        })
     }
 
     /// Codes by the number that a category's name means; `None` where two names mean one number.
@@ -113,6 +129,12 @@ impl Categories {
         }
         codes
     }
+}
+
+/// What a file whose column holds nothing but truths has as one, however it is written.
+fn truth(name: &str) -> Option<bool> {
+    let is = |truth: &str| name.eq_ignore_ascii_case(truth);
+    is("true").then_some(true).or(is("false").then_some(false))
 }
 
 /// FNV-1a of 64 bits (Fowler, Noll, Vo), then mixed once more: the same on every machine, for good.
@@ -182,6 +204,27 @@ mod tests {
         assert_eq!(
             padded.encode(["01", "1", "1.0"].map(Some).into_iter()),
             [2, 3, 0]
+        );
+    }
+
+    #[test]
+    fn a_truth_is_one_category_however_it_is_written() {
+        let of = |names: &[&'static str]| {
+            Categories::fit(names.iter().copied().map(Some), at_most(1, 10))
+        };
+        let train = of(&["True", "False", "Partial"]);
+        assert_eq!(train.names, ["False", "Partial", "True"]);
+        let encode =
+            |of: &Categories, cells: [&'static str; 3]| of.encode(cells.map(Some).into_iter());
+        assert_eq!(encode(&train, ["true", "false", "TRUE"]), [4, 2, 4]);
+        assert_eq!(
+            encode(&of(&["true", "false"]), ["True", "no", "False"]),
+            [3, 0, 2]
+        );
+        // Where two spellings are two categories, a third is neither.
+        assert_eq!(
+            encode(&of(&["true", "True"]), ["TRUE", "true", "True"]),
+            [0, 3, 2]
         );
     }
 

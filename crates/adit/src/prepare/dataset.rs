@@ -167,6 +167,18 @@ impl RowColumn {
             {
                 own.spans.extend(more.spans);
             }
+            // Classes of which one file has only those that look like numbers.
+            (Values::Strings(own), Some(Values::Numbers(more)))
+                if self.role == super::Role::Target =>
+            {
+                own.extend(more.into_iter().map(as_class));
+            }
+            (Values::Numbers(own), Some(Values::Strings(more)))
+                if self.role == super::Role::Target =>
+            {
+                let own: Vec<Option<String>> = own.iter().copied().map(as_class).collect();
+                self.values = Values::Strings(own.into_iter().chain(more).collect());
+            }
             (own, None) if matches!(self.role, super::Role::Id | super::Role::Entity) => {
                 match own {
                     Values::Numbers(own) => own.extend(std::iter::repeat_n(f64::NAN, n_more)),
@@ -189,6 +201,10 @@ impl RowColumn {
         }
         Ok(())
     }
+}
+
+fn as_class(number: f64) -> Option<String> {
+    number.is_finite().then(|| super::number_name(number))
 }
 
 impl Target {

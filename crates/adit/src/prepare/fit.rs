@@ -165,6 +165,25 @@ impl Preparation {
         self
     }
 
+    /// The preparation that also reads these columns of new rows: others are made of them, though nothing learns from them.
+    pub fn with_sources<'a>(
+        mut self,
+        rows: &Rows,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        for name in names {
+            let is_read = (self.columns.iter().any(|c| c.name == *name))
+                || self.carried.iter().any(|c| c.name == *name);
+            if let (false, Some(column)) = (is_read, rows.column(name)) {
+                self.carried.push(CarriedColumn {
+                    name: name.clone(),
+                    role: column.role,
+                });
+            }
+        }
+        self
+    }
+
     /// How columns are made of a table of events, if any are.
     pub fn histories(&self) -> Option<&Histories> {
         self.histories.as_ref()

@@ -21,14 +21,15 @@ const FEW: f64 = 0.01;
 /// … nor is one that is not so many times that among the training rows themselves.
 const TIMES: f64 = 3.0;
 
-/// Test rows whose features all equal those of a training row, or nearly; with how often that happens among the
-/// training rows themselves. `None` where there are no such rows.
-pub(super) fn shared_rows(rows: &Rows, split: &Split) -> Option<Suspicion> {
-    let columns = features(rows);
+/// Test rows whose features, `ignored` ones left out, all equal those of a row that is learned from, or nearly; with how
+/// often that happens among these themselves. `None` where there are no such rows.
+pub(super) fn shared_rows(rows: &Rows, split: &Split, ignored: &[&str]) -> Option<Suspicion> {
+    let columns = features(rows, ignored);
+    let learned = learned(split);
     if columns.is_empty() || split.test.is_empty() {
         return None;
     }
-    let exact = shared_by(&|row| fingerprint(&columns, row), split);
+    let exact = shared_by(&|row| fingerprint(&columns, row), (&learned, &split.test));
     if let Some(&first) = exact.rows.first() {
         let message = format!(
             "{} of {} test rows ({:.1}%) equal a training row in every feature, the first of them row {}; \
@@ -49,7 +50,7 @@ pub(super) fn shared_rows(rows: &Rows, split: &Split) -> Option<Suspicion> {
     if numbers < ENOUGH_NUMBERS {
         return None;
     }
-    let near = Near::new(&columns, &split.train).shared(split);
+    let near = Near::new(&columns, &learned).shared(&learned, &split.test);
     let first = *near.rows.first()?;
     if near.share < FEW || near.share < TIMES * near.within {
         return None;
@@ -76,19 +77,27 @@ fn found(kind: &'static str, message: String, action: &'static str, shared: &Sha
     }
 }
 
-/// Which rows of `test` equal a row of `train` in every feature.
-pub fn rows_also_in_training(rows: &Rows, split: &Split) -> Vec<bool> {
-    let columns = features(rows);
-    let shared = shared_by(&|row| fingerprint(&columns, row), split);
+/// Which test rows equal a training or validation row in every feature but the `ignored` ones.
+pub fn rows_also_in_training(rows: &Rows, split: &Split, ignored: &[&str]) -> Vec<bool> {
+    let columns = features(rows, ignored);
+    let learned = learned(split);
+    let shared = shared_by(&|row| fingerprint(&columns, row), (&learned, &split.test));
     let shared: BTreeSet<usize> = shared.rows.into_iter().collect();
     split.test.iter().map(|row| shared.contains(row)).collect()
 }
 
-fn features(rows: &Rows) -> Vec<&RowColumn> {
+fn features<'a>(rows: &'a Rows, ignored: &[&str]) -> Vec<&'a RowColumn> {
     rows.columns
         .iter()
-        .filter(|c| c.role.is_feature())
+        .filter(|c| c.role.is_feature() && !ignored.contains(&c.name.as_str()))
         .collect()
+}
+
+/// The rows that members learn from in the end.
+fn learned(split: &Split) -> Vec<usize> {
+    let mut rows = [&split.train[..], &split.validation].concat();
+    rows.sort_unstable();
+    rows
 }
 
 struct Shared {
@@ -99,18 +108,18 @@ struct Shared {
     within: f64,
 }
 
-fn shared_by(key: &dyn Fn(usize) -> Fingerprint, split: &Split) -> Shared {
+fn shared_by(key: &dyn Fn(usize) -> Fingerprint, (learned, test): (&[usize], &[usize])) -> Shared {
     let mut counts: BTreeMap<Fingerprint, u64> = BTreeMap::new();
-    for &row in &split.train {
+    for &row in learned {
         *counts.entry(key(row)).or_default() += 1;
     }
-    let rows: Vec<usize> = (split.test.iter().copied())
+    let rows: Vec<usize> = (test.iter().copied())
         .filter(|&row| counts.contains_key(&key(row)))
         .collect();
     let repeated: u64 = counts.values().filter(|n| **n > 1).sum();
     Shared {
-        share: rows.len() as f64 / split.test.len().max(1) as f64,
-        within: repeated as f64 / split.train.len().max(1) as f64,
+        share: rows.len() as f64 / test.len().max(1) as f64,
+        within: repeated as f64 / learned.len().max(1) as f64,
         rows,
     }
 }
@@ -145,14 +154,14 @@ impl<'a> Near<'a> {
     }
 
     /// Looks for a near training row of some test rows, and of as many training rows.
-    fn shared(&self, split: &Split) -> Shared {
-        let train = spaced(&split.train, MOST_TRAINING);
+    fn shared(&self, learned: &[usize], test: &[usize]) -> Shared {
+        let train = spaced(learned, MOST_TRAINING);
         let has_near = |row: usize| {
             train
                 .iter()
                 .any(|&other| other != row && self.are_near(row, other))
         };
-        let asked = spaced(&split.test, MOST_ASKED);
+        let asked = spaced(test, MOST_ASKED);
         let rows: Vec<usize> = asked.iter().copied().filter(|&row| has_near(row)).collect();
         let own = spaced(&train, MOST_ASKED);
         let within = own.iter().filter(|&&row| has_near(row)).count();

@@ -47,11 +47,9 @@ impl Windows {
                     (means[history[at]], slopes[history[at]]) = (mean, slope);
                 }
             }
-            derived.push((format!("{}, mean of {}", column.name, self.length), means));
-            derived.push((
-                format!("{}, slope over {}", column.name, self.length),
-                slopes,
-            ));
+            let [mean, slope] = self.made_of(&column.name);
+            derived.push((mean, means));
+            derived.push((slope, slopes));
         }
         let names = derived.iter().map(|(name, _)| name.clone()).collect();
         rows.columns
@@ -61,6 +59,14 @@ impl Windows {
                 values: Values::Numbers(values),
             }));
         Ok(names)
+    }
+
+    /// Names of what is made of a column of numbers.
+    pub fn made_of(&self, column: &str) -> [String; 2] {
+        [
+            format!("{column}, mean of {}", self.length),
+            format!("{column}, slope over {}", self.length),
+        ]
     }
 
     /// Adds a target of that name: how many rows of its entity come after each row, at most `cap`.

@@ -8,6 +8,8 @@
 //! Enters: category columns and the target of training rows. Leaves: a dataset with more number columns. Not here: which
 //! models read them.
 
+use std::collections::BTreeMap;
+
 use adit_nn::random::mix;
 use serde::{Deserialize, Serialize};
 
@@ -145,13 +147,17 @@ impl Sums {
 }
 
 impl Learned {
-    fn new(target: &Target, train: &[usize], settings: &TargetStatisticsSettings) -> Self {
+    fn new(
+        target: &Target,
+        (train, groups): (&[usize], Option<&[u64]>),
+        settings: &TargetStatisticsSettings,
+    ) -> Self {
         let width = width(target);
         let n_folds = settings.folds.clamp(2, 1_000);
         Self {
             targets: indicators(target, train, width),
             width,
-            folds: folds(train, settings.seed, n_folds),
+            folds: folds((train, groups), settings.seed, n_folds),
             n_folds,
         }
     }
@@ -178,6 +184,17 @@ impl TargetStatistics {
         train: &[usize],
         settings: &TargetStatisticsSettings,
     ) -> Result<(Self, OutOfFold), RepresentError> {
+        Self::fit_grouped(dataset, target, (train, None), settings)
+    }
+
+    /// As [`TargetStatistics::fit`], with whole groups out of fold: rows of one entity tell each other's target.
+    /// `groups`: `[n_rows]`
+    fn fit_grouped(
+        dataset: &Dataset,
+        target: &Target,
+        (train, groups): (&[usize], Option<&[u64]>),
+        settings: &TargetStatisticsSettings,
+    ) -> Result<(Self, OutOfFold), RepresentError> {
         if train.is_empty() {
             return Err(RepresentError::NoTrainingRows);
         }
@@ -188,7 +205,7 @@ impl TargetStatistics {
         if let Some(&row) = train.iter().find(|&&row| row >= n_rows) {
             return Err(RepresentError::RowOutOfRange { row, n_rows });
         }
-        let learned = Learned::new(target, train, settings);
+        let learned = Learned::new(target, (train, groups), settings);
         let mut fitted = Self {
             width: learned.width,
             columns: Vec::new(),
@@ -253,17 +270,19 @@ impl TargetStatistics {
 
 impl StatisticColumns {
     /// The statistics of a dataset, and its numbers and categories with them to learn from: training rows have those
-    /// out of fold, others those of all training rows. `None` where no column has categories enough.
+    /// out of fold, with whole `groups` (`[n_rows]`) where there are such, others those of all training rows. `None` where
+    /// no column has categories enough.
     ///
     /// # Errors
     /// As [`TargetStatistics::fit`].
     pub fn fit(
         dataset: &Dataset,
         target: &Target,
-        train: &[usize],
+        (train, groups): (&[usize], Option<&[u64]>),
     ) -> Result<Option<(Self, Dataset)>, RepresentError> {
         let settings = TargetStatisticsSettings::default();
-        let (statistics, out) = TargetStatistics::fit(dataset, target, train, &settings)?;
+        let of = (train, groups);
+        let (statistics, out) = TargetStatistics::fit_grouped(dataset, target, of, &settings)?;
         if statistics.n_columns() == 0 {
             return Ok(None);
         }
@@ -365,19 +384,20 @@ fn indicators(target: &Target, train: &[usize], width: usize) -> Vec<f64> {
     }
 }
 
-/// The fold of each training row: rows in the order of a hash, dealt out in turn; the target plays no part.
-fn folds(train: &[usize], seed: u64, n_folds: usize) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = train
-        .iter()
-        .enumerate()
-        .map(|(at, &row)| (mix(seed, row as u64), at))
+/// The fold of each training row: rows, or whole groups, in the order of a hash, dealt out in turn; the target plays no
+/// part.
+fn folds((train, groups): (&[usize], Option<&[u64]>), seed: u64, n_folds: usize) -> Vec<usize> {
+    let unit = |row: &usize| groups.map_or(*row as u64, |groups| groups[*row]);
+    let mut order: Vec<(u64, u64)> = (train.iter().map(unit))
+        .map(|unit| (mix(seed, unit), unit))
         .collect();
     order.sort_unstable();
-    let mut folds = vec![0; train.len()];
-    for (place, (_, at)) in order.into_iter().enumerate() {
-        folds[at] = place % n_folds;
-    }
-    folds
+    order.dedup();
+    let places = order.into_iter().enumerate();
+    let fold_of: BTreeMap<u64, usize> = places
+        .map(|(place, (_, unit))| (unit, place % n_folds))
+        .collect();
+    train.iter().map(|row| fold_of[&unit(row)]).collect()
 }
 
 fn check(column: &CategoryColumn, n_rows: usize) -> Result<(), RepresentError> {

@@ -32,14 +32,15 @@ pub enum TreeColumn {
 }
 
 impl TreeFeatures {
-    /// The number and category columns of a dataset.
-    pub fn of(dataset: &Dataset) -> TreeFeatures {
+    /// The number and category columns of a dataset, and the places of fingerprints that are frequent enough among `rows`,
+    /// which are learned from.
+    pub fn of(dataset: &Dataset, rows: &[usize]) -> TreeFeatures {
         let codes =
             |column: &crate::prepare::CategoryColumn| (column.name.clone(), column.cardinality);
         TreeFeatures {
             numbers: dataset.numbers.iter().map(|c| c.name.clone()).collect(),
             categories: dataset.categories.iter().map(codes).collect(),
-            fingerprints: dataset.molecules.iter().map(places).collect(),
+            fingerprints: dataset.molecules.iter().map(|c| places(c, rows)).collect(),
         }
     }
 
@@ -121,10 +122,10 @@ impl TreeFeatures {
     }
 }
 
-/// Places that occur in enough rows to be split by, sorted.
-fn places(column: &MoleculeColumn) -> (String, Vec<u16>) {
+/// Places that occur in enough of the rows to be split by, sorted.
+fn places(column: &MoleculeColumn, rows: &[usize]) -> (String, Vec<u16>) {
     let mut counts = vec![0usize; FINGERPRINT_BITS];
-    for (place, _) in column.fingerprints.iter().flatten() {
+    for (place, _) in rows.iter().flat_map(|&row| &column.fingerprints[row]) {
         counts[usize::from(*place) % FINGERPRINT_BITS] += 1;
     }
     let enough = (0u16..)
@@ -161,7 +162,7 @@ mod tests {
             histories: None,
             target: None,
         };
-        let features = TreeFeatures::of(&dataset);
+        let features = TreeFeatures::of(&dataset, &[0, 1]);
         assert_eq!(features.len(), 3);
         assert_eq!(features.names(), ["a", "b", "c"]);
         dataset.numbers.reverse();

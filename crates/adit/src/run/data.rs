@@ -48,6 +48,19 @@ impl Loaded {
         self.split_columns.clone()
     }
 
+    /// Whose each test row is, where rows of one entity stay together.
+    pub fn test_groups(&self) -> Result<Option<Vec<u64>>, RunError> {
+        let of = |column: &String| prepare::group_ids(&self.rows, column, &self.split.test);
+        Ok(self.group.as_ref().map(of).transpose()?)
+    }
+
+    /// The same of all rows.
+    pub fn row_groups(&self) -> Result<Option<Vec<u64>>, RunError> {
+        let all: Vec<usize> = (0..self.rows.n_rows()).collect();
+        let of = |column: &String| prepare::group_ids(&self.rows, column, &all);
+        Ok(self.group.as_ref().map(of).transpose()?)
+    }
+
     /// Training and validation rows together.
     pub fn fit_rows(&self) -> Vec<usize> {
         let mut all = self.split.train.clone();
@@ -57,8 +70,13 @@ impl Loaded {
     }
 }
 
-/// Reads, cleans, splits and encodes what the job names.
-pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunError> {
+/// Reads, cleans, splits and encodes what the job names; columns of events that an encoder `learned` as it learned them.
+pub fn load(
+    job: &Job,
+    learned: Option<&Histories>,
+    spool: &Path,
+    context: &Context,
+) -> Result<Loaded, RunError> {
     let watch = context.watch;
     let session =
         Session::new(context.limits.threads, None).map_err(crate::source::SourceError::from)?;
@@ -73,13 +91,30 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
         let columns = (&section.entity, &section.time);
         let settings = job.source_settings(&section.inputs);
         let known = event_data::Known {
-            histories: None,
             outcome: section
                 .outcome
                 .as_ref()
                 .map(|outcome| outcome.column.as_str()),
+            learned,
+            ..event_data::Known::default()
         };
         let found = event_data::load(&settings, columns, known, (spool, &session), watch)?;
+        let is_there = |name: &&str| found.rows.column(name).is_some();
+        let absent: Vec<&str> = (learned.into_iter().flat_map(Histories::columns))
+            .map(|(name, _)| name)
+            .filter(|name| !is_there(name))
+            .collect();
+        if !absent.is_empty() {
+            warnings.push(Warning {
+                kind: "encoder_columns".into(),
+                column: None,
+                message: format!(
+                    "the encoder learned from columns that these events lack: {}",
+                    absent.join(", ")
+                ),
+                action: "missing in every event".into(),
+            });
+        }
         if section.horizon.is_some() {
             // Kept beside the run, where a person can look at them.
             let made = spool.join(MADE_LABELS);
@@ -166,11 +201,25 @@ pub fn load(job: &Job, spool: &Path, context: &Context) -> Result<Loaded, RunErr
     warnings.extend(suspicions.into_iter().map(|found| suspects.warning(found)));
     let mut settings = prepare_settings(job, &by, &rows);
     settings.leave_out.extend(suspects.left_out.iter().cloned());
+    // What is made of a column that nothing may learn from tells the same.
+    let windows = job.windows.as_ref().map(|section| section.windows());
+    if let Some(windows) = &windows {
+        let made = settings
+            .leave_out
+            .iter()
+            .flat_map(|name| windows.made_of(name));
+        let made: Vec<String> = made.collect();
+        settings.leave_out.extend(made);
+    }
     let mut preparation = Preparation::fit(&rows, &fit_rows, &settings)?;
-    if let Some(section) = &job.windows {
-        preparation = preparation.with_windows(section.windows(), derived);
+    if let Some(windows) = windows {
+        let sources = [windows.entity.clone(), windows.order.clone()];
+        preparation = (preparation.with_windows(windows, derived)).with_sources(&rows, &sources);
     } else if let Some((fitted, _)) = &histories {
-        preparation = preparation.with_histories(fitted.clone(), derived);
+        let sources = [Some(&fitted.entity), fitted.cutoff.as_ref()];
+        preparation = preparation
+            .with_histories(fitted.clone(), derived)
+            .with_sources(&rows, sources.into_iter().flatten());
     }
     let dataset = preparation.apply(&rows)?;
     let split_columns = by.columns_to_leave_out(&rows);
@@ -357,6 +406,8 @@ fn divide(
     let settings = SplitSettings {
         test,
         validation_fraction: job.split.validation_fraction,
+        group: by.group.clone(),
+        time: by.time.clone(),
         seed: job.seed,
     };
     let own: Vec<usize> = (0..n_train).collect();
@@ -365,7 +416,7 @@ fn divide(
         split.train.extend(&split.validation);
         split.train.sort_unstable();
         split.validation = (n_train..n_fit).collect();
-        split.how = "given validation file".into();
+        split.how = format!("{}; given validation file", split.test_how());
     }
     if n_rows > n_fit {
         split.test = (n_fit..n_rows).collect();

@@ -69,6 +69,19 @@ impl DecisionSection {
     /// # Errors
     /// The cost matrix names a class that is not there.
     pub fn wanted(&self, classes: &[String]) -> Result<Wanted, MineError> {
+        let of_two = [
+            ("costs", self.costs.is_some()),
+            ("precision", self.precision.is_some()),
+            ("recall", self.recall.is_some()),
+            ("alerts", self.alerts.is_some()),
+        ];
+        if let Some((setting, _)) = of_two.iter().find(|of| of.1 && classes.len() != 2) {
+            return Err(MineError::Setting {
+                setting,
+                value: format!("given for {} classes", classes.len()),
+                reason: "a threshold is between two; what every mistake costs (`--cost TRUE,SAID,COST`) is for any number",
+            });
+        }
         let costs = self.costs.map(|c| Aim::Costs {
             false_positive: c.false_positive,
             false_negative: c.false_negative,
@@ -125,6 +138,12 @@ impl DecisionSection {
         }
         if !(self.coverage > 0.0 && self.coverage < 1.0) {
             return Some("`decision.coverage` must lie between 0 and 1".into());
+        }
+        if self.max_error.is_some() && task == Task::Regress {
+            return Some("`decision.max_error` is for classes, but a number is predicted".into());
+        }
+        if self.max_error == Some(1.0) {
+            return Some("`decision.max_error` must lie below 1".into());
         }
         let shares = [
             ("precision", self.precision),

@@ -19,6 +19,8 @@ pub struct Suspects {
     pub left_out: Vec<String>,
     /// Kind and evidence of rows that stand in training and test part.
     rows: Option<(String, String)>,
+    /// Suspects were kept because all features are.
+    nothing_else: bool,
 }
 
 impl Suspects {
@@ -45,6 +47,7 @@ impl Suspects {
         let mut features = rows.columns.iter().filter(|c| c.role.is_feature());
         if features.all(|c| self.left_out.contains(&c.name) || out.contains(&c.name)) {
             self.left_out.clear();
+            self.nothing_else = true;
         }
     }
 
@@ -57,10 +60,19 @@ impl Suspects {
                 .is_some_and(|c| !self.left_out.contains(c));
         let mut warning = data::warning(suspicion);
         if kept {
-            warning.action = "kept, as was asked: look at the scores with and without it".into();
+            warning.action = match self.nothing_else {
+                true => "kept, because there is nothing else to learn from".into(),
+                false => "kept, as was asked: look at the scores with and without it".into(),
+            };
         }
         warning
     }
+}
+
+/// Whether a column that trees see is made of a column of the table: of molecules there are many.
+fn is_of(name: &str, column: &str) -> bool {
+    let rest = name.strip_prefix(column);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
 }
 
 impl Arena<'_> {
@@ -71,14 +83,19 @@ impl Arena<'_> {
             return Ok(Vec::new());
         }
         let whole = with_suspects(self.job, self.loaded)?;
-        let features = TreeFeatures::of(&whole);
+        let features = TreeFeatures::of(&whole, &self.loaded.fit_rows());
         let owned = features.columns(&whole)?;
         let columns = views(&owned);
         let names = features.names();
-        let suspected = |name: &str| suspects.columns.iter().any(|(column, ..)| column == name);
+        let suspected = |name: &str| {
+            suspects
+                .columns
+                .iter()
+                .any(|(column, ..)| is_of(name, column))
+        };
         let clean = |with: Option<&str>| -> Vec<Column<'_>> {
             let kept = names.iter().zip(&columns);
-            kept.filter(|(name, _)| !suspected(name) || with == Some(name.as_str()))
+            kept.filter(|(name, _)| !suspected(name) || with.is_some_and(|with| is_of(name, with)))
                 .map(|(_, column)| *column)
                 .collect()
         };
@@ -90,7 +107,11 @@ impl Arena<'_> {
                 kind: kind.clone(),
                 evidence: evidence.clone(),
                 left_out: suspects.left_out.contains(name),
-                with: self.quick_score(&clean(Some(name)))?,
+                // Trees do not read texts, so what these are worth is not known.
+                with: match names.iter().any(|own| is_of(own, name)) {
+                    true => self.quick_score(&clean(Some(name)))?,
+                    false => None,
+                },
                 without,
             });
         }
@@ -101,7 +122,10 @@ impl Arena<'_> {
     pub fn shared_rows(&self, chosen: &Predictions) -> Option<LeakCheck> {
         let (kind, evidence) = self.loaded.suspects.rows.clone()?;
         let split = &self.loaded.split;
-        let shared = prepare::rows_also_in_training(&self.loaded.rows, split);
+        let divides = self.loaded.split_columns();
+        let left_out = divides.iter().chain(&self.loaded.suspects.left_out);
+        let ignored: Vec<&str> = left_out.map(String::as_str).collect();
+        let shared = prepare::rows_also_in_training(&self.loaded.rows, split, &ignored);
         let own: Vec<usize> = (0..shared.len()).filter(|&at| !shared[at]).collect();
         let rows: Vec<usize> = own.iter().map(|&at| split.test[at]).collect();
         let without = (!rows.is_empty() && own.len() < shared.len())

@@ -94,7 +94,8 @@ fn train_and_judge(
     (encoder, given): (Option<&EncoderDirectory>, Option<EventEncoderFolder>),
     context: &Context,
 ) -> Result<(Findings, Loaded), RunError> {
-    let mut loaded = data::load(job, folder.path(), context)?;
+    let learned = given.as_ref().map(|encoder| &encoder.about.histories);
+    let mut loaded = data::load(job, learned, folder.path(), context)?;
     let target = loaded
         .dataset
         .target
@@ -134,7 +135,9 @@ fn train_and_judge(
     if let Some(chosen) = members.iter().find(|m| m.name == findings.chosen) {
         let truth = target.select(&loaded.split.test);
         let of_two = explain::positive_of(&target, positive);
-        let measured = explain::measure_decisions(&chosen.decisions, &chosen.test, &truth, of_two);
+        let groups = loaded.test_groups()?;
+        let test = (&chosen.test, groups.as_deref());
+        let measured = explain::measure_decisions(&chosen.decisions, test, &truth, of_two);
         findings.decisions = Some(measured);
         findings.leaks = leaks;
         findings.leaks.extend(arena.shared_rows(&chosen.test));
@@ -238,10 +241,7 @@ fn judge(
     let truth = arena.target.select(test);
     let row_ids: Vec<u64> = test.iter().map(|&i| loaded.rows.row_ids[i]).collect();
     let cells = |k: usize| summary::cells(&loaded.rows, test[k]);
-    let groups = match &loaded.group {
-        Some(column) => Some(crate::prepare::group_ids(&loaded.rows, column, test)?),
-        None => None,
-    };
+    let groups = loaded.test_groups()?;
     let input = JudgeInput {
         task: arena.job.task,
         target_name: &arena.job.data.target,

@@ -5,10 +5,10 @@ use super::arena::{Arena, OfFold, TrainedMember};
 use super::plan::HeldOut;
 use super::saved::{MemberKind, SavedLinear};
 use crate::explain::MemberRole;
-use crate::mine::Predictions;
 use crate::mine::decide::Decisions;
 use crate::mine::linear::{ClassWeights, LinearModel, LinearSettings};
 use crate::mine::trivial::TrivialModel;
+use crate::mine::{MineError, Predictions};
 use crate::prepare::Task;
 use crate::represent::sparse::SparseMatrix;
 use crate::represent::{LinearFeatures, LinearFeaturesSettings};
@@ -121,17 +121,26 @@ impl Arena<'_> {
     ) -> Result<OverFeatures, RunError> {
         let settings = LinearSettings {
             seed: self.job.seed,
+            groups: self.loaded.row_groups()?,
             class_weights: self.linear_weights(),
             ..LinearSettings::default()
         };
         let n_fits = self.plan.folds.len() as u64 + 1;
         let mut done = 0;
         let (held_out, train_score) = self.cross_fit(&mut |fold| {
-            let model = settings.fit(matrix, self.target, &fold.train, self.watch)?;
+            let model = match settings.fit(matrix, self.target, &fold.train, self.watch) {
+                Ok(model) => Some(model),
+                // The rows of a rare class may all be held out at once: then all that can be said is the other one.
+                Err(MineError::OneClass { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
             done += 1;
             self.watch.progress(name, done, n_fits, "");
             let of = |rows: &[usize]| -> Result<Predictions, RunError> {
-                Ok(self.unweighted(model.predict(&matrix.select(rows)?)?))
+                match &model {
+                    Some(model) => Ok(self.unweighted(model.predict(&matrix.select(rows)?)?)),
+                    None => Ok(TrivialModel::fit(self.target, &fold.train)?.predict(rows.len())),
+                }
             };
             Ok(OfFold {
                 train: of(&fold.train)?,

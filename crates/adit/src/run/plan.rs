@@ -21,6 +21,8 @@ pub struct Plan {
     pub n_folds: usize,
     /// All rows that are held out once a repeat, sorted.
     pub held_out: Vec<usize>,
+    /// Folds are of whole entities.
+    pub is_grouped: bool,
 }
 
 /// A member's predictions of the rows that it did not learn from.
@@ -72,6 +74,7 @@ impl Plan {
             folds,
             n_folds,
             held_out: fit_rows,
+            is_grouped: loaded.group.is_some(),
         })
     }
 
@@ -80,6 +83,7 @@ impl Plan {
             held_out: fold.validation.clone(),
             folds: vec![fold],
             n_folds: 1,
+            is_grouped: false,
         }
     }
 
@@ -95,9 +99,10 @@ impl Plan {
 
     /// In the words of the report.
     pub fn words(&self, task: Task) -> Option<String> {
-        let kept = match task {
-            Task::Classify => ", every class in its share",
-            Task::Regress => "",
+        let kept = match (task, self.is_grouped) {
+            (_, true) => ", whole entities together",
+            (Task::Classify, false) => ", every class in its share",
+            (Task::Regress, false) => "",
         };
         self.is_crossed().then(|| {
             let times = match self.repeats() {
@@ -170,6 +175,7 @@ mod tests {
             ],
             n_folds: 2,
             held_out: vec![2, 4, 6, 8],
+            is_grouped: false,
         };
         let numbers = |values: &[f64]| Predictions::Numbers(values.to_vec());
         let by_fold = [

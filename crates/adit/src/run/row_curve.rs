@@ -22,7 +22,7 @@ impl Arena<'_> {
         let Some((member, settings)) = trees.filter(|_| enough) else {
             return Ok(None);
         };
-        let features = TreeFeatures::of(&self.loaded.dataset);
+        let features = TreeFeatures::of(&self.loaded.dataset, &self.loaded.fit_rows());
         let owned = features.columns(&self.loaded.dataset)?;
         let columns = views(&owned);
         let mut points = Vec::with_capacity(SHARES.len());

@@ -42,7 +42,7 @@ impl Arena<'_> {
         dataset: &Dataset,
         (name, role): (&'static str, MemberRole),
     ) -> Result<Option<TrainedMember>, RunError> {
-        let features = TreeFeatures::of(dataset);
+        let features = TreeFeatures::of(dataset, &self.loaded.fit_rows());
         if features.is_empty() {
             return Ok(None);
         }

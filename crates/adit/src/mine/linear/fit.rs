@@ -8,7 +8,7 @@ use super::model::{Kind, VERSION, check_finite};
 use super::objective::{Loss, Problem, score, sigmoid, softmax};
 use super::{LinearModel, LinearSettings, PenaltyScore};
 use crate::mine::MineError;
-use crate::mine::cross_validation::{Folds, plain_folds, stratified_folds};
+use crate::mine::cross_validation::{Folds, grouped_folds, plain_folds, stratified_folds};
 use crate::mine::lbfgs::{Lbfgs, Minimum};
 use crate::prepare::Target;
 use crate::represent::sparse::SparseMatrix;
@@ -35,6 +35,8 @@ struct Rows<'a> {
     targets: Vec<f64>,
     /// `[train]`
     weights: Vec<f64>,
+    /// `[train]`
+    groups: Option<Vec<u64>>,
 }
 
 /// One part of the cross-validation on its way along the path.
@@ -144,12 +146,14 @@ impl LinearSettings {
             }
             Target::Classes { codes, names } => self.read_classes(codes, names, train)?,
         };
+        let groups = self.groups.as_ref().filter(|groups| groups.len() == n_rows);
         Ok(Rows {
             features,
             train,
             kind,
             targets,
             weights,
+            groups: groups.map(|groups| train.iter().map(|&row| groups[row]).collect()),
         })
     }
 
@@ -268,9 +272,10 @@ impl Rows<'_> {
         } else {
             folds
         };
-        let assigned: Folds = match self.kind {
-            Kind::Ridge { .. } => plain_folds(self.train.len(), folds, seed),
-            Kind::Classes { .. } => {
+        let assigned: Folds = match (&self.groups, &self.kind) {
+            (Some(groups), _) => grouped_folds(groups, folds, seed),
+            (None, Kind::Ridge { .. }) => plain_folds(self.train.len(), folds, seed),
+            (None, Kind::Classes { .. }) => {
                 let classes: Vec<u32> = self.targets.iter().map(|&t| t as u32).collect();
                 stratified_folds(&classes, folds, seed)
             }

@@ -59,6 +59,9 @@ pub struct LinearSettings {
     /// Parts of the cross-validation, at least 2; more than 4,000 training rows are cut in at most 3.
     pub folds: usize,
     pub seed: u64,
+    /// Whose each row is: rows of one stay in one part. `[n_rows]`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<u64>>,
     pub class_weights: ClassWeights,
     /// Iterations of the last training; each training of the cross-validation gets half.
     pub max_iterations: usize,
@@ -74,6 +77,7 @@ impl Default for LinearSettings {
                 .collect(),
             folds: 5,
             seed: 0,
+            groups: None,
             class_weights: ClassWeights::Equal,
             max_iterations: 500,
             tolerance: 1e-5,

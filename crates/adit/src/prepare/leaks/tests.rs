@@ -202,10 +202,10 @@ fn rows_that_were_copied_into_the_test_part_are_found_with_noise_or_without() {
             row_ids: (0..n as u64).collect(),
             columns,
         };
-        let kind = shared_rows(&rows, &split).map(|s| s.kind);
+        let kind = shared_rows(&rows, &split, &[]).map(|s| s.kind);
         (
             kind,
-            rows_also_in_training(&rows, &split)
+            rows_also_in_training(&rows, &split, &[])
                 .iter()
                 .filter(|s| **s)
                 .count(),

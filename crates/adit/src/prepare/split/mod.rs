@@ -31,6 +31,9 @@ pub struct SplitSettings {
     pub test: TestPart,
     /// Share of the rows left after the test part; 0 for none.
     pub validation_fraction: f64,
+    /// With a given test part: the column by which rows stay together, or the one by which the latest are for validation.
+    pub group: Option<String>,
+    pub time: Option<String>,
     pub seed: u64,
 }
 
@@ -40,6 +43,8 @@ impl SplitSettings {
         Self {
             test,
             validation_fraction: 0.15,
+            group: None,
+            time: None,
             seed,
         }
     }
@@ -58,7 +63,7 @@ pub(super) enum Order<'a> {
 /// Divides `rows`; the same rows and seed give the same parts, each sorted.
 ///
 /// The validation part is drawn as the test part is: stratified, by entity, or the latest rows.
-/// With a given test file it is drawn by entity where a column has that role. Drawing at random,
+/// With a given test file it is drawn by the given column, or by entity where a column has that role. Drawing at random,
 /// every class with two rows or more keeps one in training at least, and each part holds the
 /// share of every class to within one row.
 ///
@@ -80,7 +85,7 @@ pub fn split(rows: &Rows, task: Task, settings: &SplitSettings) -> Result<Split,
             needed: parts,
         });
     }
-    let order = order(rows, task, &settings.test)?;
+    let order = order(rows, task, settings)?;
     order.check(parts)?;
     // Where every class has a single row, nothing can be drawn and still be learned.
     let needed = parts * order.units();
@@ -187,19 +192,24 @@ fn check_fractions(settings: &SplitSettings) -> Result<(), PrepareError> {
 }
 
 /// What the split must respect: the chosen column, else an entity column, else the classes.
-fn order<'a>(rows: &'a Rows, task: Task, test: &'a TestPart) -> Result<Order<'a>, PrepareError> {
-    match test {
+fn order<'a>(
+    rows: &'a Rows,
+    task: Task,
+    settings: &'a SplitSettings,
+) -> Result<Order<'a>, PrepareError> {
+    match &settings.test {
         TestPart::Group { column, .. } => {
             Ok(Order::Groups(column, by_group::groups(rows, column)?))
         }
         TestPart::Time { column, .. } => Ok(Order::Times(column, by_time::times(rows, column)?)),
         TestPart::Given => {
+            if let Some(column) = &settings.time {
+                return Ok(Order::Times(column, by_time::times(rows, column)?));
+            }
             let entity = rows.columns.iter().find(|c| c.role == Role::Entity);
-            match entity {
-                Some(column) => Ok(Order::Groups(
-                    &column.name,
-                    by_group::groups(rows, &column.name)?,
-                )),
+            let group = settings.group.as_ref().or(entity.map(|c| &c.name));
+            match group {
+                Some(column) => Ok(Order::Groups(column, by_group::groups(rows, column)?)),
                 None => strata(rows, task),
             }
         }

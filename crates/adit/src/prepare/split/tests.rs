@@ -32,6 +32,35 @@ fn all_once(split: &Split, n: usize) -> bool {
     all == (0..n).collect::<Vec<_>>()
 }
 
+#[test]
+fn beside_given_test_rows_groups_stay_whole_and_the_latest_are_for_validation() {
+    let numbers =
+        |of: &dyn Fn(usize) -> usize| Values::Numbers((0..300).map(|row| of(row) as f64).collect());
+    let all = rows(vec![
+        ("y", Role::Target, classes((0..300).map(|row| row % 2))),
+        ("site", Role::Number, numbers(&|row| row % 23)),
+        ("at", Role::Number, numbers(&|row| row * 7 % 300)),
+    ]);
+    let of = |group: Option<&str>, time: Option<&str>| {
+        let settings = SplitSettings {
+            group: group.map(String::from),
+            time: time.map(String::from),
+            ..SplitSettings::new(TestPart::Given, 1)
+        };
+        split(&all, Task::Classify, &settings).unwrap()
+    };
+    let sites = |part: &[usize]| part.iter().map(|row| row % 23).collect::<BTreeSet<_>>();
+    let by_site = of(Some("site"), None);
+    assert!(by_site.test.is_empty() && !by_site.validation.is_empty());
+    assert!(sites(&by_site.train).is_disjoint(&sites(&by_site.validation)));
+    let by_time = of(None, Some("at"));
+    let at = |row: &usize| row * 7 % 300;
+    let latest = by_time.train.iter().map(at).max();
+    assert!(latest < by_time.validation.iter().map(at).min());
+    let neither = of(None, None);
+    assert!(!sites(&neither.train).is_disjoint(&sites(&neither.validation)));
+}
+
 proptest! {
     #[test]
     fn every_row_is_in_one_part_and_every_class_keeps_its_share(

@@ -36,6 +36,7 @@ pub(super) fn section(findings: &Findings) -> Option<Value> {
         chosen => findings.chosen.as_str(),
         positive => findings.positive_class.as_deref(),
         calibrated => decisions.calibrated.as_deref(),
+        is_grouped => decisions.is_grouped,
         conformal => decisions.conformal.as_ref().map(|found| conformal(found, findings)),
         rule => decisions.rule.as_ref().map(rule),
         costs => decisions.costs.as_ref().map(costs),

@@ -115,6 +115,31 @@ fn a_training_row_is_seen_by_the_other_folds_alone() {
 }
 
 #[test]
+fn what_only_an_entitys_own_rows_say_is_not_known_to_them() {
+    // 60 customers of 10 rows, each with a device of its own and one target: a row's fold must hold all of them.
+    let n = 600u32;
+    let data = dataset((0..n).map(|i| 2 + i / 10).collect(), 62);
+    let codes: Vec<u32> = (0..n)
+        .map(|i| (mix(5, u64::from(i / 10)) & 1) as u32)
+        .collect();
+    let target = classes(codes, 2);
+    let train: Vec<usize> = (0..600).collect();
+    let groups: Vec<u64> = (0..600).map(|row| row / 10).collect();
+    let of = |groups: Option<&[u64]>| {
+        let settings = TargetStatisticsSettings::default();
+        let of = (&train[..], groups);
+        let out = TargetStatistics::fit_grouped(&data, &target, of, &settings)
+            .unwrap()
+            .1;
+        let columns = out.columns[0].clone();
+        let most = columns.iter().copied().fold(f32::MIN, f32::max);
+        most - columns.iter().copied().fold(f32::MAX, f32::min)
+    };
+    assert!(of(None) > 0.15, "{}", of(None));
+    assert!(of(Some(&groups)) < 0.1, "{}", of(Some(&groups)));
+}
+
+#[test]
 fn noise_by_category_is_no_better_known_to_training_rows_than_to_others() {
     // 40 categories that say nothing: in fold a mean would follow the target, out of fold it must not.
     let n = 800u32;
@@ -122,7 +147,7 @@ fn noise_by_category_is_no_better_known_to_training_rows_than_to_others() {
     let codes: Vec<u32> = (0..n).map(|i| (mix(3, i.into()) & 1) as u32).collect();
     let target = classes(codes.clone(), 2);
     let train: Vec<usize> = (0..600).collect();
-    let (fitted, learned) = StatisticColumns::fit(&data, &target, &train)
+    let (fitted, learned) = StatisticColumns::fit(&data, &target, (&train, None))
         .unwrap()
         .unwrap();
     let asked = fitted.add(&data).unwrap();

@@ -31,16 +31,16 @@ pub struct TreeSpeed {
 pub fn bench_trees(job: &Job, context: &Context) -> Result<TreeSpeed, RunError> {
     let spool = crate::run::spool()?;
     context.limits.apply(|| {
-        let loaded = data::load(job, spool.path(), context)?;
+        let loaded = data::load(job, None, spool.path(), context)?;
         let target = loaded
             .dataset
             .target
             .clone()
             .ok_or(crate::mine::MineError::WrongTarget)?;
-        let features = TreeFeatures::of(&loaded.dataset);
+        let fit_rows = loaded.fit_rows();
+        let features = TreeFeatures::of(&loaded.dataset, &fit_rows);
         let owned = features.columns(&loaded.dataset)?;
         let columns = views(&owned);
-        let fit_rows = loaded.fit_rows();
         let settings = TreeSettings::default();
         let started = Instant::now();
         let goes_on = |_: usize, _: usize, _: f64| !context.watch.cancelled();
