@@ -99,7 +99,7 @@ impl Arena<'_> {
         };
         // Statistics of the target of rows that are held out in turn would tell it.
         let groups = self.loaded.row_groups()?;
-        let looked_at = (&looked_at[..], groups.as_deref());
+        let looked_at = (looked_at, groups.as_deref());
         let fitted = RowTransformerModel::fit(dataset, first.shape, looked_at, !crossed);
         let (model, learned) = match fitted {
             Err(MineError::NoFeatures) => return Ok(None),
