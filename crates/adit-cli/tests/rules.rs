@@ -582,5 +582,8 @@ fn blanks_around_a_cell_do_not_hide_whose_basket_it_is() {
     let found = result(&bench, "run");
     let half = found["search"]["held_out"].as_u64().expect("baskets");
     // Twenty customers of twenty baskets: halves are of whole customers.
-    assert!((100..=300).contains(&half) && half.is_multiple_of(20), "{half}");
+    assert!(
+        (100..=300).contains(&half) && half.is_multiple_of(20),
+        "{half}"
+    );
 }

@@ -95,7 +95,8 @@ impl EventFields {
             let name = column.name.clone();
             match &column.cells {
                 EventCells::Numbers(values) => {
-                    let scale = LogScale::fit(sample().map(|at| values[at]));
+                    let own = || sample().map(|at| values[at]);
+                    let scale = LogScale::fit(own()).with_classes(own());
                     numbers.push(NumberField { name, scale });
                 }
                 EventCells::Categories { codes, names } => {
@@ -121,7 +122,7 @@ impl EventFields {
         EventFields {
             numbers,
             categories,
-            gap: LogScale::fit_from(gaps.into_iter(), least),
+            gap: LogScale::fit_from(gaps.iter().copied(), least).with_classes(gaps.into_iter()),
             calendar: table.is_of_times,
         }
     }
@@ -177,11 +178,11 @@ impl EventFields {
             .collect()
     }
 
-    /// Classes of each field that is predicted: categories, bins of numbers, bins of the gap.
+    /// Classes of each field that is predicted: categories, classes of numbers and one that they are missing, of the gap.
     pub fn targets(&self) -> Vec<u32> {
         let mut sizes = self.cardinalities();
-        sizes.extend(self.numbers.iter().map(|n| n.scale.n_bins() + 1));
-        sizes.push(self.gap.n_bins());
+        sizes.extend(self.numbers.iter().map(|n| n.scale.n_classes() + 1));
+        sizes.push(self.gap.n_classes());
         sizes
     }
 
@@ -206,13 +207,13 @@ impl EventFields {
         names
     }
 
-    /// Ends of the bins of the time to the next event, in seconds or the unit of the column.
-    pub fn gap_ends(&self) -> Vec<f64> {
+    /// Ends of the classes of the time to the next event, in seconds or the unit of the column.
+    pub fn gap_ends(&self) -> Vec<(f64, f64)> {
         self.gap.ends()
     }
 
-    /// Ends of the bins of a number.
-    pub fn ends_of(&self, number: &str) -> Vec<f64> {
+    /// Ends of the classes of a number.
+    pub fn ends_of(&self, number: &str) -> Vec<(f64, f64)> {
         let found = self.numbers.iter().find(|field| field.name == number);
         found.map_or(Vec::new(), |field| field.scale.ends())
     }
@@ -394,8 +395,8 @@ impl CodedEvents<'_> {
         let numbers = self.numbers[at * k..(at + 1) * k]
             .iter()
             .zip(&fields.numbers);
-        classes.extend(numbers.map(|(&place, field)| field.scale.bin(place)));
-        classes.push(fields.gap.bin(self.gap(at - 1, self.table.times[at])));
+        classes.extend(numbers.map(|(&place, field)| field.scale.class(place)));
+        classes.push(fields.gap.class(self.gap(at - 1, self.table.times[at])));
     }
 
     /// The time from event `at` to `until`, on its scale.

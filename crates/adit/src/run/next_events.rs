@@ -120,11 +120,10 @@ fn next(
     Ok(columns)
 }
 
-/// The value below which a share of the probability lies, evenly spread within each bin; classes beyond the bins mean
-/// that there is none.
-fn quantile(probabilities: &[f32], ends: &[f64], share: f64) -> Option<f64> {
-    let n_bins = ends.len().saturating_sub(1);
-    let bins = &probabilities[..n_bins.min(probabilities.len())];
+/// The value below which a share of the probability lies, evenly spread between the ends of each class; a class beyond
+/// them means that there is none.
+fn quantile(probabilities: &[f32], ends: &[(f64, f64)], share: f64) -> Option<f64> {
+    let bins = &probabilities[..ends.len().min(probabilities.len())];
     let total: f64 = bins.iter().map(|&p| f64::from(p)).sum();
     // More likely missing than not.
     if total < 0.5 {
@@ -135,7 +134,8 @@ fn quantile(probabilities: &[f32], ends: &[f64], share: f64) -> Option<f64> {
         let p = f64::from(p);
         if rest <= p || at + 1 == bins.len() {
             let inside = if p > 0.0 { (rest / p).min(1.0) } else { 0.0 };
-            return Some(ends[at] + inside * (ends[at + 1] - ends[at]));
+            let (least, most) = ends[at];
+            return Some(least + inside * (most - least));
         }
         rest -= p;
     }
@@ -199,12 +199,16 @@ mod tests {
 
     #[test]
     fn quantiles_lie_where_the_probability_says() {
-        let ends = [0.0, 10.0, 20.0];
+        let ends = [(0.0, 10.0), (10.0, 20.0)];
         assert_eq!(quantile(&[0.5, 0.5], &ends, 0.5), Some(10.0));
         assert_eq!(quantile(&[0.5, 0.5], &ends, 0.25), Some(5.0));
         assert_eq!(quantile(&[0.0, 1.0], &ends, 0.1), Some(11.0));
         // A third class: missing.
         assert_eq!(quantile(&[0.3, 0.3, 0.4], &ends, 0.5), Some(10.0));
         assert_eq!(quantile(&[0.1, 0.1, 0.8], &ends, 0.5), None);
+        // A flag is one of its values.
+        let flag = [(0.0, 0.0), (1.0, 1.0)];
+        assert_eq!(quantile(&[0.7, 0.3, 0.0], &flag, 0.5), Some(0.0));
+        assert_eq!(quantile(&[0.3, 0.7, 0.0], &flag, 0.9), Some(1.0));
     }
 }

@@ -78,6 +78,43 @@ impl ItemsetSettings {
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Result<Itemsets, MineError> {
         self.check()?;
+        match (self.top, self.kind) {
+            (Some(_), Kind::Frequent) => self.mine_by_size(transactions, goes_on),
+            _ => self.mine_once(transactions, goes_on),
+        }
+    }
+
+    /// The most frequent sets, looked for among those of one item, of two and so on: of equally frequent ones the shorter
+    /// count, however many longer ones there are.
+    fn mine_by_size(
+        &self,
+        transactions: &Transactions,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<Itemsets, MineError> {
+        let mut settings = *self;
+        settings.max_items = 1;
+        let mut best = settings.mine_once(transactions, goes_on)?;
+        while settings.max_items < self.max_items {
+            if Some(best.len()) == self.top {
+                let least = best.count(best.len() - 1);
+                settings.min_count = settings.min_count.max(least);
+            }
+            settings.max_items += 1;
+            let found = settings.mine_once(transactions, goes_on)?;
+            // Where no set of one item more is among them, none of more items is.
+            if found == best {
+                break;
+            }
+            best = found;
+        }
+        Ok(best)
+    }
+
+    fn mine_once(
+        &self,
+        transactions: &Transactions,
+        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<Itemsets, MineError> {
         let ranks = Ranks::new(transactions, self.min_count);
         let budget = match self.top {
             Some(top) => Budget::Enough(top as u64),

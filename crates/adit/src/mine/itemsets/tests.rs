@@ -241,6 +241,19 @@ fn columns_that_are_all_alike_end_within_memory() {
 }
 
 #[test]
+fn the_most_frequent_of_very_many_that_tie_are_the_shortest() {
+    // 2^40 sets are in every basket.
+    let baskets = vec![(0..40).collect::<Vec<u32>>(); 30];
+    let transactions = Transactions::from_codes(names(40), baskets.into_iter());
+    let settings = ItemsetSettings {
+        top: Some(50),
+        ..ItemsetSettings::frequent(1)
+    };
+    let found = mine(&settings, &transactions);
+    assert_eq!(found.by_size(), [40, 10]);
+}
+
+#[test]
 fn a_giant_basket_needs_no_deep_stack() {
     let basket = std::iter::once((0..20_000).collect());
     let transactions = Transactions::from_codes(names(20_000), basket);

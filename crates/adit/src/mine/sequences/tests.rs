@@ -28,6 +28,24 @@ fn drawn(rng: &mut ChaCha8Rng, single: bool) -> Sequences {
     Sequences::from_codes(names(n_items as usize), sequences.into_iter())
 }
 
+#[test]
+fn the_most_frequent_of_very_many_that_tie_are_the_shortest() {
+    // 2^30 patterns are in every sequence.
+    let steps: Vec<Vec<u32>> = (0..30).map(|step| vec![step]).collect();
+    let sequences = Sequences::from_codes(names(30), vec![steps; 20].into_iter());
+    let settings = SequenceSettings {
+        top: Some(40),
+        ..SequenceSettings::frequent(1)
+    };
+    let found = settings.mine(&sequences, None, &|_, _| true).unwrap();
+    let sizes: Vec<usize> = found
+        .patterns
+        .iter()
+        .map(SequencePattern::n_items)
+        .collect();
+    assert_eq!(sizes, [vec![1; 30], vec![2; 10]].concat());
+}
+
 /// Every pattern with its count, by every way of choosing events of every sequence.
 fn all_patterns(sequences: &Sequences, settings: &SequenceSettings) -> BTreeSet<SequencePattern> {
     let mut counts = std::collections::BTreeMap::new();
