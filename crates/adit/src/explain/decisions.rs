@@ -336,6 +336,17 @@ mod tests {
         }
     }
 
+    fn sets() -> Decisions {
+        Decisions {
+            conformal: Some(Conformal {
+                level: 0.9,
+                limits: Limits::Classes { least: 0.55 },
+                n: 100,
+            }),
+            ..Decisions::default()
+        }
+    }
+
     fn classes(codes: &[u32]) -> Target {
         Target::Classes {
             codes: codes.to_vec(),
@@ -345,14 +356,7 @@ mod tests {
 
     #[test]
     fn sets_are_counted_and_so_are_those_that_hold_nothing() {
-        let decisions = Decisions {
-            conformal: Some(Conformal {
-                level: 0.9,
-                limits: Limits::Classes { least: 0.55 },
-                n: 100,
-            }),
-            ..Decisions::default()
-        };
+        let decisions = sets();
         let found = measure_decisions(
             &decisions,
             (&two(&[0.9, 0.5, 0.2, 0.6]), None),
@@ -368,14 +372,7 @@ mod tests {
 
     #[test]
     fn rows_of_one_entity_are_no_more_than_one_row_where_they_are_all_alike() {
-        let decisions = Decisions {
-            conformal: Some(Conformal {
-                level: 0.9,
-                limits: Limits::Classes { least: 0.55 },
-                n: 100,
-            }),
-            ..Decisions::default()
-        };
+        let decisions = sets();
         // Ten entities of fifty rows each; of three of them all are wrong.
         let entities: Vec<u64> = (0..500).map(|row| row / 50).collect();
         let codes: Vec<u32> = entities.iter().map(|e| u32::from(*e >= 3)).collect();

@@ -26,6 +26,31 @@ pub(super) enum Budget {
     Bytes(u64),
 }
 
+/// The `top` most frequent patterns, sought among those of one item, of two and so on, `most_items` at most: of equally
+/// frequent ones the shorter count, however many longer ones there are. `mine` finds them among patterns of so many items
+/// at most and of a least count; `counts` gives the number of those found and the least of their counts.
+pub(super) fn by_size<F: PartialEq, E>(
+    (top, most_items): (usize, usize),
+    min_count: u32,
+    mine: impl Fn(usize, u32) -> Result<F, E>,
+    counts: impl Fn(&F) -> (usize, Option<u32>),
+) -> Result<F, E> {
+    let mut best = mine(1, min_count)?;
+    for n_items in 2..=most_items {
+        let least = match counts(&best) {
+            (n, Some(least)) if n == top => least.max(min_count),
+            _ => min_count,
+        };
+        let found = mine(n_items, least)?;
+        // Where none of one item more is among them, none of more items is: their parts are as frequent.
+        if found == best {
+            break;
+        }
+        best = found;
+    }
+    Ok(best)
+}
+
 /// The least count.
 pub(super) struct Bar {
     least: AtomicU32,

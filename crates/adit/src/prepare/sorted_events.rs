@@ -419,9 +419,50 @@ mod tests {
     use crate::prepare::Histories;
     use crate::source::SourceSettings;
 
+    /// A table of events in a file, and what its columns are.
+    struct Opened {
+        folder: tempfile::TempDir,
+        table: Table,
+        roles: Vec<ColumnRole>,
+    }
+
+    impl Opened {
+        fn of(text: &str, roles: &[(&str, Role)]) -> Opened {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("events.csv");
+            std::fs::write(&path, text).expect("written");
+            let session = Session::new(2, None).expect("a session");
+            let settings = SourceSettings {
+                inputs: vec![path.to_string_lossy().into_owned()],
+                ..SourceSettings::default()
+            };
+            let silent = adit_nn::watch::Silent;
+            let table = Table::open(&settings, folder.path(), &session, &silent);
+            let role = |(name, role): &(&str, Role)| ColumnRole {
+                name: (*name).into(),
+                role: *role,
+                reason: String::new(),
+            };
+            Opened {
+                folder,
+                table: table.expect("opens"),
+                roles: roles.iter().map(role).collect(),
+            }
+        }
+
+        fn sorted(&self) -> SortedEvents {
+            let order = EventOrder {
+                entity: "who",
+                time: "at",
+                memory: 0,
+                folder: self.folder.path(),
+            };
+            SortedEvents::open(&self.table, &self.roles, &order).expect("opens")
+        }
+    }
+
     #[test]
     fn sorted_events_are_those_that_were_loaded_whole() {
-        let folder = tempfile::tempdir().expect("a folder");
         let mut text = String::from("who,at,amount,kind\n");
         for row in 0..5_000u64 {
             let (who, at) = (
@@ -445,36 +486,18 @@ mod tests {
                 at % 24
             );
         }
-        let path = folder.path().join("events.csv");
-        std::fs::write(&path, text).expect("written");
-        let session = Session::new(1, None).expect("a session");
-        let settings = SourceSettings {
-            inputs: vec![path.to_string_lossy().into_owned()],
-            ..SourceSettings::default()
-        };
-        let silent = adit_nn::watch::Silent;
-        let table = Table::open(&settings, folder.path(), &session, &silent).expect("opens");
         let roles = [
             ("who", Role::Entity),
             ("at", Role::Time),
             ("amount", Role::Number),
             ("kind", Role::Category),
-        ]
-        .map(|(name, role)| ColumnRole {
-            name: name.into(),
-            role,
-            reason: String::new(),
-        });
-        let rows = load(&table, &roles).expect("loads");
+        ];
+        let opened = Opened::of(&text, &roles);
+        let silent = adit_nn::watch::Silent;
+        let rows = load(&opened.table, &opened.roles).expect("loads");
         let histories = Histories::fit(&rows, ("who", "at"), None, None).expect("fits");
         let (names, whole) = Histories::whole(&histories.events(&rows).expect("events"));
-        let order = EventOrder {
-            entity: "who",
-            time: "at",
-            memory: 0,
-            folder: folder.path(),
-        };
-        let open = || SortedEvents::open(&table, &roles, &order).expect("opens");
+        let open = || opened.sorted();
         let found = open()
             .next(usize::MAX, &silent)
             .expect("sorts")
@@ -502,7 +525,6 @@ mod tests {
 
     /// 20,000 events whose amounts are words in so many rows, one after another.
     fn first_of_words(words: std::ops::Range<u64>) -> Result<HistoryCells, PrepareError> {
-        let folder = tempfile::tempdir().expect("a folder");
         let mut text = String::from("who,at,amount\n");
         for row in 0..20_000u64 {
             let amount = match words.contains(&row) {
@@ -511,32 +533,13 @@ mod tests {
             };
             let _ = writeln!(text, "e{},{row},{amount}", row % 7);
         }
-        let path = folder.path().join("events.csv");
-        std::fs::write(&path, text).expect("written");
-        let session = Session::new(2, None).expect("a session");
-        let settings = SourceSettings {
-            inputs: vec![path.to_string_lossy().into_owned()],
-            ..SourceSettings::default()
-        };
-        let silent = adit_nn::watch::Silent;
-        let table = Table::open(&settings, folder.path(), &session, &silent).expect("opens");
         let roles = [
             ("who", Role::Entity),
             ("at", Role::Number),
             ("amount", Role::Number),
-        ]
-        .map(|(name, role)| ColumnRole {
-            name: name.into(),
-            role,
-            reason: String::new(),
-        });
-        let order = EventOrder {
-            entity: "who",
-            time: "at",
-            memory: 0,
-            folder: folder.path(),
-        };
-        let found = SortedEvents::open(&table, &roles, &order)?.next(usize::MAX, &silent)?;
+        ];
+        let opened = Opened::of(&text, &roles);
+        let found = (opened.sorted()).next(usize::MAX, &adit_nn::watch::Silent)?;
         Ok(found.expect("events").1)
     }
 
@@ -572,29 +575,9 @@ mod tests {
                 true
             }
         }
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("events.csv");
-        std::fs::write(&path, "who,at\na,1\nb,2\n").expect("written");
-        let session = Session::new(1, None).expect("a session");
-        let settings = SourceSettings {
-            inputs: vec![path.to_string_lossy().into_owned()],
-            ..SourceSettings::default()
-        };
-        let silent = adit_nn::watch::Silent;
-        let table = Table::open(&settings, folder.path(), &session, &silent).expect("opens");
-        let roles = [("who", Role::Entity), ("at", Role::Number)].map(|(name, role)| ColumnRole {
-            name: name.into(),
-            role,
-            reason: String::new(),
-        });
-        let order = EventOrder {
-            entity: "who",
-            time: "at",
-            memory: 0,
-            folder: folder.path(),
-        };
-        let mut events = SortedEvents::open(&table, &roles, &order).expect("opens");
-        let stopped = events.next(usize::MAX, &Stopped);
+        let roles = [("who", Role::Entity), ("at", Role::Number)];
+        let opened = Opened::of("who,at\na,1\nb,2\n", &roles);
+        let stopped = (opened.sorted()).next(usize::MAX, &Stopped);
         assert!(matches!(
             stopped,
             Err(PrepareError::Source(SourceError::Cancelled))

@@ -7,7 +7,7 @@ use super::tree_member::views;
 use crate::explain::{LeakCheck, Warning};
 use crate::mine::Predictions;
 use crate::mine::trees::{Column, TreeSettings};
-use crate::prepare::{self, Preparation, PrepareSettings, Suspicion};
+use crate::prepare::{self, Preparation, PrepareSettings, Role, Suspicion};
 use crate::represent::tree_columns::TreeFeatures;
 
 /// What was suspected, and what was done.
@@ -69,12 +69,6 @@ impl Suspects {
     }
 }
 
-/// Whether a column that trees see is made of a column of the table: of molecules there are many.
-fn is_of(name: &str, column: &str) -> bool {
-    let rest = name.strip_prefix(column);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
-}
-
 impl Arena<'_> {
     /// The score on held-out rows of quick trees with and without each suspect.
     pub fn leaks(&self) -> Result<Vec<LeakCheck>, RunError> {
@@ -87,6 +81,18 @@ impl Arena<'_> {
         let owned = features.columns(&whole)?;
         let columns = views(&owned);
         let names = features.names();
+        let rows = &self.loaded.rows;
+        let is_molecule = |column: &str| {
+            let found = rows.column(column);
+            found.is_some_and(|found| found.role == Role::Molecule)
+        };
+        // Of a column of molecules trees see many columns.
+        let is_of = |name: &str, column: &str| {
+            let rest = name.strip_prefix(column);
+            rest.is_some_and(|rest| {
+                rest.is_empty() || (rest.starts_with(": ") && is_molecule(column))
+            })
+        };
         let suspected = |name: &str| {
             suspects
                 .columns

@@ -16,7 +16,6 @@ struct Table {
     dealt: Vec<u32>,
     /// The other of each row.
     fixed: Vec<u32>,
-    n_dealt: usize,
     /// Rows of each of the others.
     of_fixed: Vec<u64>,
     /// Rows of each.
@@ -51,17 +50,20 @@ impl Table {
         Table {
             of_dealt: counted(&dealt),
             of_fixed: counted(&fixed),
-            n_dealt: counted(&dealt).len(),
             dealt,
             fixed,
         }
     }
 
+    fn n_dealt(&self) -> usize {
+        self.of_dealt.len()
+    }
+
     /// `[n_fixed][n_dealt]`
     fn counts(&self) -> Vec<u64> {
-        let mut counts = vec![0; self.of_fixed.len() * self.n_dealt];
+        let mut counts = vec![0; self.of_fixed.len() * self.n_dealt()];
         for (dealt, fixed) in self.dealt.iter().zip(&self.fixed) {
-            counts[*fixed as usize * self.n_dealt + *dealt as usize] += 1;
+            counts[*fixed as usize * self.n_dealt() + *dealt as usize] += 1;
         }
         counts
     }
@@ -69,10 +71,10 @@ impl Table {
     /// The counts where all rows but those of the largest are dealt out anew.
     fn deal(&self, deal: u64) -> Vec<u64> {
         let n = self.fixed.len() as u64;
-        let most = (0..self.n_dealt).max_by_key(|&at| (self.of_dealt[at], std::cmp::Reverse(at)));
+        let most = (0..self.n_dealt()).max_by_key(|&at| (self.of_dealt[at], std::cmp::Reverse(at)));
         let most = most.unwrap_or(0);
         let mut left = self.of_fixed.clone();
-        let mut counts = vec![0; left.len() * self.n_dealt];
+        let mut counts = vec![0; left.len() * self.n_dealt()];
         let mut state = mix(0, deal);
         for (dealt, &rows) in self.of_dealt.iter().enumerate() {
             for _ in 0..if dealt == most { 0 } else { rows } {
@@ -86,11 +88,11 @@ impl Table {
                     }
                 };
                 left[at] -= 1;
-                counts[at * self.n_dealt + dealt] += 1;
+                counts[at * self.n_dealt() + dealt] += 1;
             }
         }
         for (at, left) in left.into_iter().enumerate() {
-            counts[at * self.n_dealt + most] = left;
+            counts[at * self.n_dealt() + most] = left;
         }
         counts
     }
@@ -103,7 +105,7 @@ impl Table {
             };
             counts.iter().zip(&self.of_dealt).map(of).sum()
         };
-        let rows = counts.chunks(self.n_dealt).zip(&self.of_fixed);
+        let rows = counts.chunks(self.n_dealt()).zip(&self.of_fixed);
         rows.map(of_row).sum()
     }
 }

@@ -100,13 +100,11 @@ impl Itemsets {
         n_baskets: usize,
     ) -> Itemsets {
         let least = bar.settled();
-        let fits = |part: &Kept| part.is_clean(least);
-        let n_items = (parts.iter().filter(|part| fits(part)))
-            .map(|part| part.items.len())
-            .sum();
-        let n_sets = (parts.iter().filter(|part| fits(part)))
-            .map(|part| part.counts.len())
-            .sum();
+        let (mut n_items, mut n_sets) = (0, 0);
+        for part in parts.iter().filter(|part| part.is_clean(least)) {
+            n_items += part.items.len();
+            n_sets += part.counts.len();
+        }
         let mut all = Itemsets {
             items: Vec::with_capacity(n_items),
             ends: Vec::with_capacity(n_sets),

@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use self::found::Kept;
 use self::ranked::{Ranked, Ranks};
 use super::MineError;
-use super::bar::{Bar, Budget};
+use super::bar::{Bar, Budget, by_size};
 use crate::represent::transactions::Transactions;
 
 /// Which sets are wanted.
@@ -78,36 +78,22 @@ impl ItemsetSettings {
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Result<Itemsets, MineError> {
         self.check()?;
-        match (self.top, self.kind) {
-            (Some(_), Kind::Frequent) => self.mine_by_size(transactions, goes_on),
-            _ => self.mine_once(transactions, goes_on),
-        }
-    }
-
-    /// The most frequent sets, looked for among those of one item, of two and so on: of equally frequent ones the shorter
-    /// count, however many longer ones there are.
-    fn mine_by_size(
-        &self,
-        transactions: &Transactions,
-        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
-    ) -> Result<Itemsets, MineError> {
-        let mut settings = *self;
-        settings.max_items = 1;
-        let mut best = settings.mine_once(transactions, goes_on)?;
-        while settings.max_items < self.max_items {
-            if Some(best.len()) == self.top {
-                let least = best.count(best.len() - 1);
-                settings.min_count = settings.min_count.max(least);
-            }
-            settings.max_items += 1;
-            let found = settings.mine_once(transactions, goes_on)?;
-            // Where no set of one item more is among them, none of more items is.
-            if found == best {
-                break;
-            }
-            best = found;
-        }
-        Ok(best)
+        let (Some(top), Kind::Frequent) = (self.top, self.kind) else {
+            return self.mine_once(transactions, goes_on);
+        };
+        let mine = |max_items: usize, min_count: u32| {
+            let settings = Self {
+                max_items,
+                min_count,
+                ..*self
+            };
+            settings.mine_once(transactions, goes_on)
+        };
+        let counts = |found: &Itemsets| {
+            let last = found.len().checked_sub(1);
+            (found.len(), last.map(|last| found.count(last)))
+        };
+        by_size((top, self.max_items), self.min_count, mine, counts)
     }
 
     fn mine_once(

@@ -27,7 +27,7 @@ pub use rules::{
 use rayon::prelude::*;
 
 use super::MineError;
-use super::bar::{Bar, Budget, Shortage};
+use super::bar::{Bar, Budget, Shortage, by_size};
 use crate::represent::sequences::Sequences;
 
 /// Items of a pattern, at most: longer ones say nothing more to a person.
@@ -242,38 +242,23 @@ impl SequenceSettings {
         goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Result<SequencePatterns, MineError> {
         self.check()?;
-        match (self.top, self.kind) {
-            (Some(_), Kind::Frequent) => self.mine_by_size(sequences, labels, goes_on),
-            _ => self.mine_once(sequences, labels, goes_on),
-        }
-    }
-
-    /// The most frequent patterns, looked for among those of one item, of two and so on: of equally frequent ones the
-    /// shorter count, however many longer ones there are.
-    fn mine_by_size(
-        &self,
-        sequences: &Sequences,
-        labels: Option<&[bool]>,
-        goes_on: &(dyn Fn(usize, usize) -> bool + Sync),
-    ) -> Result<SequencePatterns, MineError> {
-        let mut settings = *self;
-        settings.max_items = 1;
-        let mut best = settings.mine_once(sequences, labels, goes_on)?;
-        while settings.max_items < self.max_items.min(MOST_ITEMS) {
-            if let (Some(last), true) =
-                (best.patterns.last(), Some(best.patterns.len()) == self.top)
-            {
-                settings.min_count = settings.min_count.max(last.count);
-            }
-            settings.max_items += 1;
-            let found = settings.mine_once(sequences, labels, goes_on)?;
-            // Where no pattern of one item more is among them, none of more items is: their beginnings are as frequent.
-            if found == best {
-                break;
-            }
-            best = found;
-        }
-        Ok(best)
+        let (Some(top), Kind::Frequent) = (self.top, self.kind) else {
+            return self.mine_once(sequences, labels, goes_on);
+        };
+        let mine = |max_items: usize, min_count: u32| {
+            let settings = Self {
+                max_items,
+                min_count,
+                ..*self
+            };
+            settings.mine_once(sequences, labels, goes_on)
+        };
+        let counts = |found: &SequencePatterns| {
+            let last = found.patterns.last();
+            (found.patterns.len(), last.map(|last| last.count))
+        };
+        let most = (top, self.max_items.min(MOST_ITEMS));
+        by_size(most, self.min_count, mine, counts)
     }
 
     fn mine_once(
